@@ -1,0 +1,194 @@
+//! What is: the objects of the cluster that matter to policies, validated and trimmed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::rule::{Policy, PolicyKey, Protocol};
+use crate::selector::Labels;
+
+/// The label that every namespace carries (Kubernetes: `NamespaceDefaultLabelName`).
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// The name of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodKey {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for PodKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its addresses, sorted and without repetition.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its labels, [`NAMESPACE_NAME_LABEL`] always among them.
+    pub labels: Labels,
+}
+
+impl Namespace {
+    /// A namespace that nobody described: it has the label that the API server gives to all.
+    pub fn implied(name: &str) -> Self {
+        Self {
+            labels: Labels::from([(NAMESPACE_NAME_LABEL.to_owned(), name.to_owned())]),
+        }
+    }
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its addresses, at most one of each family; empty until it has any.
+    pub addresses: Vec<IpAddr>,
+    /// The name of the node it is bound to.
+    pub node: Option<String>,
+    /// It shares the node's network: neither isolated nor selected, it is its node.
+    pub host_network: bool,
+    /// It has ended (phase Succeeded or Failed): no peer, and its address may be another's.
+    pub terminated: bool,
+    /// Its container ports that have a name, sorted.
+    pub ports: Vec<NamedPort>,
+    /// It may send from addresses that are not its own (annotation
+    /// [`crate::api::ALLOW_SPOOFING_ANNOTATION`]).
+    pub may_spoof: bool,
+}
+
+impl Pod {
+    /// Whether policies apply to it and selectors can mean it.
+    pub fn is_selectable(&self) -> bool {
+        !self.host_network && !self.terminated
+    }
+}
+
+/// A container port with a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamedPort {
+    /// Its name.
+    pub name: String,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its number.
+    pub port: u16,
+}
+
+/// One object that appeared, changed (`Some`) or went away (`None`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A node.
+    Node(String, Option<Node>),
+    /// A namespace.
+    Namespace(String, Option<Namespace>),
+    /// A pod.
+    Pod(PodKey, Option<Pod>),
+    /// A policy.
+    Policy(PolicyKey, Option<Arc<Policy>>),
+}
+
+/// All objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Nodes by name.
+    pub nodes: BTreeMap<String, Node>,
+    /// Described namespaces by name; pods may be in others, see [`Cluster::namespace_labels`].
+    pub namespaces: BTreeMap<String, Namespace>,
+    /// Pods by name.
+    pub pods: BTreeMap<PodKey, Pod>,
+    /// Policies by name.
+    pub policies: BTreeMap<PolicyKey, Arc<Policy>>,
+}
+
+impl Cluster {
+    /// Takes a change over and says whether it changed anything.
+    pub fn apply(&mut self, change: Change) -> bool {
+        match change {
+            Change::Node(key, value) => put(&mut self.nodes, key, value),
+            Change::Namespace(key, value) => put(&mut self.namespaces, key, value),
+            Change::Pod(key, value) => put(&mut self.pods, key, value),
+            Change::Policy(key, value) => put(&mut self.policies, key, value),
+        }
+    }
+
+    /// The labels of a namespace, described or not.
+    pub fn namespace_labels(&self, name: &str) -> Labels {
+        self.namespaces.get(name).map_or_else(
+            || Namespace::implied(name).labels,
+            |namespace| namespace.labels.clone(),
+        )
+    }
+
+    /// The selectable pod that has this address; the first by name when several claim it.
+    pub fn pod_by_address(&self, address: IpAddr) -> Option<(&PodKey, &Pod)> {
+        self.pods
+            .iter()
+            .find(|(_, pod)| pod.is_selectable() && pod.addresses.contains(&address))
+    }
+
+    /// The node that has this address.
+    pub fn node_by_address(&self, address: IpAddr) -> Option<(&str, &Node)> {
+        self.nodes
+            .iter()
+            .find(|(_, node)| node.addresses.contains(&address))
+            .map(|(name, node)| (name.as_str(), node))
+    }
+
+    /// The changes that turn `self` into `target`, policies first.
+    pub fn changes_to(&self, target: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        difference(&self.policies, &target.policies, |key, value| {
+            changes.push(Change::Policy(key, value))
+        });
+        difference(&self.nodes, &target.nodes, |key, value| {
+            changes.push(Change::Node(key, value))
+        });
+        difference(&self.namespaces, &target.namespaces, |key, value| {
+            changes.push(Change::Namespace(key, value))
+        });
+        difference(&self.pods, &target.pods, |key, value| {
+            changes.push(Change::Pod(key, value))
+        });
+        changes
+    }
+}
+
+fn put<K: Ord, V: PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> bool {
+    match value {
+        None => map.remove(&key).is_some(),
+        Some(value) if map.get(&key) == Some(&value) => false,
+        Some(value) => {
+            map.insert(key, value);
+            true
+        }
+    }
+}
+
+fn difference<K: Ord + Clone, V: PartialEq + Clone>(
+    old: &BTreeMap<K, V>,
+    new: &BTreeMap<K, V>,
+    mut emit: impl FnMut(K, Option<V>),
+) {
+    for key in old.keys().filter(|key| !new.contains_key(key)) {
+        emit(key.clone(), None);
+    }
+    for (key, value) in new
+        .iter()
+        .filter(|(key, value)| old.get(key) != Some(value))
+    {
+        emit(key.clone(), Some(value.clone()));
+    }
+}
