@@ -1,0 +1,255 @@
+//! Which link belongs to which pod: the one that holds the pod's address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use enforcer_policy::model::PodKey;
+
+use super::discover::{Links, PodLink, Unenforceable};
+
+/// The outcome for all pods and all links. Every link of [`Links`] is in exactly one of `links`,
+/// `secondary`, `ambiguous` and `unknown`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// The links that hold an address of the pod, sorted; never empty. More than one when a pod has
+    /// its IPv4 address on one link and its IPv6 address on another.
+    pub links: BTreeMap<PodKey, Vec<PodLink>>,
+    /// Other links of the namespace of a pod that has its links: second networks, of which policies
+    /// say nothing.
+    pub secondary: BTreeMap<PodKey, Vec<PodLink>>,
+    /// Pods of which not every address can be enforced, and why. A pod may also be in `links`, with
+    /// another address.
+    pub missing: BTreeMap<PodKey, Missing>,
+    /// Links of which nobody can say whose they are, by host index, with the address at fault.
+    pub ambiguous: Vec<(PodLink, IpAddr)>,
+    /// Links of no pod that is known (yet), by host index.
+    pub unknown: Vec<PodLink>,
+}
+
+/// Why a pod, or one of its addresses, cannot be enforced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The pod has no address yet.
+    NoAddress,
+    /// No namespace here has any of its addresses.
+    NotFound(Vec<IpAddr>),
+    /// The address is on a link that cannot be enforced.
+    Unenforceable(IpAddr, PathBuf, Unenforceable),
+    /// The address is in more than one namespace.
+    SeveralNamespaces(IpAddr, Vec<PathBuf>),
+    /// More than one pod claims the address.
+    SeveralPods(IpAddr, Vec<PodKey>),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => f.write_str("it has no address yet"),
+            Self::NotFound(addresses) => {
+                write!(f, "no network namespace here has {}", list(addresses))
+            }
+            Self::Unenforceable(address, path, link) => write!(
+                f,
+                "{address} is on {} ({}) of {}: {}",
+                link.pod_ifname,
+                link.kind,
+                path.display(),
+                link.why
+            ),
+            Self::SeveralNamespaces(address, paths) => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display()).collect();
+                write!(
+                    f,
+                    "{address} is in several network namespaces: {}",
+                    list(&paths)
+                )
+            }
+            Self::SeveralPods(address, pods) => {
+                write!(f, "{address} is claimed by several pods: {}", list(pods))
+            }
+        }
+    }
+}
+
+fn list(items: &[impl ToString]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(", ")
+}
+
+/// Finds the links of pods by their addresses. Give only pods that should be here and have a
+/// network of their own (not hostNetwork, not terminated).
+pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matching {
+    let holders = holders(links);
+    let claims = claims(pods);
+    let mut matching = Matching::default();
+    let mut owners = BTreeMap::new();
+    let mut doubtful = BTreeMap::new();
+    for (pod, addresses) in pods {
+        if addresses.is_empty() {
+            matching.missing.insert(pod.clone(), Missing::NoAddress);
+        }
+        let outcomes: Vec<_> = addresses
+            .iter()
+            .map(|address| locate(*address, &holders, &claims))
+            .collect();
+        for outcome in &outcomes {
+            match outcome {
+                Located::In(namespace, found) => {
+                    owners.entry(*namespace).or_insert(pod);
+                    let links = matching.links.entry(pod.clone()).or_default();
+                    links.extend(found.iter().map(|link| (*link).clone()));
+                }
+                Located::Doubtful(address, found, _) => {
+                    doubtful.extend(found.iter().map(|link| (link.host_ifindex, *address)));
+                }
+                Located::Nowhere(_) | Located::Unenforceable(_) => {}
+            }
+        }
+        if let Some(missing) = summary(outcomes) {
+            matching.missing.insert(pod.clone(), missing);
+        }
+    }
+    for links in matching.links.values_mut() {
+        links.sort();
+        links.dedup();
+    }
+    sort_out_the_rest(links, &owners, &doubtful, &mut matching);
+    matching
+}
+
+/// What holds an address.
+#[derive(Default)]
+struct Holder<'a> {
+    links: Vec<&'a PodLink>,
+    unenforceable: Vec<(&'a Path, &'a Unenforceable)>,
+}
+
+impl<'a> Holder<'a> {
+    fn namespaces(&self) -> BTreeSet<&'a Path> {
+        let links = self.links.iter().map(|link| link.namespace.as_path());
+        links
+            .chain(self.unenforceable.iter().map(|(path, _)| *path))
+            .collect()
+    }
+}
+
+fn holders(links: &Links) -> BTreeMap<IpAddr, Holder<'_>> {
+    let mut holders = BTreeMap::<IpAddr, Holder<'_>>::new();
+    for namespace in &links.namespaces {
+        for link in &namespace.links {
+            for address in &link.addresses {
+                holders.entry(*address).or_default().links.push(link);
+            }
+        }
+        for link in &namespace.unenforceable {
+            for address in &link.addresses {
+                let holder = holders.entry(*address).or_default();
+                holder.unenforceable.push((&namespace.path, link));
+            }
+        }
+    }
+    holders
+}
+
+fn claims(pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> BTreeMap<IpAddr, BTreeSet<&PodKey>> {
+    let mut claims = BTreeMap::<IpAddr, BTreeSet<&PodKey>>::new();
+    for (pod, addresses) in pods {
+        for address in addresses {
+            claims.entry(*address).or_default().insert(pod);
+        }
+    }
+    claims
+}
+
+/// Where one address of one pod is.
+enum Located<'a> {
+    In(&'a Path, Vec<&'a PodLink>),
+    Nowhere(IpAddr),
+    Unenforceable(Missing),
+    Doubtful(IpAddr, Vec<&'a PodLink>, Missing),
+}
+
+fn locate<'a>(
+    address: IpAddr,
+    holders: &BTreeMap<IpAddr, Holder<'a>>,
+    claims: &BTreeMap<IpAddr, BTreeSet<&PodKey>>,
+) -> Located<'a> {
+    let Some(holder) = holders.get(&address) else {
+        return Located::Nowhere(address);
+    };
+    let namespaces = holder.namespaces();
+    if namespaces.len() > 1 {
+        let paths = namespaces.into_iter().map(Path::to_owned).collect();
+        let why = Missing::SeveralNamespaces(address, paths);
+        return Located::Doubtful(address, holder.links.clone(), why);
+    }
+    let pods = claims.get(&address).into_iter().flatten();
+    let pods: Vec<PodKey> = pods.map(|pod| (*pod).clone()).collect();
+    if pods.len() > 1 {
+        let why = Missing::SeveralPods(address, pods);
+        return Located::Doubtful(address, holder.links.clone(), why);
+    }
+    match (holder.unenforceable.first(), holder.links.first()) {
+        (Some((path, link)), _) => Located::Unenforceable(Missing::Unenforceable(
+            address,
+            (*path).to_owned(),
+            (*link).clone(),
+        )),
+        (None, Some(link)) => Located::In(&link.namespace, holder.links.clone()),
+        (None, None) => Located::Nowhere(address),
+    }
+}
+
+/// What to say about a pod: the first address that is somewhere but cannot be enforced; or, when
+/// none is anywhere, all of them. A second address that is (not yet) anywhere is nothing to report:
+/// no packet of it can be here either.
+fn summary(outcomes: Vec<Located<'_>>) -> Option<Missing> {
+    let mut nowhere = Vec::new();
+    let count = outcomes.len();
+    for outcome in outcomes {
+        match outcome {
+            Located::In(..) => {}
+            Located::Nowhere(address) => nowhere.push(address),
+            Located::Unenforceable(why) | Located::Doubtful(_, _, why) => return Some(why),
+        }
+    }
+    (count > 0 && nowhere.len() == count).then_some(Missing::NotFound(nowhere))
+}
+
+fn sort_out_the_rest(
+    links: &Links,
+    owners: &BTreeMap<&Path, &PodKey>,
+    doubtful: &BTreeMap<u32, IpAddr>,
+    matching: &mut Matching,
+) {
+    let taken: BTreeSet<u32> = matching
+        .links
+        .values()
+        .flatten()
+        .map(|link| link.host_ifindex)
+        .collect();
+    for link in links
+        .namespaces
+        .iter()
+        .flat_map(|namespace| &namespace.links)
+    {
+        if taken.contains(&link.host_ifindex) {
+            continue;
+        }
+        if let Some(address) = doubtful.get(&link.host_ifindex) {
+            matching.ambiguous.push((link.clone(), *address));
+        } else if let Some(pod) = owners.get(link.namespace.as_path()) {
+            let secondary = matching.secondary.entry((*pod).clone()).or_default();
+            secondary.push(link.clone());
+        } else {
+            matching.unknown.push(link.clone());
+        }
+    }
+    matching.ambiguous.sort();
+    matching.unknown.sort();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+use super::*;
+use crate::datapath::discover::{LinkKind, Namespace, Why};
+use crate::datapath::netns::NetnsId;
+
+fn link(namespace: &str, host_ifindex: u32, addresses: &[&str]) -> PodLink {
+    PodLink {
+        host_ifindex,
+        host_name: format!("veth{host_ifindex}"),
+        kind: LinkKind::Veth,
+        namespace: PathBuf::from(namespace),
+        pod_ifindex: 2,
+        pod_ifname: "eth0".to_owned(),
+        addresses: parse(addresses),
+    }
+}
+
+fn slave(addresses: &[&str]) -> Unenforceable {
+    Unenforceable {
+        pod_ifname: "eth0".to_owned(),
+        kind: LinkKind::Ipvlan,
+        addresses: parse(addresses),
+        why: Why::SharesParent,
+    }
+}
+
+fn parse(addresses: &[&str]) -> Vec<IpAddr> {
+    addresses.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn there(namespaces: &[(&str, &[PodLink], &[Unenforceable])]) -> Links {
+    let namespaces = namespaces.iter().zip(1..);
+    Links {
+        namespaces: namespaces
+            .map(|((path, links, unenforceable), inode)| Namespace {
+                path: PathBuf::from(path),
+                id: NetnsId { device: 4, inode },
+                links: links.to_vec(),
+                unenforceable: unenforceable.to_vec(),
+            })
+            .collect(),
+        problems: Vec::new(),
+    }
+}
+
+fn key(name: &str) -> PodKey {
+    PodKey {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn pods(pods: &[(&str, &[&str])]) -> BTreeMap<PodKey, Vec<IpAddr>> {
+    pods.iter()
+        .map(|(name, addresses)| (key(name), parse(addresses)))
+        .collect()
+}
+
+#[test]
+fn a_pod_has_the_link_that_holds_its_address() {
+    let (web, db) = (link("web", 7, &["10.0.0.2"]), link("db", 8, &["10.0.0.3"]));
+    let links = there(&[
+        ("db", std::slice::from_ref(&db), &[]),
+        ("web", std::slice::from_ref(&web), &[]),
+    ]);
+    let matching = match_pods(
+        &links,
+        &pods(&[("web", &["10.0.0.2"]), ("db", &["10.0.0.3"])]),
+    );
+    let expected = BTreeMap::from([(key("web"), vec![web]), (key("db"), vec![db])]);
+    assert_eq!(
+        matching,
+        Matching {
+            links: expected,
+            ..Matching::default()
+        }
+    );
+}
+
+#[test]
+fn both_families_on_one_link_make_one_link() {
+    let both = link("web", 7, &["10.0.0.2", "fd00::2"]);
+    let links = there(&[("web", std::slice::from_ref(&both), &[])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2", "fd00::2"])]));
+    assert_eq!(matching.links[&key("web")], [both]);
+}
+
+#[test]
+fn families_on_two_links_are_both_the_pods() {
+    let (v4, v6) = (link("web", 7, &["10.0.0.2"]), link("web", 8, &["fd00::2"]));
+    let links = there(&[("web", &[v4.clone(), v6.clone()], &[])]);
+    let matching = match_pods(&links, &pods(&[("web", &["fd00::2", "10.0.0.2"])]));
+    assert_eq!(matching.links[&key("web")], [v4, v6]);
+}
+
+#[test]
+fn a_second_network_of_a_pod_is_secondary() {
+    let (first, second) = (
+        link("web", 7, &["10.0.0.2"]),
+        link("web", 8, &["192.168.1.2"]),
+    );
+    let links = there(&[("web", &[second.clone(), first.clone()], &[])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(matching.links[&key("web")], [first]);
+    assert_eq!(matching.secondary[&key("web")], [second]);
+    assert_eq!(matching.unknown, []);
+}
+
+#[test]
+fn a_link_without_address_or_without_pod_is_unknown() {
+    let (bare, strange) = (link("a", 7, &[]), link("b", 8, &["10.0.0.9"]));
+    let links = there(&[
+        ("a", std::slice::from_ref(&bare), &[]),
+        ("b", std::slice::from_ref(&strange), &[]),
+    ]);
+    assert_eq!(match_pods(&links, &pods(&[])).unknown, [bare, strange]);
+}
+
+#[test]
+fn a_pod_without_address_is_missing_for_that() {
+    let matching = match_pods(&Links::default(), &pods(&[("web", &[])]));
+    assert_eq!(matching.missing[&key("web")], Missing::NoAddress);
+}
+
+#[test]
+fn a_pod_whose_addresses_are_nowhere_is_missing_with_all_of_them() {
+    let matching = match_pods(
+        &Links::default(),
+        &pods(&[("web", &["10.0.0.2", "fd00::2"])]),
+    );
+    let missing = &matching.missing[&key("web")];
+    assert_eq!(*missing, Missing::NotFound(parse(&["10.0.0.2", "fd00::2"])));
+    assert_eq!(
+        missing.to_string(),
+        "no network namespace here has 10.0.0.2, fd00::2"
+    );
+}
+
+#[test]
+fn a_second_address_that_is_not_here_yet_is_no_report() {
+    let links = there(&[("web", &[link("web", 7, &["10.0.0.2"])], &[])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2", "fd00::2"])]));
+    assert_eq!(matching.missing, BTreeMap::new());
+}
+
+#[test]
+fn an_address_on_ipvlan_is_missing_with_the_reason() {
+    let links = there(&[("web", &[], &[slave(&["10.0.0.2"])])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(
+        matching.missing[&key("web")].to_string(),
+        "10.0.0.2 is on eth0 (ipvlan) of web: its packets pass no link of the node's own"
+    );
+}
+
+#[test]
+fn one_family_on_veth_and_the_other_on_ipvlan_is_enforced_and_reported() {
+    let veth = link("web", 7, &["10.0.0.2"]);
+    let links = there(&[("web", std::slice::from_ref(&veth), &[slave(&["fd00::2"])])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2", "fd00::2"])]));
+    assert_eq!(matching.links[&key("web")], [veth]);
+    assert!(matches!(
+        matching.missing[&key("web")],
+        Missing::Unenforceable(..)
+    ));
+}
+
+#[test]
+fn an_address_in_two_namespaces_belongs_to_nobody() {
+    let (a, b) = (link("a", 7, &["10.0.0.2"]), link("b", 8, &["10.0.0.2"]));
+    let links = there(&[
+        ("a", std::slice::from_ref(&a), &[]),
+        ("b", std::slice::from_ref(&b), &[]),
+    ]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    let address: IpAddr = "10.0.0.2".parse().unwrap();
+    assert_eq!(matching.links, BTreeMap::new());
+    assert_eq!(matching.ambiguous, [(a, address), (b, address)]);
+    assert_eq!(
+        matching.missing[&key("web")].to_string(),
+        "10.0.0.2 is in several network namespaces: a, b"
+    );
+}
+
+#[test]
+fn an_address_that_two_pods_claim_belongs_to_neither() {
+    let only = link("a", 7, &["10.0.0.2"]);
+    let links = there(&[("a", std::slice::from_ref(&only), &[])]);
+    let matching = match_pods(
+        &links,
+        &pods(&[("one", &["10.0.0.2"]), ("two", &["10.0.0.2"])]),
+    );
+    assert_eq!(matching.links, BTreeMap::new());
+    assert_eq!(matching.ambiguous.len(), 1);
+    for pod in ["one", "two"] {
+        assert_eq!(
+            matching.missing[&key(pod)].to_string(),
+            "10.0.0.2 is claimed by several pods: default/one, default/two"
+        );
+    }
+}

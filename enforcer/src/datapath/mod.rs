@@ -1,0 +1,13 @@
+//! Everything that touches the kernel.
+//!
+//! - [`netns`]: work inside another network namespace;
+//! - [`netlink`]: questions to rtnetlink;
+//! - [`discover`]: which links are there, and which link of the node belongs to which namespace;
+//! - [`matching`]: which link belongs to which pod (pure);
+//! - [`watch`]: says when to discover again.
+
+pub mod discover;
+pub mod matching;
+pub mod netlink;
+pub mod netns;
+pub mod watch;

@@ -1,0 +1,317 @@
+//! Discovery against the kernel. Needs root.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use enforcer::datapath::discover::{DiscoverError, LinkKind, Links, Why, local_addresses, scan};
+use enforcer::datapath::netns::{Netns, NetnsError};
+use enforcer::datapath::watch::Watcher;
+use enforcer_lab::{Home, Namespace};
+
+/// How soon a change must be seen.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A node in which the tests play the daemon.
+struct Node {
+    node: Namespace,
+    netns_dir: PathBuf,
+    // Last, so that it goes last.
+    home: Home,
+}
+
+impl Node {
+    fn new() -> Self {
+        let home = Home::create().unwrap();
+        let netns_dir = home.path().join("netns");
+        std::fs::create_dir(&netns_dir).unwrap();
+        Self {
+            node: Namespace::create(home.path().join("node")).unwrap(),
+            netns_dir,
+            home,
+        }
+    }
+
+    fn pod(&self, name: &str) -> Namespace {
+        Namespace::create(self.netns_dir.join(name)).unwrap()
+    }
+
+    fn plug(&self, pod: &Namespace, host_name: &str) {
+        let peer = pod.path().display();
+        self.node
+            .ip(&format!(
+                "link add {host_name} type veth peer eth0 netns {peer}"
+            ))
+            .unwrap();
+    }
+
+    fn scan(&self) -> Links {
+        let netns = Netns::open(self.node.path()).unwrap();
+        netns.run(|| scan(&self.netns_dir)).unwrap().unwrap()
+    }
+
+    fn index(&self, name: &str) -> u32 {
+        let line = self.node.ip(&format!("-o link show dev {name}")).unwrap();
+        line.split(':').next().unwrap().parse().unwrap()
+    }
+
+    /// Plays the daemon inside the node: watches, and scans at each change until `wanted` holds.
+    fn until(&self, change: impl FnOnce() + Send, wanted: impl Fn(&Links) -> bool + Send) {
+        let netns = Netns::open(self.node.path()).unwrap();
+        let seen = netns
+            .run(|| follow(&self.netns_dir, change, wanted))
+            .unwrap();
+        assert!(seen, "not seen within {SOON:?}: {:?}", self.scan());
+    }
+}
+
+fn follow(directory: &Path, change: impl FnOnce(), wanted: impl Fn(&Links) -> bool) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let watcher = Watcher::start(directory).unwrap();
+        assert!(
+            !wanted(&scan(directory).unwrap()),
+            "already so before the change"
+        );
+        change();
+        let end = Instant::now() + SOON;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            if tokio::time::timeout(left, watcher.changed()).await.is_err() {
+                break;
+            }
+            if wanted(&scan(directory).unwrap()) {
+                return true;
+            }
+        }
+        false
+    })
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn each_link_of_a_pod_is_found_with_its_own_host_side_and_addresses() {
+    let node = Node::new();
+    let (web, db) = (node.pod("web"), node.pod("db"));
+    // In both namespaces the link has the same index and name.
+    node.plug(&web, "vethweb");
+    node.plug(&db, "vethdb");
+    web.ip("address add 10.1.0.2/32 peer 169.254.1.1 dev eth0")
+        .unwrap();
+    web.ip("address add fd01::2/128 dev eth0").unwrap();
+    web.ip("link set eth0 up").unwrap();
+    db.ip("address add 10.1.0.3/24 dev eth0").unwrap();
+
+    let links = node.scan();
+    assert!(links.problems.is_empty(), "{:?}", links.problems);
+    let [db, web] = &links.namespaces[..] else {
+        panic!("{links:?}")
+    };
+    assert_eq!(web.path, node.netns_dir.join("web"));
+    assert_eq!(web.links.len(), 1);
+    assert_eq!(web.links[0].host_ifindex, node.index("vethweb"));
+    assert_eq!(web.links[0].host_name, "vethweb");
+    assert_eq!(web.links[0].kind, LinkKind::Veth);
+    assert_eq!(web.links[0].pod_ifname, "eth0");
+    assert_eq!(web.links[0].addresses, [ip("10.1.0.2"), ip("fd01::2")]);
+    assert_eq!(db.links[0].host_ifindex, node.index("vethdb"));
+    assert_eq!(db.links[0].addresses, [ip("10.1.0.3")]);
+}
+
+#[test]
+fn a_host_side_in_a_bridge_is_found_too() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.node.ip("link add cni0 type bridge").unwrap();
+    node.plug(&web, "vethweb");
+    node.node.ip("link set vethweb master cni0").unwrap();
+    assert_eq!(
+        node.scan().namespaces[0].links[0].host_ifindex,
+        node.index("vethweb")
+    );
+}
+
+#[test]
+fn macvlan_with_an_address_is_reported_as_unenforceable() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.node
+        .ip("link add uplink0 type veth peer uplink1")
+        .unwrap();
+    let peer = web.path().display();
+    node.node
+        .ip(&format!(
+            "link add link uplink0 name mv0 netns {peer} type macvlan mode bridge"
+        ))
+        .unwrap();
+    assert!(
+        node.scan().namespaces[0].unenforceable.is_empty(),
+        "no address yet"
+    );
+
+    web.ip("address add 10.1.0.2/24 dev mv0").unwrap();
+    let links = node.scan();
+    let [link] = &links.namespaces[0].unenforceable[..] else {
+        panic!("{links:?}")
+    };
+    assert_eq!(
+        (&link.kind, link.why),
+        (&LinkKind::Macvlan, Why::SharesParent)
+    );
+    assert_eq!(link.addresses, [ip("10.1.0.2")]);
+}
+
+#[test]
+fn a_pair_within_a_pod_or_to_another_pod_has_no_side_on_the_node() {
+    let node = Node::new();
+    let (web, db) = (node.pod("web"), node.pod("db"));
+    let peer = db.path().display();
+    web.ip(&format!(
+        "link add side type veth peer name side netns {peer}"
+    ))
+    .unwrap();
+    web.ip("address add 10.9.0.1/24 dev side").unwrap();
+    let links = node.scan();
+    let web = &links.namespaces[1];
+    assert_eq!(web.links, []);
+    assert_eq!(web.unenforceable[0].why, Why::NoHostSide);
+}
+
+#[test]
+fn the_daemons_own_namespace_and_second_names_are_skipped() {
+    let node = Node::new();
+    let web = node.pod("web");
+    std::os::unix::fs::symlink(node.node.path(), node.netns_dir.join("self")).unwrap();
+    std::os::unix::fs::symlink(web.path(), node.netns_dir.join("zweb")).unwrap();
+    let links = node.scan();
+    let paths: Vec<_> = links.namespaces.iter().map(|n| n.path.clone()).collect();
+    assert_eq!(paths, [node.netns_dir.join("web")]);
+    assert!(links.problems.is_empty());
+}
+
+#[test]
+fn a_file_that_is_no_namespace_is_a_problem_and_hides_nothing() {
+    let node = Node::new();
+    std::fs::write(node.netns_dir.join("bogus"), "").unwrap();
+    let _web = node.pod("web");
+    let links = node.scan();
+    assert_eq!(links.namespaces.len(), 1);
+    assert!(matches!(
+        &links.problems[..],
+        [(path, DiscoverError::Netns(NetnsError::NotANamespace(_)))] if path.ends_with("bogus")
+    ));
+}
+
+#[test]
+fn local_addresses_are_the_nodes_without_loopback_and_link_local() {
+    let node = Node::new();
+    node.node
+        .ip("link add uplink0 type veth peer uplink1")
+        .unwrap();
+    node.node.ip("link set uplink0 up").unwrap();
+    node.node.ip("link set uplink1 up").unwrap();
+    node.node
+        .ip("address add 192.0.2.1/24 dev uplink0")
+        .unwrap();
+    node.node
+        .ip("address add 2001:db8::1/64 dev uplink0")
+        .unwrap();
+    node.node
+        .ip("link add kube-ipvs0 type veth peer unused0")
+        .unwrap();
+    node.node
+        .ip("address add 10.96.0.10/32 dev kube-ipvs0")
+        .unwrap();
+    let netns = Netns::open(node.node.path()).unwrap();
+    assert_eq!(
+        netns.run(local_addresses).unwrap().unwrap(),
+        BTreeSet::from([ip("192.0.2.1"), ip("2001:db8::1")])
+    );
+}
+
+#[test]
+fn a_new_namespace_is_seen_at_once() {
+    let node = Node::new();
+    let mut web = None;
+    node.until(
+        || web = Some(node.pod("web")),
+        |links| links.namespaces.len() == 1,
+    );
+}
+
+#[test]
+fn a_namespace_that_goes_is_seen_at_once() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.until(|| drop(web), |links| links.namespaces.is_empty());
+}
+
+#[test]
+fn a_namespace_named_by_a_symbolic_link_is_seen_at_once() {
+    let node = Node::new();
+    let web = Namespace::create(node.home.path().join("elsewhere")).unwrap();
+    node.until(
+        || std::os::unix::fs::symlink(web.path(), node.netns_dir.join("web")).unwrap(),
+        |links| links.namespaces.len() == 1,
+    );
+}
+
+#[test]
+fn a_directory_that_is_made_later_is_followed() {
+    let mut node = Node::new();
+    let elsewhere = Namespace::create(node.home.path().join("elsewhere")).unwrap();
+    node.netns_dir = node.home.path().join("later/netns");
+    node.until(
+        || {
+            std::fs::create_dir_all(&node.netns_dir).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            std::os::unix::fs::symlink(elsewhere.path(), node.netns_dir.join("web")).unwrap();
+        },
+        |links| links.namespaces.len() == 1,
+    );
+}
+
+#[test]
+fn a_link_given_to_a_pod_is_seen_at_once() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.until(
+        || node.plug(&web, "vethweb"),
+        |links| links.namespaces[0].links.len() == 1,
+    );
+}
+
+#[test]
+fn an_address_given_inside_a_pod_is_seen_at_once() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.plug(&web, "vethweb");
+    for address in ["10.1.0.2/32", "fd01::2/128"] {
+        let wanted = ip(address.split('/').next().unwrap());
+        node.until(
+            || {
+                web.ip(&format!("address add {address} dev eth0")).unwrap();
+            },
+            |links| links.namespaces[0].links[0].addresses.contains(&wanted),
+        );
+    }
+}
+
+#[test]
+fn a_link_that_goes_is_seen_at_once() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.plug(&web, "vethweb");
+    node.until(
+        || {
+            web.ip("link delete eth0").unwrap();
+        },
+        |links| links.namespaces[0].links.is_empty(),
+    );
+}
