@@ -7,6 +7,7 @@
 //! - [`watch`]: says when to discover again.
 
 pub mod discover;
+pub mod load;
 pub mod matching;
 pub mod netlink;
 pub mod netns;
