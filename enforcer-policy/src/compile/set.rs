@@ -219,11 +219,6 @@ impl Sets {
             .collect()
     }
 
-    /// All of them, by number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Set)> {
-        self.entries.iter().map(|(&id, set)| (id, set))
-    }
-
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -27,7 +27,7 @@ use enforcer_common::abi::{Direction, Peer};
 use super::Compiler;
 use super::identity::{Faces, criteria_of};
 use super::normal::only_adds;
-use super::places::{Move, Place, Places};
+use super::places::{Move, Place};
 use super::plan::Plan;
 use crate::model::PodKey;
 use crate::tables::Op;

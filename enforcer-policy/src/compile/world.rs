@@ -117,12 +117,16 @@ impl Compiler {
             self.nodes.release(&name);
         }
         for address in old.into_iter().flat_map(|node| node.addresses) {
-            self.claims.edit(address, |claim| drop(claim.nodes.remove(&name)));
+            self.claims.edit(address, |claim| {
+                claim.nodes.remove(&name);
+            });
             dirty.addresses.insert(address);
         }
         for address in node.into_iter().flat_map(|node| node.addresses) {
             self.claims
-                .edit(address, |claim| drop(claim.nodes.insert(name.clone())));
+                .edit(address, |claim| {
+                claim.nodes.insert(name.clone());
+            });
             dirty.addresses.insert(address);
         }
     }
@@ -158,7 +162,9 @@ impl Compiler {
         }
         for &address in &new.addresses {
             self.claims
-                .edit(address, |claim| drop(claim.pods.insert(key.clone())));
+                .edit(address, |claim| {
+                claim.pods.insert(key.clone());
+            });
             dirty.addresses.insert(address);
             if !old.is_some_and(|old| old.addresses.contains(&address)) {
                 dirty.arrivals.insert(address);
@@ -182,7 +188,9 @@ impl Compiler {
         for &address in &old.addresses {
             if !new.is_some_and(|new| new.addresses.contains(&address)) {
                 self.claims
-                    .edit(address, |claim| drop(claim.pods.remove(key)));
+                    .edit(address, |claim| {
+                claim.pods.remove(key);
+            });
                 dirty.addresses.insert(address);
             }
         }
