@@ -1,0 +1,3 @@
+//! `cargo xtask demo`: a policy at work between three network namespaces.
+
+pub(crate) fn placeholder() {}
