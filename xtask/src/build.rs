@@ -8,7 +8,10 @@ use crate::{build_ebpf, machine, setup, shell, ui, workspace};
 pub(crate) fn run() -> Result<()> {
     release()?;
     build_ebpf::report()?;
-    ui::line(format_args!("  {}", workspace::enforcer("release").display()));
+    ui::line(format_args!(
+        "  {}",
+        workspace::enforcer("release").display()
+    ));
     Ok(())
 }
 

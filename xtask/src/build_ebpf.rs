@@ -22,7 +22,9 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
     let target = workspace::target().join("ebpf");
     let mut cargo = toolchain.cargo("build");
-    cargo.args(["--profile", "bpf", "--target-dir"]).arg(&target);
+    cargo
+        .args(["--profile", "bpf", "--target-dir"])
+        .arg(&target);
     shell::step("BPF programs", cargo)?;
     let built = target.join("bpfel-unknown-none/bpf/enforcer-bpf");
     let object = workspace::bpf_object();
@@ -41,7 +43,9 @@ pub(crate) fn report() -> Result<()> {
     let unknown = verified::add(&mut programs, &object);
     ui::line(sizes::table(&programs));
     if let Err(why) = unknown {
-        ui::line(format_args!("  verified instruction counts are not shown: {why:#}"));
+        ui::line(format_args!(
+            "  verified instruction counts are not shown: {why:#}"
+        ));
     }
     Ok(())
 }

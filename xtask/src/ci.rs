@@ -18,9 +18,11 @@ const CLIPPY: apt::Package = apt::Package {
     at_least: Some((1, 90)),
 };
 
+type Check = fn() -> Result<()>;
+
 /// The checks in order, quick ones first, and how long each took.
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, fn() -> Result<()>); 6] = [
+    let checks: [(&str, Check); 6] = [
         ("format", format),
         ("licences and dependencies", dependencies::check),
         ("lints", lints),
@@ -55,7 +57,14 @@ fn format() -> Result<()> {
 }
 
 fn lints() -> Result<()> {
-    let words = ["clippy", "--locked", "--workspace", "--exclude", "enforcer-ebpf", "--all-targets"];
+    let words = [
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--exclude",
+        "enforcer-ebpf",
+        "--all-targets",
+    ];
     let mut clippy = cargo(&words);
     clippy.args(["--", "--deny", "warnings"]);
     shell::step("cargo clippy", clippy)
@@ -76,7 +85,14 @@ fn bpf_lints() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    let words = ["doc", "--locked", "--workspace", "--exclude", "enforcer-ebpf", "--no-deps"];
+    let words = [
+        "doc",
+        "--locked",
+        "--workspace",
+        "--exclude",
+        "enforcer-ebpf",
+        "--no-deps",
+    ];
     let mut doc = cargo(&words);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     shell::step("cargo doc", doc)

@@ -18,7 +18,9 @@ pub(crate) fn is_root() -> bool {
 /// The first program of this name in `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+    env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
 }
 
 /// A command that runs as root: as it is for root, by sudo otherwise.
@@ -32,7 +34,10 @@ pub(crate) fn as_root(program: impl AsRef<OsStr>, purpose: &str) -> Result<Comma
         bail!("root is needed to {purpose}, and there is no sudo here: run this command as root");
     }
     // Asked for here, in the open, and not below a progress line.
-    let asked = Command::new("sudo").arg("--validate").status().context("starting sudo")?;
+    let asked = Command::new("sudo")
+        .arg("--validate")
+        .status()
+        .context("starting sudo")?;
     if !asked.success() {
         bail!("root is needed to {purpose}, and sudo refused");
     }
@@ -101,7 +106,13 @@ mod tests {
 
     #[test]
     fn the_way_to_the_registry_stays() {
-        for name in ["PATH", "HOME", "CARGO_HOME", "CARGO_HTTP_PROXY", "CARGO_NET_OFFLINE"] {
+        for name in [
+            "PATH",
+            "HOME",
+            "CARGO_HOME",
+            "CARGO_HTTP_PROXY",
+            "CARGO_NET_OFFLINE",
+        ] {
             assert!(!belongs_to_outer_cargo(name), "{name}");
         }
     }

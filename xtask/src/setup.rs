@@ -33,6 +33,9 @@ pub(crate) fn run() -> Result<Toolchain> {
         toolchain::nightly()?
     };
     let toolchain = toolchain.with_linker()?;
-    shell::done(&format!("BPF toolchain: {}", toolchain.name), start.elapsed());
+    shell::done(
+        &format!("BPF toolchain: {}", toolchain.name),
+        start.elapsed(),
+    );
     Ok(toolchain)
 }

@@ -1,6 +1,7 @@
 //! Running commands: each is a step with a name, a visible progress and a time.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -29,7 +30,9 @@ pub(crate) fn step(what: &str, mut command: Command) -> Result<()> {
     if !ui::fancy() {
         ui::line(format_args!("==> {what}"));
     }
-    let mut child = command.spawn().with_context(|| format!("starting `{shown}`"))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("starting `{shown}`"))?;
     // The command owns writing ends of the pipe, which must be gone for the reader to see the end.
     drop(command);
     let (sender, lines) = mpsc::channel();
@@ -45,7 +48,9 @@ pub(crate) fn step(what: &str, mut command: Command) -> Result<()> {
         }
     });
     let output = watch(what, start, &lines);
-    let status = child.wait().with_context(|| format!("waiting for `{shown}`"))?;
+    let status = child
+        .wait()
+        .with_context(|| format!("waiting for `{shown}`"))?;
     finish(what, start, status, &shown, &output)
 }
 
@@ -67,6 +72,8 @@ pub(crate) fn quiet(mut command: Command) -> Result<String> {
     let shown = display(&command);
     let output = command
         .stdin(Stdio::null())
+        // Ctrl-C must not stop a command halfway that cleans up.
+        .process_group(0)
         .output()
         .with_context(|| format!("starting `{shown}`"))?;
     if !output.status.success() {
@@ -88,7 +95,10 @@ fn watch(what: &str, start: Instant, lines: &Receiver<String>) -> Vec<String> {
             let time = ui::seconds(start.elapsed());
             ui::redraw(&format!("  {spinner} {what}  {time}  {last}"));
         } else if Instant::now() >= heartbeat {
-            ui::line(format_args!("    {} so far: {last}", ui::seconds(start.elapsed())));
+            ui::line(format_args!(
+                "    {} so far: {last}",
+                ui::seconds(start.elapsed())
+            ));
             heartbeat += HEARTBEAT;
         }
         let tick = Instant::now() + TICK;
@@ -128,7 +138,10 @@ fn finish(
 pub(crate) fn done(what: &str, time: Duration) {
     let mark = if ui::fancy() { "  ✔" } else { "    done:" };
     let time = paint(Colour::Dim, ui::seconds(time));
-    ui::line(format_args!("{} {what}  {time}", paint(Colour::Green, mark)));
+    ui::line(format_args!(
+        "{} {what}  {time}",
+        paint(Colour::Green, mark)
+    ));
 }
 
 /// The command as one would type it.
@@ -155,19 +168,29 @@ mod tests {
 
     #[test]
     fn a_failing_step_names_itself_the_command_and_the_exit_code() {
-        let error = step("the impossible", sh("exit 7")).unwrap_err().to_string();
-        assert_eq!(error, "the impossible: `sh -c exit 7` failed (exit status: 7)");
+        let error = step("the impossible", sh("exit 7"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "the impossible: `sh -c exit 7` failed (exit status: 7)"
+        );
     }
 
     #[test]
     fn a_command_that_does_not_exist_is_named() {
         let error = step("nothing", Command::new("enforcer-no-such-command")).unwrap_err();
-        assert!(error.to_string().contains("enforcer-no-such-command"), "{error}");
+        assert!(
+            error.to_string().contains("enforcer-no-such-command"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_failing_quiet_command_carries_what_it_complained_about() {
-        let error = quiet(sh("echo 'no such link' >&2; exit 1")).unwrap_err().to_string();
+        let error = quiet(sh("echo 'no such link' >&2; exit 1"))
+            .unwrap_err()
+            .to_string();
         assert!(error.ends_with("no such link"), "{error}");
     }
 

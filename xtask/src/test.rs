@@ -23,13 +23,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     build_ebpf::object(&toolchain)?;
     let mut cargo = machine::cargo();
     cargo.arg("test");
-    if !arguments.cargo_test.iter().any(|word| word == "-p" || word == "--package") {
+    if !arguments
+        .cargo_test
+        .iter()
+        .any(|word| word == "-p" || word == "--package")
+    {
         cargo.args(["--workspace", "--exclude", "enforcer-ebpf"]);
     }
     cargo.args(&arguments.cargo_test);
     if !machine::is_root() {
         // Cargo and what it builds stay this user's; only the test binaries run as root.
-        let words: Vec<_> = std::iter::once(runner.get_program()).chain(runner.get_args()).collect();
+        let words: Vec<_> = std::iter::once(runner.get_program())
+            .chain(runner.get_args())
+            .collect();
         cargo.env(runner_variable(), words.join(" ".as_ref()));
     }
     shell::show("tests", cargo)?;

@@ -55,7 +55,11 @@ pub(crate) enum Colour {
 
 /// The text in a colour, or as it is where colours are not wanted.
 pub(crate) fn paint(colour: Colour, text: impl Display) -> String {
-    if fancy() { painted(colour, text) } else { text.to_string() }
+    if fancy() {
+        painted(colour, text)
+    } else {
+        text.to_string()
+    }
 }
 
 fn painted(colour: Colour, text: impl Display) -> String {
@@ -88,7 +92,10 @@ mod tests {
         let shown: Vec<_> = [400, 9_900, 42_700, 60_000, 185_000]
             .map(|ms| seconds(Duration::from_millis(ms)))
             .to_vec();
-        assert_eq!(shown, ["0.4 s", "9.9 s", "42 s", "1 min 00 s", "3 min 05 s"]);
+        assert_eq!(
+            shown,
+            ["0.4 s", "9.9 s", "42 s", "1 min 00 s", "3 min 05 s"]
+        );
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 /// The directory of the workspace's `Cargo.toml`.
 pub(crate) fn root() -> &'static Path {
     // xtask is a direct child of the root.
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// Where cargo puts what it builds.

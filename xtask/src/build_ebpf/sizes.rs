@@ -26,8 +26,13 @@ pub(super) struct Program {
 pub(super) fn programs(elf: &[u8]) -> Result<Vec<Program>> {
     let file: ElfFile64 = ElfFile64::parse(elf).context("this is no ELF object")?;
     let mut programs = Vec::new();
-    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
-        let Some(index) = symbol.section_index() else { continue };
+    for symbol in file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text)
+    {
+        let Some(index) = symbol.section_index() else {
+            continue;
+        };
         let section = file.section_by_index(index)?;
         if section.kind() == SectionKind::Text && symbol.size() > 0 {
             programs.push(Program {
@@ -44,9 +49,14 @@ pub(super) fn programs(elf: &[u8]) -> Result<Vec<Program>> {
 
 /// One line for every program.
 pub(super) fn table(programs: &[Program]) -> String {
-    let mut text = format!("  {:<28} {:<12} {:>12} {:>12}", "program", "section", "instructions", "verified");
+    let mut text = format!(
+        "  {:<28} {:<12} {:>12} {:>12}",
+        "program", "section", "instructions", "verified"
+    );
     for program in programs {
-        let verified = program.verified.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let verified = program
+            .verified
+            .map_or_else(|| "-".to_owned(), |n| n.to_string());
         // Writing into a string cannot fail.
         let _ = write!(
             text,
@@ -65,14 +75,22 @@ mod tests {
     use super::*;
 
     fn program(name: &str, verified: Option<u64>) -> Program {
-        Program { name: name.into(), section: "classifier".into(), instructions: 812, verified }
+        Program {
+            name: name.into(),
+            section: "classifier".into(),
+            instructions: 812,
+            verified,
+        }
     }
 
     #[test]
     fn a_size_is_shown_with_what_the_verifier_walked() {
         let table = table(&[program("from_pod", Some(4711)), program("to_pod", None)]);
-        let rows: Vec<Vec<_>> =
-            table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        let rows: Vec<Vec<_>> = table
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
         assert_eq!(rows[0], ["from_pod", "classifier", "812", "4711"]);
         assert_eq!(rows[1], ["to_pod", "classifier", "812", "-"]);
     }

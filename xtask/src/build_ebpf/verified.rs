@@ -42,7 +42,10 @@ fn modified(path: &Path) -> Result<SystemTime> {
 }
 
 fn count_of(counts: &Value, name: &str) -> Option<u64> {
-    let entry = counts.as_array()?.iter().find(|entry| entry["name"] == name)?;
+    let entry = counts
+        .as_array()?
+        .iter()
+        .find(|entry| entry["name"] == name)?;
     entry["verified_instructions"].as_u64()
 }
 

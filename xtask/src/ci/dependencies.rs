@@ -25,7 +25,10 @@ pub(crate) fn check() -> Result<()> {
     if !findings.is_empty() {
         bail!("dependencies:\n  {}", findings.join("\n  "));
     }
-    ui::line(format_args!("  {} crates, all from the registry, all licences accepted", packages.len()));
+    ui::line(format_args!(
+        "  {} crates, all from the registry, all licences accepted",
+        packages.len()
+    ));
     Ok(())
 }
 
@@ -35,7 +38,9 @@ fn host() -> Result<String> {
     cargo.arg("-vV");
     let version = shell::quiet(cargo)?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("`cargo -vV` does not tell the host")?.to_owned())
+    Ok(host
+        .context("`cargo -vV` does not tell the host")?
+        .to_owned())
 }
 
 /// One package as the check sees it.
@@ -50,8 +55,10 @@ struct Package {
 /// The packages that are really part of a build.
 fn packages(metadata: &Value) -> Vec<Package> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let built: BTreeSet<String> =
-        list(&metadata["resolve"]["nodes"]).iter().map(|node| text(&node["id"])).collect();
+    let built: BTreeSet<String> = list(&metadata["resolve"]["nodes"])
+        .iter()
+        .map(|node| text(&node["id"]))
+        .collect();
     list(&metadata["packages"])
         .iter()
         .filter(|package| built.contains(&text(&package["id"])))
@@ -71,29 +78,41 @@ fn text(value: &Value) -> String {
 fn findings(packages: &[Package], duplicates: &[&str]) -> Vec<String> {
     let mut findings = Vec::new();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for Package { name, version, licence, source } in packages {
+    for Package {
+        name,
+        version,
+        licence,
+        source,
+    } in packages
+    {
         versions.entry(name).or_default().insert(version);
         let Some(source) = source else { continue };
         if !source.starts_with("registry+") {
-            findings.push(format!("{name} {version} does not come from the registry: {source}"));
+            findings.push(format!(
+                "{name} {version} does not come from the registry: {source}"
+            ));
         }
         match licence {
             None => findings.push(format!("{name} {version} names no licence")),
             Some(licence) if !licence::accepted(licence) => {
-                findings.push(format!("{name} {version} has a licence not accepted: {licence}"));
+                findings.push(format!(
+                    "{name} {version} has a licence not accepted: {licence}"
+                ));
             }
             Some(_) => {}
         }
     }
     for (name, versions) in versions.iter().filter(|(_, versions)| versions.len() > 1) {
         if !duplicates.contains(name) {
-            let versions = Vec::from_iter(versions.iter().copied()).join(", ");
+            let versions = versions.iter().copied().collect::<Vec<_>>().join(", ");
             findings.push(format!("{name} is here more than once: {versions}"));
         }
     }
     for name in duplicates {
         if versions.get(name).is_none_or(|versions| versions.len() < 2) {
-            findings.push(format!("{name} is no duplicate any more: take it off the list"));
+            findings.push(format!(
+                "{name} is no duplicate any more: take it off the list"
+            ));
         }
     }
     findings
@@ -123,20 +142,32 @@ mod tests {
 
     #[test]
     fn a_git_dependency_is_named() {
-        let found = findings(&[package("a", "1.0.0", Some("MIT"), Some("git+there#1"))], &[]);
-        assert_eq!(found, ["a 1.0.0 does not come from the registry: git+there#1"]);
+        let found = findings(
+            &[package("a", "1.0.0", Some("MIT"), Some("git+there#1"))],
+            &[],
+        );
+        assert_eq!(
+            found,
+            ["a 1.0.0 does not come from the registry: git+there#1"]
+        );
     }
 
     #[test]
     fn a_licence_that_is_missing_or_not_accepted_is_named() {
         let from = Some("registry+there");
         let found = findings(
-            &[package("a", "1.0.0", None, from), package("b", "1.0.0", Some("AGPL-3.0"), from)],
+            &[
+                package("a", "1.0.0", None, from),
+                package("b", "1.0.0", Some("AGPL-3.0"), from),
+            ],
             &[],
         );
         assert_eq!(
             found,
-            ["a 1.0.0 names no licence", "b 1.0.0 has a licence not accepted: AGPL-3.0"]
+            [
+                "a 1.0.0 names no licence",
+                "b 1.0.0 has a licence not accepted: AGPL-3.0"
+            ]
         );
     }
 
@@ -148,7 +179,10 @@ mod tests {
     #[test]
     fn a_second_version_must_be_on_the_list_and_the_list_must_be_true() {
         let twice = [crates("a", "1.0.0"), crates("a", "2.0.0")];
-        assert_eq!(findings(&twice, &[]), ["a is here more than once: 1.0.0, 2.0.0"]);
+        assert_eq!(
+            findings(&twice, &[]),
+            ["a is here more than once: 1.0.0, 2.0.0"]
+        );
         assert!(findings(&twice, &["a"]).is_empty());
         assert_eq!(
             findings(&[crates("a", "1.0.0")], &["a"]),
@@ -165,7 +199,10 @@ mod tests {
             ],
             "resolve": {"nodes": [{"id": "1"}]},
         });
-        let names: Vec<_> = packages(&metadata).into_iter().map(|package| package.name).collect();
+        let names: Vec<_> = packages(&metadata)
+            .into_iter()
+            .map(|package| package.name)
+            .collect();
         assert_eq!(names, ["a"]);
     }
 }

@@ -19,8 +19,14 @@ const ACCEPTED: [&str; 11] = [
 /// side of an OR. What cannot be read is not accepted.
 pub(super) fn accepted(expression: &str) -> bool {
     // Old manifests write OR as a slash.
-    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
-    let mut words = Words { words: spaced.split_whitespace().collect(), next: 0 };
+    let spaced = expression
+        .replace('/', " OR ")
+        .replace('(', " ( ")
+        .replace(')', " ) ");
+    let mut words = Words {
+        words: spaced.split_whitespace().collect(),
+        next: 0,
+    };
     words.any() == Some(true) && words.peek().is_none()
 }
 
@@ -62,7 +68,9 @@ impl<'a> Words<'a> {
             let good = self.any()?;
             return self.take(")").then_some(good);
         }
-        let licence = self.peek().filter(|word| !["AND", "OR", "WITH", ")"].contains(word))?;
+        let licence = self
+            .peek()
+            .filter(|word| !["AND", "OR", "WITH", ")"].contains(word))?;
         self.next += 1;
         if !self.take("WITH") {
             return Some(ACCEPTED.contains(&licence));
@@ -106,7 +114,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_accepted() {
-        for expression in ["", "MIT OR", "AND MIT", "(MIT", "MIT)", "MIT Zlib", "see LICENSE"] {
+        for expression in [
+            "",
+            "MIT OR",
+            "AND MIT",
+            "(MIT",
+            "MIT)",
+            "MIT Zlib",
+            "see LICENSE",
+        ] {
             assert!(!accepted(expression), "{expression:?}");
         }
     }

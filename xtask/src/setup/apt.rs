@@ -37,17 +37,24 @@ pub(crate) fn ensure(packages: &[Package]) -> Result<()> {
     let purpose = format!("install {} (apt-get install {0})", names.join(" "));
     let apt = || -> Result<Command> {
         let mut command = machine::as_root("apt-get", &purpose)?;
-        command.env("DEBIAN_FRONTEND", "noninteractive").arg("--yes");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .arg("--yes");
         Ok(command)
     };
     for package in &missing {
-        ui::line(format_args!("  installing {:<24} {}", package.name, package.why));
+        ui::line(format_args!(
+            "  installing {:<24} {}",
+            package.name, package.why
+        ));
     }
     let mut update = apt()?;
     update.arg("update");
     shell::step("package lists (apt-get update)", update)?;
     let mut install = apt()?;
-    install.args(["install", "--no-install-recommends", "--no-remove"]).args(&names);
+    install
+        .args(["install", "--no-install-recommends", "--no-remove"])
+        .args(&names);
     shell::step(&format!("{} Debian packages", names.len()), install)
 }
 
@@ -55,7 +62,11 @@ pub(crate) fn ensure(packages: &[Package]) -> Result<()> {
 fn installed(packages: &[Package]) -> Result<BTreeMap<String, String>> {
     // Exits with 1 when it knows one of them not at all, which is an answer like any other.
     let output = Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${Package} ${db:Status-Status} ${Version}\n"])
+        .args([
+            "--show",
+            "--showformat",
+            "${Package} ${db:Status-Status} ${Version}\n",
+        ])
         .args(packages.iter().map(|package| package.name))
         .output()
         .context("starting dpkg-query")?;
@@ -78,31 +89,53 @@ fn missing(packages: &[Package], installed: &BTreeMap<String, String>) -> Vec<Pa
         (Some(_), None) => true,
         (Some(version), Some(least)) => major_minor(version).is_some_and(|is| is >= least),
     };
-    packages.iter().filter(|package| !good(package)).cloned().collect()
+    packages
+        .iter()
+        .filter(|package| !good(package))
+        .cloned()
+        .collect()
 }
 
 /// `1.96` of `1.96.0+dfsg1-1~deb12u2`; an epoch in front is not looked at.
 fn major_minor(version: &str) -> Option<Version> {
-    let upstream = version.split_once(':').map_or(version, |(_, upstream)| upstream);
-    let mut numbers = upstream.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    let upstream = version
+        .split_once(':')
+        .map_or(version, |(_, upstream)| upstream);
+    let mut numbers = upstream
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// Where Debian puts LLVM's development files of this major version.
 pub(crate) fn llvm_prefix(major: u32) -> Option<String> {
     let prefix = format!("/usr/lib/llvm-{major}");
-    Path::new(&prefix).join("bin/llvm-config").exists().then_some(prefix)
+    Path::new(&prefix)
+        .join("bin/llvm-config")
+        .exists()
+        .then_some(prefix)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RUSTC: Package = Package { name: "rustc-web", why: "", at_least: Some((1, 90)) };
-    const IP: Package = Package { name: "iproute2", why: "", at_least: None };
+    const RUSTC: Package = Package {
+        name: "rustc-web",
+        why: "",
+        at_least: Some((1, 90)),
+    };
+    const IP: Package = Package {
+        name: "iproute2",
+        why: "",
+        at_least: None,
+    };
 
     fn missing_with(dpkg: &str) -> Vec<&'static str> {
-        missing(&[RUSTC, IP], &parse(dpkg)).iter().map(|package| package.name).collect()
+        missing(&[RUSTC, IP], &parse(dpkg))
+            .iter()
+            .map(|package| package.name)
+            .collect()
     }
 
     #[test]

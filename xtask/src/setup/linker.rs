@@ -31,7 +31,10 @@ fn cache() -> PathBuf {
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))
         .filter(|path| path.is_absolute());
-    base.map_or_else(|| workspace::target().join("tools"), |base| base.join("enforcer"))
+    base.map_or_else(
+        || workspace::target().join("tools"),
+        |base| base.join("enforcer"),
+    )
 }
 
 /// Whether it is there and finds its libraries.
@@ -49,16 +52,33 @@ fn build(llvm: u32, root: &Path) -> Result<()> {
         bail!("the BPF compiler uses LLVM {llvm}, but bpf-linker {VERSION} takes {SUPPORTED:?}");
     }
     let prefix = llvm_prefix(llvm)?;
-    ui::line(format_args!("  building   {:<24} links the BPF programs", "bpf-linker"));
+    ui::line(format_args!(
+        "  building   {:<24} links the BPF programs",
+        "bpf-linker"
+    ));
     let mut cargo = machine::cargo();
     cargo
-        .args(["install", "bpf-linker", "--version", VERSION, "--locked", "--force"])
-        .args(["--no-default-features", "--features", &format!("llvm-{llvm}")])
+        .args([
+            "install",
+            "bpf-linker",
+            "--version",
+            VERSION,
+            "--locked",
+            "--force",
+        ])
+        .args([
+            "--no-default-features",
+            "--features",
+            &format!("llvm-{llvm}"),
+        ])
         .arg("--root")
         .arg(root)
         .env("LLVM_PREFIX", prefix)
         .env_remove("RUSTFLAGS");
-    shell::step(&format!("bpf-linker {VERSION} (kept in {})", root.display()), cargo)
+    shell::step(
+        &format!("bpf-linker {VERSION} (kept in {})", root.display()),
+        cargo,
+    )
 }
 
 /// Where the development files of that LLVM are, installed first where apt can.
@@ -73,7 +93,11 @@ fn llvm_prefix(llvm: u32) -> Result<String> {
             _ => "llvm-23-dev",
         };
         let why = "LLVM, which bpf-linker is linked with";
-        apt::ensure(&[apt::Package { name: package, why, at_least: None }])?;
+        apt::ensure(&[apt::Package {
+            name: package,
+            why,
+            at_least: None,
+        }])?;
     }
     apt::llvm_prefix(llvm).with_context(|| {
         format!(

@@ -15,7 +15,11 @@ pub(super) const DEBIAN: [apt::Package; 4] = [
         why: "a Rust compiler that knows the BPF target",
         at_least: Some((1, 90)),
     },
-    apt::Package { name: "cargo-web", why: "the cargo of that compiler", at_least: Some((1, 90)) },
+    apt::Package {
+        name: "cargo-web",
+        why: "the cargo of that compiler",
+        at_least: Some((1, 90)),
+    },
     apt::Package {
         name: "libstd-rust-web-dev-bpf",
         why: "Rust's core library, compiled for BPF",
@@ -49,7 +53,11 @@ pub(crate) struct Toolchain {
 
 /// Debian's compiler, whose packages are installed.
 pub(super) fn debian() -> Toolchain {
-    Toolchain { name: String::new(), kind: Kind::Debian, linker: PathBuf::new() }
+    Toolchain {
+        name: String::new(),
+        kind: Kind::Debian,
+        linker: PathBuf::new(),
+    }
 }
 
 /// rustup's nightly, which must be installed with its sources.
@@ -62,7 +70,11 @@ pub(super) fn nightly() -> Result<Toolchain> {
     if !shell::quiet(components).context(HELP)?.contains("rust-src") {
         bail!(HELP);
     }
-    Ok(Toolchain { name: String::new(), kind: Kind::Nightly { rustup }, linker: PathBuf::new() })
+    Ok(Toolchain {
+        name: String::new(),
+        kind: Kind::Nightly { rustup },
+        linker: PathBuf::new(),
+    })
 }
 
 impl Toolchain {
@@ -84,7 +96,10 @@ impl Toolchain {
             Kind::Debian => {
                 let mut cargo = machine::other_cargo(DEBIAN_CARGO.as_ref());
                 // aya-ebpf uses a feature of the compiler that is not stable.
-                cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").arg(verb);
+                cargo
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .arg(verb);
                 cargo
             }
             Kind::Nightly { rustup } => {
@@ -99,7 +114,12 @@ impl Toolchain {
         );
         command
             .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", flags)
-            .args(["--target", "bpfel-unknown-none", "--package", "enforcer-ebpf"]);
+            .args([
+                "--target",
+                "bpfel-unknown-none",
+                "--package",
+                "enforcer-ebpf",
+            ]);
         command
     }
 
@@ -117,7 +137,9 @@ impl Toolchain {
 
 /// `22` of the line `LLVM version: 22.1.8`.
 fn llvm_major(rustc_version: &str) -> Option<u32> {
-    let version = rustc_version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
+    let version = rustc_version
+        .lines()
+        .find_map(|line| line.strip_prefix("LLVM version: "))?;
     version.split('.').next()?.parse().ok()
 }
 
@@ -127,7 +149,10 @@ mod tests {
 
     #[test]
     fn the_compiler_tells_its_llvm() {
-        assert_eq!(llvm_major("rustc 1.96.0\nrelease: 1.96.0\nLLVM version: 22.1.8\n"), Some(22));
+        assert_eq!(
+            llvm_major("rustc 1.96.0\nrelease: 1.96.0\nLLVM version: 22.1.8\n"),
+            Some(22)
+        );
         assert_eq!(llvm_major("rustc 1.96.0\n"), None);
     }
 }
