@@ -11,6 +11,8 @@ mod test;
 mod ui;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Sets up, builds, shows and tests enforcer.
@@ -40,15 +42,25 @@ enum Verb {
     Ci,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ui::init(arguments.plain);
-    match arguments.verb {
+    match run(&arguments.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb) -> anyhow::Result<()> {
+    match verb {
         Verb::Setup => setup::run().map(|_| ()),
         Verb::BuildEbpf => build_ebpf::run(),
         Verb::Build => build::run(),
-        Verb::Demo(arguments) => demo::run(&arguments),
-        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Test(arguments) => test::run(arguments),
         Verb::Ci => ci::run(),
     }
 }

@@ -42,6 +42,15 @@ pub(crate) fn heading(text: &str) {
     line(format_args!("\n{}", paint(Colour::Bold, text)));
 }
 
+/// Prints an error and what caused it, one a line.
+pub(crate) fn error(error: &anyhow::Error) {
+    let mut out = io::stderr().lock();
+    let _ = writeln!(out, "{}: {error}", paint(Colour::Red, "error"));
+    for cause in error.chain().skip(1) {
+        let _ = writeln!(out, "  because: {cause}");
+    }
+}
+
 /// The colours in use, by their meaning to the terminal.
 #[derive(Clone, Copy)]
 pub(crate) enum Colour {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{machine, shell, ui};
 
@@ -55,7 +55,16 @@ pub(crate) fn ensure(packages: &[Package]) -> Result<()> {
     install
         .args(["install", "--no-install-recommends", "--no-remove"])
         .args(&names);
-    shell::step(&format!("{} Debian packages", names.len()), install)
+    shell::step(&format!("{} Debian packages", names.len()), install)?;
+    let still = self::missing(packages, &installed(packages)?);
+    if let Some(package) = still.first() {
+        bail!(
+            "apt has only an old {}: its newer version is in Debian's security suite, \
+             which the apt sources of this machine lack (`<release>-security`)",
+            package.name
+        );
+    }
+    Ok(())
 }
 
 /// The installed ones of these packages with their versions.
