@@ -12,16 +12,19 @@ pub struct FragmentKey {
     pub destination: [u32; 4],
     /// The identification field.
     pub identification: u32,
-    /// IANA protocol number.
+    /// For IPv4 256 plus the protocol number, which is a part of the datagram's name; 0 for IPv6,
+    /// where it is not.
     pub protocol: u32,
     /// [`super::Endpoint::id`] of the endpoint that saw it, so that no pod speaks for another.
     pub endpoint: u32,
 }
 
-/// The ports of the first fragment.
+/// What only the first fragment tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Fragment {
     /// Source port in the high half, destination port in the low half.
     pub ports: u32,
+    /// IANA protocol number, behind all extension headers.
+    pub protocol: u32,
 }

@@ -5,6 +5,7 @@
 //! without conversion. Ports and all other numbers are in host order.
 
 pub mod address;
+pub mod counter;
 pub mod endpoint;
 pub mod event;
 pub mod flow;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod verdict;
 
 pub use address::Peer;
+pub use counter::{Bucket, Counter};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventKind};
 pub use flow::{Flow, FlowKey};

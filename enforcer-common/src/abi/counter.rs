@@ -1,0 +1,60 @@
+//! `COUNTERS` and `BUCKETS` (per-CPU arrays).
+
+use bytemuck::{Pod, Zeroable};
+
+use super::Direction;
+use crate::reason::Reason;
+
+/// What passed or was dropped for one reason at one hook on one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Counter {
+    /// Packets; a GSO packet is one.
+    pub packets: u64,
+    /// Bytes, link-layer headers included.
+    pub bytes: u64,
+}
+
+impl Counter {
+    /// Slots of `COUNTERS`.
+    pub const SLOTS: u32 = 2 * Reason::COUNT as u32;
+
+    /// The slot of a reason at a hook.
+    #[inline(always)]
+    pub const fn slot(hook: Direction, reason: Reason) -> u32 {
+        hook as u32 * Reason::COUNT as u32 + reason as u32
+    }
+}
+
+/// The token bucket of one [`super::EventKind`] on one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Bucket {
+    /// Events that were not sent, because of the rate or because the ring buffer was full.
+    pub suppressed: u64,
+    /// Jiffies (low 32 bits) of the last refill.
+    pub refilled: u32,
+    /// Events that may be sent before the next refill.
+    pub tokens: u32,
+}
+
+impl Bucket {
+    /// Slots of `BUCKETS`: one for each kind of event.
+    pub const SLOTS: u32 = 3;
+
+    /// Takes a token. `rate` is in events per second, `second` in jiffies; a second's worth of
+    /// tokens comes at once.
+    #[inline(always)]
+    pub fn take(&mut self, now: u32, second: u32, rate: u32) -> bool {
+        if now.wrapping_sub(self.refilled) >= second {
+            self.refilled = now;
+            self.tokens = rate;
+        }
+        if self.tokens == 0 {
+            self.suppressed += 1;
+            return false;
+        }
+        self.tokens -= 1;
+        true
+    }
+}

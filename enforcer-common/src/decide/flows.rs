@@ -1,0 +1,235 @@
+//! Flows: replies follow them, and a change of policy has them judged again.
+
+use super::family::Family;
+use super::{Context, Outcome, policy};
+use crate::abi::{Direction, Endpoint, Event, Flow, FlowKey, Fragment, FragmentKey};
+use crate::packet::Packet;
+use crate::parse::{self, Ip, L4, Phase, number};
+use crate::reason::{Action, Reason};
+use crate::tables::{AddressTables, EndpointView, Tables};
+
+/// The protocol and transport header: the packet's own, or for a later fragment those that its
+/// first fragment had.
+#[inline(always)]
+pub(super) fn transport<const W: usize, P: Packet, T: Tables>(
+    cx: Context<'_, P, T>,
+    ip: &Ip<W>,
+) -> Result<(u8, L4), Reason>
+where
+    [u32; W]: Family,
+{
+    let Some(piece) = ip.fragment else {
+        return Ok((ip.protocol, parse::transport(cx.packet, ip)?));
+    };
+    let key = FragmentKey {
+        source: ip.source.widen(),
+        destination: ip.destination.widen(),
+        identification: piece.identification,
+        protocol: if W == 1 { 0x100 | u32::from(ip.protocol) } else { 0 },
+        endpoint: cx.endpoint.id(),
+    };
+    if piece.offset == 0 {
+        let l4 = parse::transport(cx.packet, ip)?;
+        if let Some(ports) = l4.flow_ports(Direction::Egress) {
+            cx.tables.put_fragment(&key, &Fragment { ports, protocol: u32::from(ip.protocol) });
+        }
+        return Ok((ip.protocol, l4));
+    }
+    let first = cx.tables.fragment(&key).ok_or(Reason::FragmentUnknown)?;
+    let protocol = first.protocol as u8;
+    // RFC 3128: a fragment that would overwrite the transport header that was judged.
+    if u32::from(piece.offset) * 8 < parse::shortest_header(protocol) {
+        return Err(Reason::FragmentEvasive);
+    }
+    let l4 = L4::Ports { source: (first.ports >> 16) as u16, destination: first.ports as u16, phase: Phase::Open };
+    Ok((protocol, l4))
+}
+
+/// Judges a packet of a flow.
+#[inline(always)]
+pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    ip: &Ip<W>,
+    protocol: u8,
+    l4: L4,
+) -> Outcome {
+    let (pod, peer) = match cx.hook {
+        Direction::Egress => (ip.source, ip.destination),
+        Direction::Ingress => (ip.destination, ip.source),
+    };
+    let Some(ports) = l4.flow_ports(cx.hook) else {
+        let decision = policy::decide(cx, cx.hook, &peer, protocol, 0);
+        return outcome(cx.hook, decision.reason, decision, false);
+    };
+    let key = FlowKey { pod, peer, ports, protocol: u32::from(protocol) };
+    let now = cx.tables.now();
+    // A set is asked only after the revision has been read: see `EndpointView`.
+    let revisions = [cx.endpoint.revision(Direction::Ingress), cx.endpoint.revision(Direction::Egress)];
+    let known = known(cx, &key, now, l4.phase());
+    if let Some(flow) = known {
+        let direction = flow.direction();
+        if flow.revision == revisions[direction.index()] && cx.endpoint.flags() & Endpoint::DENY_ALL == 0 {
+            touch(cx, &key, flow, now, l4.phase());
+            return Outcome::plain(Reason::Established);
+        }
+    }
+    let direction = match known {
+        Some(flow) => flow.direction(),
+        None => opener(cx, protocol, ports, l4.phase()),
+    };
+    let decision = decide_both(cx, &key, direction, known.is_some(), protocol, l4.phase());
+    if decision.reason.action() == Action::Drop {
+        let revoked = known.is_some() && decision.reason == Reason::PolicyDenied;
+        return outcome(direction, if revoked { Reason::Revoked } else { decision.reason }, decision, false);
+    }
+    let flow = Flow {
+        endpoint: cx.endpoint.id(),
+        revision: revisions[direction.index()],
+        last_seen: now,
+        initiator: direction as u8,
+        state: state(l4.phase()),
+        reserved: 0,
+    };
+    cx.tables.put_flow(&key, &flow);
+    outcome(direction, decision.reason, decision, known.is_none())
+}
+
+#[inline(always)]
+const fn outcome(direction: Direction, reason: Reason, decision: policy::Decision, opened: bool) -> Outcome {
+    Outcome { reason, direction, identity: decision.identity, set: decision.set, opened }
+}
+
+#[inline(always)]
+const fn state(phase: Phase) -> u8 {
+    if matches!(phase, Phase::Closing) { Flow::CLOSING } else { 0 }
+}
+
+/// The tracked flow that the packet belongs to. None when it has expired, is an earlier pod's, or
+/// when the packet opens a new connection from the other side with the same ports.
+#[inline(always)]
+fn known<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    key: &FlowKey<W>,
+    now: u32,
+    phase: Phase,
+) -> Option<Flow> {
+    let flow = AddressTables::<W>::flow(cx.tables, key)?;
+    if flow.endpoint != cx.endpoint.id() {
+        return None;
+    }
+    if phase == Phase::Opening && flow.direction() != cx.hook {
+        return None;
+    }
+    let age = now.wrapping_sub(flow.last_seen);
+    if age > lifetime(key.protocol as u8, flow.state).wrapping_mul(cx.tables.ticks_per_second()) {
+        return None;
+    }
+    Some(flow)
+}
+
+/// Seconds without a packet after which a flow is forgotten: the defaults of the kernel's own
+/// connection tracking (`nf_conntrack_*_timeout*`).
+#[inline(always)]
+const fn lifetime(protocol: u8, state: u8) -> u32 {
+    match protocol {
+        number::TCP | number::SCTP if state & Flow::CLOSING != 0 => 120,
+        number::TCP | number::SCTP => 432_000,
+        number::UDP => 120,
+        number::ICMP | number::ICMPV6 => 30,
+        _ => 600,
+    }
+}
+
+/// Writes only when something changed or a second has passed, so that a busy flow stays read-only.
+#[inline(always)]
+fn touch<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    key: &FlowKey<W>,
+    mut flow: Flow,
+    now: u32,
+    phase: Phase,
+) {
+    let state = match phase {
+        Phase::Opening => 0,
+        Phase::Open => flow.state,
+        Phase::Closing => Flow::CLOSING,
+    };
+    if state != flow.state || now.wrapping_sub(flow.last_seen) > cx.tables.ticks_per_second() {
+        flow.state = state;
+        flow.last_seen = now;
+        cx.tables.put_flow(key, &flow);
+    }
+}
+
+/// First of the ports that clients get from the kernel (`net.ipv4.ip_local_port_range`).
+const EPHEMERAL: u32 = 32_768;
+
+/// Who opened a flow that nobody tracked: the sender, unless it is a TCP segment from the middle
+/// of a connection that does not look like one the pod opened.
+#[inline(always)]
+fn opener<P: Packet, T: Tables>(cx: Context<'_, P, T>, protocol: u8, ports: u32, phase: Phase) -> Direction {
+    if is_midstream(protocol, phase) && cx.hook == Direction::Egress && !looks_like_client(ports) {
+        Direction::Ingress
+    } else {
+        cx.hook
+    }
+}
+
+#[inline(always)]
+fn is_midstream(protocol: u8, phase: Phase) -> bool {
+    protocol == number::TCP && phase != Phase::Opening
+}
+
+#[inline(always)]
+const fn looks_like_client(ports: u32) -> bool {
+    ports >> 16 >= EPHEMERAL && ports & 0xffff < EPHEMERAL
+}
+
+/// Asks the policy of the direction in which the flow was opened.
+///
+/// When a pod sends in the middle of a connection that began before the pod was isolated, nobody
+/// knows who opened it. Unless the ports make it the pod, both directions must allow it:
+/// otherwise the pod's own answers would turn a connection that policy cuts into one of its own.
+#[inline(always)]
+fn decide_both<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    key: &FlowKey<W>,
+    direction: Direction,
+    known: bool,
+    protocol: u8,
+    phase: Phase,
+) -> policy::Decision {
+    let decision = policy::decide(cx, direction, &key.peer, protocol, port(key.ports, direction));
+    let guessed = !known && direction != cx.hook && is_midstream(protocol, phase);
+    if !guessed || decision.reason.action() == Action::Drop {
+        return decision;
+    }
+    let other = policy::decide(cx, cx.hook, &key.peer, protocol, port(key.ports, cx.hook));
+    if other.reason.action() == Action::Drop { other } else { decision }
+}
+
+/// The destination port of a flow that was opened in a direction.
+#[inline(always)]
+const fn port(ports: u32, direction: Direction) -> u16 {
+    match direction {
+        Direction::Ingress => (ports >> 16) as u16,
+        Direction::Egress => ports as u16,
+    }
+}
+
+/// Fills in protocol and ports of an event.
+#[inline(always)]
+pub(super) fn describe<const W: usize, P: Packet, T: Tables>(cx: Context<'_, P, T>, ip: &Ip<W>, event: &mut Event)
+where
+    [u32; W]: Family,
+{
+    event.protocol = ip.protocol;
+    if let Ok((protocol, L4::Ports { source, destination, .. })) = transport(cx, ip) {
+        event.protocol = protocol;
+        event.source_port = source;
+        event.destination_port = destination;
+    } else if matches!(ip.protocol, number::ICMP | number::ICMPV6) {
+        event.source_port = u16::from(cx.packet.u8_at(ip.transport).unwrap_or(0));
+        event.destination_port = u16::from(cx.packet.u8_at(ip.transport + 1).unwrap_or(0));
+    }
+}

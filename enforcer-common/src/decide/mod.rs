@@ -1,0 +1,192 @@
+//! The verdict algorithm: a packet and the tables in, a [`Reason`] out.
+//!
+//! ```text
+//! endpoint ─→ unisolated? pass (checking the source of what the pod sends)
+//!          ─→ headers ─→ own node, own pod, neighbours
+//!                     ─→ flow of the current revision? pass
+//!                     ─→ policy of the side that opened the flow ─→ allow: track it
+//!                                                                ─→ deny: count, report, drop
+//! ```
+
+mod family;
+mod flows;
+mod policy;
+mod related;
+mod source;
+
+use crate::abi::{Direction, Endpoint, Event, EventKind};
+use crate::packet::Packet;
+use crate::parse::{self, Ip, L4, number};
+use crate::reason::{Action, Reason};
+use crate::tables::{AddressTables, EndpointView, Tables};
+use family::Family;
+
+/// What everything here works on.
+struct Context<'a, P, T: Tables + 'a> {
+    packet: &'a P,
+    tables: &'a T,
+    endpoint: T::Endpoint<'a>,
+    hook: Direction,
+}
+
+// Not derived: that would ask for `P: Clone` and `T: Clone`.
+impl<'a, P, T: Tables + 'a> Clone for Context<'a, P, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<'a, P, T: Tables + 'a> Copy for Context<'a, P, T> {}
+
+/// Judges a packet at a hook of an endpoint's host-side link: `Egress` is `from_pod`, `Ingress`
+/// is `to_pod`. Counts it, tracks its flow and reports it as the answer demands.
+#[inline(always)]
+pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> Reason {
+    let Some(endpoint) = tables.endpoint(packet.ifindex()) else {
+        tables.count(hook, Reason::NoEndpoint, packet.length());
+        return Reason::NoEndpoint;
+    };
+    let cx = Context { packet, tables, endpoint, hook };
+    let flags = endpoint.flags();
+    if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) == 0 {
+        if hook == Direction::Ingress || flags & Endpoint::CHECK_SOURCE == 0 {
+            return if flags & Endpoint::PENDING == 0 { Reason::NotIsolated } else { Reason::PendingAllowed };
+        }
+        let reason = source::check_unisolated(cx);
+        return if reason.action() == Action::Pass { reason } else { conclude(cx, &Outcome::plain(reason), flags) };
+    }
+    conclude(cx, &judge(cx), flags)
+}
+
+/// What is known about a packet when it has been judged.
+#[derive(Clone, Copy)]
+struct Outcome {
+    reason: Reason,
+    /// The direction whose policy was asked.
+    direction: Direction,
+    identity: u32,
+    set: u32,
+    /// A flow was opened.
+    opened: bool,
+}
+
+impl Outcome {
+    #[inline(always)]
+    const fn plain(reason: Reason) -> Self {
+        Self { reason, direction: Direction::Ingress, identity: 0, set: 0, opened: false }
+    }
+}
+
+#[inline(always)]
+fn judge<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Outcome {
+    if cx.packet.vlan_tagged() {
+        return Outcome::plain(Reason::VlanTagged);
+    }
+    let ethertype = cx.packet.head_u16(12);
+    match ethertype {
+        Some(number::IPV4) => match parse::ipv4(cx.packet) {
+            Ok(ip) => judge_ip(cx, &ip),
+            Err(reason) => Outcome::plain(reason),
+        },
+        Some(number::IPV6) => match parse::ipv6(cx.packet) {
+            Ok(ip) => judge_ip(cx, &ip),
+            Err(reason) => Outcome::plain(reason),
+        },
+        Some(number::ARP) => Outcome::plain(source::check_arp(cx)),
+        Some(number::VLAN | number::QINQ) => Outcome::plain(Reason::VlanTagged),
+        Some(_) => Outcome::plain(Reason::UnknownEthertype),
+        None => Outcome::plain(Reason::Malformed),
+    }
+}
+
+#[inline(always)]
+fn judge_ip<const W: usize, P: Packet, T: Tables + AddressTables<W>>(cx: Context<'_, P, T>, ip: &Ip<W>) -> Outcome
+where
+    [u32; W]: Family,
+{
+    let unproven = cx.hook == Direction::Egress
+        && cx.endpoint.flags() & Endpoint::CHECK_SOURCE != 0
+        && !source::is_own(cx.endpoint, &ip.source);
+    match cx.hook {
+        Direction::Egress => {
+            if unproven && !source::may_probe(&ip.source) {
+                return Outcome::plain(Reason::Spoofed);
+            }
+            if ip.destination.is_address_of(cx.endpoint) {
+                return Outcome::plain(Reason::OwnPod);
+            }
+        }
+        Direction::Ingress => {
+            // Set by the kernel, so that no address has to be believed: 0 is the host's own stack,
+            // the endpoint's own link is a pod that reaches itself through a service.
+            let from = cx.packet.ingress_ifindex();
+            if from == 0 {
+                return Outcome::plain(Reason::OwnNode);
+            }
+            if from == cx.packet.ifindex() {
+                return Outcome::plain(Reason::OwnPod);
+            }
+        }
+    }
+    match flows::transport(cx, ip) {
+        Err(reason) => Outcome::plain(reason),
+        Ok((_, L4::Neighbour(kind))) => Outcome::plain(source::check_neighbour(cx, ip, kind)),
+        Ok(_) if unproven => Outcome::plain(Reason::Spoofed),
+        Ok((_, L4::Error)) if related::is_about_a_flow(cx, ip) => Outcome::plain(Reason::RelatedError),
+        Ok((protocol, l4)) => flows::judge(cx, ip, protocol, l4),
+    }
+}
+
+/// Counts and reports, and lets audit mode have its say.
+#[inline(always)]
+fn conclude<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, flags: u32) -> Reason {
+    let audited = flags & Endpoint::AUDIT != 0 && outcome.reason.action() == Action::Drop;
+    let reason = if audited { Reason::AuditDenied } else { outcome.reason };
+    cx.tables.count(cx.hook, reason, cx.packet.length());
+    let kind = match (outcome.reason.action(), audited) {
+        (Action::Drop, true) => EventKind::Audit,
+        (Action::Drop, false) => EventKind::Denied,
+        (Action::Pass, _) if outcome.opened => EventKind::Allowed,
+        (Action::Pass, _) => return reason,
+    };
+    if cx.tables.may_report(kind) {
+        report(cx, outcome, kind);
+    }
+    reason
+}
+
+/// Headers are read again here, so that nothing is kept for a report that is not made.
+#[inline(always)]
+fn report<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, kind: EventKind) {
+    let mut event = Event {
+        ifindex: cx.packet.ifindex(),
+        endpoint: cx.endpoint.id(),
+        identity: outcome.identity,
+        set: outcome.set,
+        length: cx.packet.length(),
+        ethertype: cx.packet.head_u16(12).unwrap_or(0),
+        kind: kind as u8,
+        reason: outcome.reason as u8,
+        hook: cx.hook as u8,
+        direction: outcome.direction as u8,
+        ..Event::default()
+    };
+    match event.ethertype {
+        number::IPV4 => {
+            if let Ok(ip) = parse::ipv4(cx.packet) {
+                event.source[0] = ip.source[0];
+                event.destination[0] = ip.destination[0];
+                flows::describe(cx, &ip, &mut event);
+            }
+        }
+        number::IPV6 => {
+            if let Ok(ip) = parse::ipv6(cx.packet) {
+                event.source = ip.source;
+                event.destination = ip.destination;
+                flows::describe(cx, &ip, &mut event);
+            }
+        }
+        _ => {}
+    }
+    cx.tables.report(&event);
+}

@@ -1,0 +1,100 @@
+//! What the policy of one direction says about a new flow.
+
+use super::Context;
+use crate::abi::address::{ANY_PEER, LOCAL_NODE, NO_NODE};
+use crate::abi::endpoint::NOT_ISOLATED;
+use crate::abi::limits::PORT_SEARCH_STEPS;
+use crate::abi::{Direction, Endpoint, Peer, PortRange, Verdict, VerdictKey};
+use crate::packet::Packet;
+use crate::parse::number;
+use crate::reason::Reason;
+use crate::tables::{AddressTables, EndpointView, Tables};
+
+/// A decision and what it rests on.
+#[derive(Clone, Copy)]
+pub(super) struct Decision {
+    /// Passes, or why not.
+    pub(super) reason: Reason,
+    /// The peer's identity.
+    pub(super) identity: u32,
+    /// The policy set that was asked.
+    pub(super) set: u32,
+}
+
+/// Decides about a flow that was opened in `direction`.
+#[inline(always)]
+pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    direction: Direction,
+    peer: &[u32; W],
+    protocol: u8,
+    port: u16,
+) -> Decision {
+    let set = cx.endpoint.set(direction);
+    let held = cx.endpoint.flags() & Endpoint::DENY_ALL != 0;
+    if set == NOT_ISOLATED && !held {
+        return Decision { reason: Reason::NotIsolated, identity: ANY_PEER, set };
+    }
+    let peer: Peer = AddressTables::<W>::peer(cx.tables, peer);
+    let reason = if direction == Direction::Egress && is_own_node(cx.endpoint, peer) {
+        Reason::OwnNode
+    } else if held {
+        if cx.endpoint.flags() & Endpoint::PENDING != 0 { Reason::PendingDenied } else { Reason::DoesNotFit }
+    } else if allows(cx.tables, set, peer.identity, protocol, port) {
+        Reason::Allowed
+    } else {
+        Reason::PolicyDenied
+    };
+    Decision { reason, identity: peer.identity, set }
+}
+
+/// Towards the pod this is asked of the packet's ingress link instead: an address can be the
+/// node's because the node translated somebody else's.
+#[inline(always)]
+fn is_own_node(endpoint: impl EndpointView, peer: Peer) -> bool {
+    peer.node == LOCAL_NODE || (peer.node != NO_NODE && peer.node == endpoint.node())
+}
+
+/// Whether a policy set lets an identity reach a port (or a protocol without ports).
+#[inline(always)]
+fn allows<T: Tables>(tables: &T, set: u32, identity: u32, protocol: u8, port: u16) -> bool {
+    let verdict = tables
+        .verdict(&VerdictKey { set, identity })
+        .or_else(|| if identity == ANY_PEER { None } else { tables.verdict(&VerdictKey { set, identity: ANY_PEER }) });
+    let Some(verdict) = verdict else { return false };
+    if verdict.length == 0 || !matches!(protocol, number::TCP | number::UDP | number::SCTP) {
+        return verdict.default_allow != 0;
+    }
+    match covering(tables, verdict, protocol, port) {
+        Some(range) => range.allow != 0,
+        None => verdict.default_allow != 0,
+    }
+}
+
+/// The interval that covers a port: a binary search for the last one that does not begin behind it.
+#[inline(always)]
+fn covering<T: Tables>(tables: &T, verdict: Verdict, protocol: u8, port: u16) -> Option<PortRange> {
+    let wanted = order(protocol, port);
+    let mut low = 0;
+    let mut high = verdict.length;
+    let mut found = None;
+    for _ in 0..PORT_SEARCH_STEPS {
+        if low >= high {
+            break;
+        }
+        let middle = low + (high - low) / 2;
+        let range = tables.port_range(verdict.offset.wrapping_add(middle))?;
+        if order(range.protocol, range.low) <= wanted {
+            found = Some(range);
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    found.filter(|range| range.protocol == protocol && port <= range.high)
+}
+
+#[inline(always)]
+const fn order(protocol: u8, port: u16) -> u32 {
+    (protocol as u32) << 16 | port as u32
+}

@@ -1,0 +1,54 @@
+//! The maps. Sizes are defaults: the daemon may change them before loading.
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
+use enforcer_common::abi::{
+    Bucket, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict, VerdictKey, limits,
+};
+
+/// Jiffies in a second (`CONFIG_HZ`), measured by the daemon.
+#[unsafe(no_mangle)]
+pub(crate) static TICKS_PER_SECOND: Global<u32> = Global::new(1000);
+
+/// Events of each kind that a CPU may send in a second.
+#[unsafe(no_mangle)]
+pub(crate) static EVENTS_PER_SECOND: Global<u32> = Global::new(1000);
+
+/// Not 0: every packet leaves a line in the trace log. Zero removes the code at load time.
+#[unsafe(no_mangle)]
+pub(crate) static TRACE: Global<u8> = Global::new(0);
+
+#[map]
+pub(crate) static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(limits::NEAR_ENDPOINTS, 0);
+#[map]
+pub(crate) static ENDPOINTS_FAR: HashMap<u32, Endpoint> = HashMap::with_max_entries(limits::FAR_ENDPOINTS, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static ADDRESSES_V4: HashMap<[u32; 1], Peer> = HashMap::with_max_entries(limits::ADDRESSES, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static ADDRESSES_V6: HashMap<[u32; 4], Peer> = HashMap::with_max_entries(limits::ADDRESSES, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static CIDRS_V4: LpmTrie<[u32; 1], Peer> = LpmTrie::with_max_entries(limits::CIDRS, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static CIDRS_V6: LpmTrie<[u32; 4], Peer> = LpmTrie::with_max_entries(limits::CIDRS, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static VERDICTS: HashMap<VerdictKey, Verdict> = HashMap::with_max_entries(limits::VERDICTS, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static PORTS: Array<PortRange> = Array::with_max_entries(limits::PORTS, 0);
+
+#[map]
+pub(crate) static FLOWS_V4: LruHashMap<FlowKey<1>, Flow> = LruHashMap::with_max_entries(limits::FLOWS_V4, 0);
+#[map]
+pub(crate) static FLOWS_V6: LruHashMap<FlowKey<4>, Flow> = LruHashMap::with_max_entries(limits::FLOWS_V6, 0);
+#[map]
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Fragment> = LruHashMap::with_max_entries(limits::FRAGMENTS, 0);
+
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Counter::SLOTS, 0);
+#[map]
+pub(crate) static BUCKETS: PerCpuArray<Bucket> = PerCpuArray::with_max_entries(Bucket::SLOTS, 0);
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(limits::EVENTS, 0);

@@ -1,0 +1,167 @@
+//! The maps as [`Tables`].
+
+use core::ptr::{addr_of, read_volatile};
+
+use aya_ebpf::helpers::generated::bpf_jiffies64;
+use aya_ebpf::maps::lpm_trie::Key;
+use enforcer_common::abi::{
+    Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
+    VerdictKey, limits,
+};
+use enforcer_common::reason::Reason;
+use enforcer_common::tables::{AddressTables, EndpointView, Tables};
+
+use crate::maps;
+
+/// The kernel's maps.
+pub(crate) struct Kernel;
+
+/// An endpoint in map memory, which the daemon may be writing.
+#[derive(Clone, Copy)]
+pub(crate) struct EndpointRef(*const Endpoint);
+
+macro_rules! field {
+    ($self:ident . $($path:tt)+) => {
+        // SAFETY: points to a map value, which lives as long as the program runs. Volatile,
+        // because the order of these reads matters: see `EndpointView`.
+        unsafe { read_volatile(addr_of!((*$self.0).$($path)+)) }
+    };
+}
+
+impl EndpointView for EndpointRef {
+    #[inline(always)]
+    fn id(self) -> u32 {
+        field!(self.id)
+    }
+    #[inline(always)]
+    fn flags(self) -> u32 {
+        field!(self.flags)
+    }
+    #[inline(always)]
+    fn revision(self, direction: Direction) -> u32 {
+        match direction {
+            Direction::Ingress => field!(self.revisions[0]),
+            Direction::Egress => field!(self.revisions[1]),
+        }
+    }
+    #[inline(always)]
+    fn set(self, direction: Direction) -> u32 {
+        match direction {
+            Direction::Ingress => field!(self.sets[0]),
+            Direction::Egress => field!(self.sets[1]),
+        }
+    }
+    #[inline(always)]
+    fn node(self) -> u32 {
+        field!(self.node)
+    }
+    #[inline(always)]
+    fn v4(self) -> [u32; 1] {
+        [field!(self.v4[0])]
+    }
+    #[inline(always)]
+    fn v6(self) -> [u32; 4] {
+        [field!(self.v6[0]), field!(self.v6[1]), field!(self.v6[2]), field!(self.v6[3])]
+    }
+}
+
+macro_rules! family {
+    ($words:literal, $addresses:ident, $cidrs:ident, $flows:ident) => {
+        impl AddressTables<$words> for Kernel {
+            #[inline(always)]
+            fn peer(&self, address: &[u32; $words]) -> Peer {
+                // SAFETY: not preallocated, so a removed value is freed after an RCU grace period.
+                let exact = unsafe { maps::$addresses.get(address) };
+                match exact {
+                    Some(peer) => *peer,
+                    None => match maps::$cidrs.get(Key::new(32 * $words, *address)) {
+                        Some(peer) => *peer,
+                        None => Peer { identity: 0, node: 0 },
+                    },
+                }
+            }
+            #[inline(always)]
+            fn flow(&self, key: &FlowKey<$words>) -> Option<Flow> {
+                // SAFETY: an entry that is evicted and reused at this moment can be read torn;
+                // its endpoint id and revision are then another's, and the flow is judged anew.
+                unsafe { maps::$flows.get(key) }.copied()
+            }
+            #[inline(always)]
+            fn put_flow(&self, key: &FlowKey<$words>, flow: &Flow) {
+                // A flow that finds no place is judged again at its next packet.
+                let _ = maps::$flows.insert(key, flow, 0);
+            }
+        }
+    };
+}
+
+family!(1, ADDRESSES_V4, CIDRS_V4, FLOWS_V4);
+family!(4, ADDRESSES_V6, CIDRS_V6, FLOWS_V6);
+
+impl Tables for Kernel {
+    type Endpoint<'a> = EndpointRef;
+
+    #[inline(always)]
+    fn endpoint(&self, ifindex: u32) -> Option<EndpointRef> {
+        let endpoint = EndpointRef(if ifindex < limits::NEAR_ENDPOINTS {
+            maps::ENDPOINTS.get_ptr(ifindex)?
+        } else {
+            maps::ENDPOINTS_FAR.get_ptr(ifindex)?
+        });
+        if endpoint.id() == 0 { None } else { Some(endpoint) }
+    }
+    #[inline(always)]
+    fn verdict(&self, key: &VerdictKey) -> Option<Verdict> {
+        // SAFETY: not preallocated, so a removed value is freed after an RCU grace period.
+        unsafe { maps::VERDICTS.get(key) }.copied()
+    }
+    #[inline(always)]
+    fn port_range(&self, index: u32) -> Option<PortRange> {
+        maps::PORTS.get(index).copied()
+    }
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<Fragment> {
+        // SAFETY: torn reads can only come from another datagram's ports, which are judged too.
+        unsafe { maps::FRAGMENTS.get(key) }.copied()
+    }
+    #[inline(always)]
+    fn put_fragment(&self, key: &FragmentKey, fragment: &Fragment) {
+        // Without a place, later fragments are dropped as unknown.
+        let _ = maps::FRAGMENTS.insert(key, fragment, 0);
+    }
+    #[inline(always)]
+    fn now(&self) -> u32 {
+        // SAFETY: takes nothing, touches nothing.
+        (unsafe { bpf_jiffies64() }) as u32
+    }
+    #[inline(always)]
+    fn ticks_per_second(&self) -> u32 {
+        maps::TICKS_PER_SECOND.load()
+    }
+    #[inline(always)]
+    fn count(&self, hook: Direction, reason: Reason, bytes: u32) {
+        if let Some(counter) = maps::COUNTERS.get_ptr_mut(Counter::slot(hook, reason)) {
+            // SAFETY: this CPU's value; a program is not interrupted by itself.
+            unsafe {
+                (*counter).packets += 1;
+                (*counter).bytes += u64::from(bytes);
+            }
+        }
+    }
+    #[inline(always)]
+    fn may_report(&self, kind: EventKind) -> bool {
+        let Some(bucket) = maps::BUCKETS.get_ptr_mut(kind as u32) else { return false };
+        // SAFETY: as in `count`.
+        unsafe { (*bucket).take(self.now(), self.ticks_per_second(), maps::EVENTS_PER_SECOND.load()) }
+    }
+    #[inline(always)]
+    fn report(&self, event: &Event) {
+        if maps::EVENTS.output::<Event>(event, 0).is_err()
+            && let Some(kind) = EventKind::from_number(event.kind)
+            && let Some(bucket) = maps::BUCKETS.get_ptr_mut(kind as u32)
+        {
+            // SAFETY: as in `count`.
+            unsafe { (*bucket).suppressed += 1 };
+        }
+    }
+}
