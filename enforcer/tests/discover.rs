@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use enforcer::datapath::discover::{DiscoverError, LinkKind, Links, Why, local_addresses, scan};
@@ -13,16 +14,22 @@ use enforcer_lab::{Home, Namespace};
 /// How soon a change must be seen.
 const SOON: Duration = Duration::from_secs(1);
 
+/// One test at a time: the mounts of one would wake the watcher of another, which could then find
+/// by chance what it missed.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A node in which the tests play the daemon.
 struct Node {
     node: Namespace,
     netns_dir: PathBuf,
-    // Last, so that it goes last.
+    // These go last.
     home: Home,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Node {
     fn new() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let home = Home::create().unwrap();
         let netns_dir = home.path().join("netns");
         std::fs::create_dir(&netns_dir).unwrap();
@@ -30,6 +37,7 @@ impl Node {
             node: Namespace::create(home.path().join("node")).unwrap(),
             netns_dir,
             home,
+            _alone: alone,
         }
     }
 

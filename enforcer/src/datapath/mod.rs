@@ -4,8 +4,12 @@
 //! - [`netlink`]: questions to rtnetlink;
 //! - [`discover`]: which links are there, and which link of the node belongs to which namespace;
 //! - [`matching`]: which link belongs to which pod (pure);
-//! - [`watch`]: says when to discover again.
+//! - [`watch`]: says when to discover again;
+//! - [`bpffs`]: the file system for what outlives the daemon;
+//! - [`attach`]: programs on links.
 
+pub mod attach;
+pub mod bpffs;
 pub mod discover;
 pub mod load;
 pub mod matching;

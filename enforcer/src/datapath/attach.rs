@@ -1,0 +1,253 @@
+//! Attaches programs to links, in a way that outlives the daemon.
+//!
+//! TCX where the kernel has it: a BPF link, pinned, whose program is exchanged atomically. Else a
+//! filter of the clsact qdisc at a fixed place, which is exchanged atomically too.
+//!
+//! Both run before everything else on the hook. A program that accepts a packet ends the hook's
+//! chain, so one that ran before ours could let packets past every policy. Ours lets a packet through
+//! by passing it on, so that all the others still run.
+
+mod clsact;
+mod tcx;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::pin::PinError;
+use aya::programs::links::LinkError;
+use aya::programs::{ProgramError, SchedClassifier};
+use enforcer_common::abi::Direction;
+use nix::errno::Errno;
+
+use super::netlink::{Netlink, NetlinkError};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The link went away.
+    #[error("there is no link {0} any more")]
+    Gone(u32),
+    /// The link's name kept changing while a program was being attached by that name.
+    #[error("link {0} kept changing its name")]
+    Renamed(u32),
+    /// The kernel has no TCX, which was asked for.
+    #[error("this kernel has no TCX (Linux 6.6 or newer); use --hook auto or clsact")]
+    NoTcx,
+    /// Another program's filter is where ours must be.
+    #[error(
+        "link {ifindex} has a foreign tc filter at priority {}; remove it or use --hook tcx",
+        clsact::PRIORITY
+    )]
+    Occupied {
+        /// The link.
+        ifindex: u32,
+    },
+    /// A program cannot be attached or exchanged.
+    #[error("cannot attach to link {ifindex}: {source}")]
+    Program {
+        /// The link.
+        ifindex: u32,
+        /// Why.
+        source: ProgramError,
+    },
+    /// A BPF link cannot be looked at.
+    #[error("cannot read BPF link {path}: {source}")]
+    Link {
+        /// Its pin.
+        path: PathBuf,
+        /// Why.
+        source: LinkError,
+    },
+    /// A BPF link cannot be pinned.
+    #[error("cannot pin {path}: {source}")]
+    Pin {
+        /// Its pin.
+        path: PathBuf,
+        /// Why.
+        source: PinError,
+    },
+    /// The directory of pinned links does not work.
+    #[error("{path}: {source}")]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel cannot be asked about qdiscs and filters.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+}
+
+/// Which hook to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hook {
+    /// TCX where the kernel has it, clsact elsewhere.
+    #[default]
+    Auto,
+    /// TCX.
+    Tcx,
+    /// clsact.
+    Clsact,
+}
+
+/// The hook that a program is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// TCX.
+    Tcx,
+    /// clsact.
+    Clsact,
+}
+
+/// What an attachment did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Where.
+    pub place: Place,
+    /// An earlier program of ours was exchanged for this one, without a gap.
+    pub replaced: bool,
+}
+
+/// A program of ours on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attachment {
+    /// The link.
+    pub ifindex: u32,
+    /// The pod's direction that the program judges: egress is tc's ingress on the node's side.
+    pub direction: Direction,
+    /// Where.
+    pub place: Place,
+}
+
+/// Attaches and detaches. Use it in the namespace of the links.
+#[derive(Debug)]
+pub struct Attacher {
+    hook: Hook,
+    pins: tcx::Pins,
+    netlink: Netlink,
+}
+
+impl Attacher {
+    /// Links are pinned below `bpffs`, a directory on a BPF file system (see [`super::bpffs`]).
+    pub fn new(hook: Hook, bpffs: &Path) -> Result<Self, AttachError> {
+        Ok(Self {
+            hook,
+            pins: tcx::Pins::below(bpffs)?,
+            netlink: Netlink::open()?,
+        })
+    }
+
+    /// Attaches a loaded program to a link, in the place of an earlier one. It stays when the
+    /// program is dropped and when the process ends. An earlier one at the other hook (the daemon
+    /// was started with another [`Hook`]) is removed afterwards, so there is no gap.
+    pub fn attach(
+        &mut self,
+        program: &mut SchedClassifier,
+        ifindex: u32,
+        direction: Direction,
+    ) -> Result<Attached, AttachError> {
+        match self.hook {
+            Hook::Clsact => self.attach_clsact(program, ifindex, direction),
+            Hook::Tcx => self.attach_tcx(program, ifindex, direction),
+            Hook::Auto => match self.attach_tcx(program, ifindex, direction) {
+                Err(AttachError::NoTcx) => {
+                    let attached = self.attach_clsact(program, ifindex, direction)?;
+                    tracing::info!("this kernel has no TCX; using clsact");
+                    self.hook = Hook::Clsact;
+                    Ok(attached)
+                }
+                outcome => outcome,
+            },
+        }
+    }
+
+    fn attach_tcx(
+        &self,
+        program: &mut SchedClassifier,
+        ifindex: u32,
+        direction: Direction,
+    ) -> Result<Attached, AttachError> {
+        let replaced = self.pins.attach(program, ifindex, direction)?;
+        let moved = clsact::detach(&self.netlink, ifindex, direction)?;
+        Ok(Attached {
+            place: Place::Tcx,
+            replaced: replaced || moved,
+        })
+    }
+
+    fn attach_clsact(
+        &self,
+        program: &SchedClassifier,
+        ifindex: u32,
+        direction: Direction,
+    ) -> Result<Attached, AttachError> {
+        let replaced = clsact::attach(&self.netlink, program, ifindex, direction)?;
+        let moved = self.pins.detach(ifindex, direction)?;
+        Ok(Attached {
+            place: Place::Clsact,
+            replaced: replaced || moved,
+        })
+    }
+
+    /// Removes our program from a link; says whether there was one. A clsact qdisc stays even if we
+    /// made it: an empty one costs nothing, goes with the link, and another program may have come to
+    /// rely on it between a look and the removal.
+    pub fn detach(&mut self, ifindex: u32, direction: Direction) -> Result<bool, AttachError> {
+        let tcx = self.pins.detach(ifindex, direction)?;
+        let clsact = clsact::detach(&self.netlink, ifindex, direction)?;
+        Ok(tcx || clsact)
+    }
+
+    /// Every program of ours that is attached, also by an earlier daemon; sorted. Pins of links
+    /// that are gone are removed by the way.
+    pub fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
+        let mut all = self.pins.attachments()?;
+        all.extend(clsact::attachments(&self.netlink)?);
+        all.sort();
+        Ok(all)
+    }
+
+    /// Removes every program of ours, and the directory of pins.
+    pub fn cleanup(&mut self) -> Result<(), AttachError> {
+        for attachment in self.attachments()? {
+            self.detach(attachment.ifindex, attachment.direction)?;
+        }
+        self.pins.remove()
+    }
+}
+
+/// The name of the program for a direction, as in the BPF object.
+pub const fn program_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Egress => "from_pod",
+        Direction::Ingress => "to_pod",
+    }
+}
+
+/// The name that a link has at this moment.
+fn name_of(ifindex: u32) -> Result<String, AttachError> {
+    match nix::net::if_::if_indextoname(ifindex) {
+        Ok(name) => Ok(name.to_string_lossy().into_owned()),
+        Err(_) => Err(AttachError::Gone(ifindex)),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), AttachError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AttachError::File {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The kernel's error number behind an error of aya, if there is one.
+fn errno(error: &ProgramError) -> Option<Errno> {
+    match error {
+        ProgramError::SyscallError(error) => error.io_error.raw_os_error().map(Errno::from_raw),
+        _ => None,
+    }
+}

@@ -1,0 +1,302 @@
+//! Attaching to real links. Needs root and a built BPF object.
+
+use std::path::{Path, PathBuf};
+
+use aya::programs::tc::{NlOptions, TcAttachOptions};
+use aya::programs::{LinkOrder, SchedClassifier, TcAttachType};
+use aya::{Ebpf, EbpfLoader};
+use enforcer::datapath::attach::{
+    AttachError, Attached, Attacher, Attachment, Hook, Place, program_name,
+};
+use enforcer::datapath::bpffs;
+use enforcer::datapath::netns::Netns;
+use enforcer_common::abi::Direction;
+use enforcer_lab::{Home, Namespace};
+
+/// The link that the tests attach to.
+const LINK: &str = "vethenf0";
+
+/// A node with one link and a BPF file system of its own.
+struct Node {
+    node: Namespace,
+    bpffs: PathBuf,
+    _home: Home,
+}
+
+impl Node {
+    fn new() -> Self {
+        let home = Home::create().unwrap();
+        let bpffs = home.path().join("bpf");
+        let mounted = bpffs::ensure(&bpffs).unwrap();
+        assert_eq!(mounted.as_deref(), Some(bpffs.as_path()));
+        let node = Namespace::create(home.path().join("node")).unwrap();
+        node.ip(&format!("link add {LINK} type veth peer vethenf1")).unwrap();
+        Self {
+            node,
+            bpffs,
+            _home: home,
+        }
+    }
+
+    /// Runs inside the node, as the daemon does.
+    fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        Netns::open(self.node.path()).unwrap().run(work).unwrap()
+    }
+
+    fn index(&self) -> u32 {
+        let line = self.node.ip(&format!("-o link show dev {LINK}")).unwrap();
+        line.split(':').next().unwrap().parse().unwrap()
+    }
+
+    /// Starts a daemon, so to speak: loads, attaches both programs, and ends.
+    fn attach(&self, hook: Hook) -> Result<[Attached; 2], AttachError> {
+        let ifindex = self.index();
+        self.within(|| attach(hook, &self.bpffs, ifindex))
+    }
+
+    fn attachments(&self) -> Vec<Attachment> {
+        self.within(|| {
+            let attacher = Attacher::new(Hook::Auto, &self.bpffs).unwrap();
+            attacher.attachments().unwrap()
+        })
+    }
+
+    /// The ids of the programs at the TCX hook, in the order in which they run.
+    fn tcx(&self, side: TcAttachType) -> Vec<u32> {
+        self.within(|| {
+            let (_, programs) = SchedClassifier::query_tcx(LINK, side).unwrap();
+            programs.iter().map(aya::programs::ProgramInfo::id).collect()
+        })
+    }
+
+    fn clsact(&self, side: &str) -> String {
+        self.node.command("tc", &format!("filter show dev {LINK} {side}")).unwrap()
+    }
+
+    fn pins(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.bpffs.join("links")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn load() -> Ebpf {
+    let mut object = EbpfLoader::new().load(enforcer::datapath::OBJECT).unwrap();
+    for direction in Direction::ALL {
+        program(&mut object, direction).load().unwrap();
+    }
+    object
+}
+
+fn program(object: &mut Ebpf, direction: Direction) -> &mut SchedClassifier {
+    let program = object.program_mut(program_name(direction)).unwrap();
+    program.try_into().unwrap()
+}
+
+fn attach(hook: Hook, bpffs: &Path, ifindex: u32) -> Result<[Attached; 2], AttachError> {
+    let mut object = load();
+    let mut attacher = Attacher::new(hook, bpffs)?;
+    let mut one = |direction| attacher.attach(program(&mut object, direction), ifindex, direction);
+    Ok([one(Direction::Egress)?, one(Direction::Ingress)?])
+}
+
+fn both(ifindex: u32, place: Place) -> Vec<Attachment> {
+    let attachment = |direction| Attachment {
+        ifindex,
+        direction,
+        place,
+    };
+    Direction::ALL.map(attachment).to_vec()
+}
+
+fn fresh(place: Place) -> [Attached; 2] {
+    [Attached { place, replaced: false }; 2]
+}
+
+fn replaced(place: Place) -> [Attached; 2] {
+    [Attached { place, replaced: true }; 2]
+}
+
+#[test]
+fn tcx_links_outlive_the_process_that_made_them() {
+    let node = Node::new();
+    assert_eq!(node.attach(Hook::Tcx).unwrap(), fresh(Place::Tcx));
+    assert_eq!(node.attachments(), both(node.index(), Place::Tcx));
+    assert_eq!(node.tcx(TcAttachType::Ingress).len(), 1);
+    assert_eq!(node.tcx(TcAttachType::Egress).len(), 1);
+}
+
+#[test]
+fn clsact_filters_outlive_the_process_that_made_them() {
+    let node = Node::new();
+    assert_eq!(node.attach(Hook::Clsact).unwrap(), fresh(Place::Clsact));
+    assert_eq!(node.attachments(), both(node.index(), Place::Clsact));
+    assert!(node.clsact("ingress").contains("enforcer_from_pod direct-action"));
+    assert!(node.clsact("egress").contains("enforcer_to_pod direct-action"));
+}
+
+#[test]
+fn a_second_daemon_exchanges_the_program_of_the_tcx_link() {
+    let node = Node::new();
+    node.attach(Hook::Tcx).unwrap();
+    let first = node.tcx(TcAttachType::Ingress);
+    assert_eq!(node.attach(Hook::Tcx).unwrap(), replaced(Place::Tcx));
+    let second = node.tcx(TcAttachType::Ingress);
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second);
+}
+
+#[test]
+fn a_second_daemon_exchanges_the_program_of_the_clsact_filter() {
+    let node = Node::new();
+    let id = |text: String| text.split(" id ").nth(1).map(str::to_owned);
+    node.attach(Hook::Clsact).unwrap();
+    let first = node.clsact("egress");
+    assert_eq!(node.attach(Hook::Clsact).unwrap(), replaced(Place::Clsact));
+    let second = node.clsact("egress");
+    assert_eq!(second.matches("enforcer_to_pod").count(), 1, "{second}");
+    assert_ne!(id(first).unwrap(), id(second).unwrap());
+}
+
+#[test]
+fn another_hook_takes_over_and_leaves_nothing_at_the_old_one() {
+    let node = Node::new();
+    node.attach(Hook::Tcx).unwrap();
+    assert_eq!(node.attach(Hook::Clsact).unwrap(), replaced(Place::Clsact));
+    assert_eq!(node.attachments(), both(node.index(), Place::Clsact));
+    assert_eq!(node.tcx(TcAttachType::Ingress), [] as [u32; 0]);
+    assert_eq!(node.attach(Hook::Tcx).unwrap(), replaced(Place::Tcx));
+    assert_eq!(node.attachments(), both(node.index(), Place::Tcx));
+}
+
+#[test]
+fn auto_takes_the_best_hook_that_this_kernel_has() {
+    let node = Node::new();
+    let best = match node.attach(Hook::Tcx) {
+        Ok(_) => Place::Tcx,
+        Err(AttachError::NoTcx) => Place::Clsact,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(node.attach(Hook::Auto).unwrap()[0].place, best);
+}
+
+#[test]
+fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
+    let node = Node::new();
+    let ifindex = node.index();
+    node.attach(Hook::Tcx).unwrap();
+    node.node.ip(&format!("link delete {LINK}")).unwrap();
+    // The same index again, as the kernel does after a while.
+    node.node.ip(&format!("link add {LINK} index {ifindex} type veth peer vethenf1")).unwrap();
+    assert_eq!(node.attach(Hook::Tcx).unwrap(), fresh(Place::Tcx));
+    assert_eq!(node.tcx(TcAttachType::Ingress).len(), 1);
+}
+
+#[test]
+fn pins_of_devices_that_are_gone_are_swept_by_a_listing() {
+    let node = Node::new();
+    node.attach(Hook::Tcx).unwrap();
+    node.node.ip(&format!("link delete {LINK}")).unwrap();
+    assert_eq!(node.pins().len(), 2);
+    assert_eq!(node.attachments(), []);
+    assert_eq!(node.pins(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_link_that_is_not_there_is_said_to_be_gone() {
+    let node = Node::new();
+    for hook in [Hook::Auto, Hook::Tcx, Hook::Clsact] {
+        let error = node.within(|| attach(hook, &node.bpffs, 4711)).unwrap_err();
+        assert!(matches!(error, AttachError::Gone(4711)), "{error}");
+    }
+}
+
+#[test]
+fn detaching_takes_effect_at_once_and_says_whether_there_was_anything() {
+    let node = Node::new();
+    let ifindex = node.index();
+    for hook in [Hook::Tcx, Hook::Clsact] {
+        node.attach(hook).unwrap();
+        let outcomes = node.within(|| {
+            let mut attacher = Attacher::new(hook, &node.bpffs).unwrap();
+            [0, 1].map(|_| attacher.detach(ifindex, Direction::Egress).unwrap())
+        });
+        assert_eq!(outcomes, [true, false]);
+        assert_eq!(node.tcx(TcAttachType::Ingress), [] as [u32; 0]);
+        assert_eq!(node.clsact("ingress"), "");
+        let left: Vec<_> = node.attachments().iter().map(|one| one.direction).collect();
+        assert_eq!(left, [Direction::Ingress]);
+    }
+}
+
+#[test]
+fn cleanup_leaves_nothing_of_ours() {
+    let node = Node::new();
+    for hook in [Hook::Tcx, Hook::Clsact] {
+        node.attach(hook).unwrap();
+        node.within(|| Attacher::new(hook, &node.bpffs).unwrap().cleanup().unwrap());
+        assert_eq!(node.tcx(TcAttachType::Egress), [] as [u32; 0]);
+        assert_eq!(node.clsact("egress"), "");
+        assert!(!node.bpffs.join("links").exists());
+    }
+}
+
+#[test]
+fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
+    let node = Node::new();
+    let mut foreign = load();
+    node.within(|| {
+        let options = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let foreign = program(&mut foreign, Direction::Egress);
+        foreign.attach_with_options(LINK, TcAttachType::Ingress, options).unwrap();
+    });
+    let theirs = node.tcx(TcAttachType::Ingress);
+    node.attach(Hook::Tcx).unwrap();
+    let all = node.tcx(TcAttachType::Ingress);
+    assert_eq!((all.len(), all[1]), (2, theirs[0]));
+    node.within(|| Attacher::new(Hook::Tcx, &node.bpffs).unwrap().cleanup().unwrap());
+    assert_eq!(node.tcx(TcAttachType::Ingress), theirs);
+}
+
+#[test]
+fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
+    let node = Node::new();
+    let mut foreign = load();
+    node.node.command("tc", &format!("qdisc add dev {LINK} clsact")).unwrap();
+    node.within(|| {
+        let options = NlOptions {
+            priority: 1,
+            ..NlOptions::default()
+        };
+        let foreign = program(&mut foreign, Direction::Egress);
+        let options = TcAttachOptions::Netlink(options);
+        foreign.attach_with_options(LINK, TcAttachType::Ingress, options).unwrap();
+    });
+    let theirs = node.clsact("ingress");
+    assert!(theirs.contains("from_pod direct-action"), "{theirs}");
+    assert_eq!(node.attach(Hook::Clsact).unwrap(), fresh(Place::Clsact));
+    let all = node.clsact("ingress");
+    let ours = all.find("enforcer_from_pod").unwrap();
+    assert!(ours < all.rfind(" from_pod").unwrap(), "{all}");
+    node.within(|| Attacher::new(Hook::Clsact, &node.bpffs).unwrap().cleanup().unwrap());
+    assert_eq!(node.clsact("ingress"), theirs);
+}
+
+#[test]
+fn a_foreign_filter_of_another_kind_in_our_place_is_named_as_the_obstacle() {
+    let node = Node::new();
+    node.node.command("tc", &format!("qdisc add dev {LINK} clsact")).unwrap();
+    let filter = format!("filter add dev {LINK} ingress prio 1 protocol ip u32 match u32 0 0");
+    node.node.command("tc", &filter).unwrap();
+    let error = node.attach(Hook::Clsact).unwrap_err();
+    assert!(matches!(error, AttachError::Occupied { .. }), "{error}");
+    assert!(node.clsact("ingress").contains("u32"));
+}
+
+#[test]
+fn a_bpf_file_system_that_is_there_is_used() {
+    let node = Node::new();
+    assert_eq!(bpffs::ensure(&node.bpffs).unwrap(), None);
+    let below = node.bpffs.join("deeper/still");
+    assert_eq!(bpffs::ensure(&below).unwrap(), None);
+    assert!(below.is_dir());
+}
