@@ -30,7 +30,8 @@ impl Node {
         let mounted = bpffs::ensure(&bpffs).unwrap();
         assert_eq!(mounted.as_deref(), Some(bpffs.as_path()));
         let node = Namespace::create(home.path().join("node")).unwrap();
-        node.ip(&format!("link add {LINK} type veth peer vethenf1")).unwrap();
+        node.ip(&format!("link add {LINK} type veth peer vethenf1"))
+            .unwrap();
         Self {
             node,
             bpffs,
@@ -65,17 +66,24 @@ impl Node {
     fn tcx(&self, side: TcAttachType) -> Vec<u32> {
         self.within(|| {
             let (_, programs) = SchedClassifier::query_tcx(LINK, side).unwrap();
-            programs.iter().map(aya::programs::ProgramInfo::id).collect()
+            programs
+                .iter()
+                .map(aya::programs::ProgramInfo::id)
+                .collect()
         })
     }
 
     fn clsact(&self, side: &str) -> String {
-        self.node.command("tc", &format!("filter show dev {LINK} {side}")).unwrap()
+        self.node
+            .command("tc", &format!("filter show dev {LINK} {side}"))
+            .unwrap()
     }
 
     fn pins(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.bpffs.join("links")).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 }
 
@@ -109,11 +117,17 @@ fn both(ifindex: u32, place: Place) -> Vec<Attachment> {
 }
 
 fn fresh(place: Place) -> [Attached; 2] {
-    [Attached { place, replaced: false }; 2]
+    [Attached {
+        place,
+        replaced: false,
+    }; 2]
 }
 
 fn replaced(place: Place) -> [Attached; 2] {
-    [Attached { place, replaced: true }; 2]
+    [Attached {
+        place,
+        replaced: true,
+    }; 2]
 }
 
 #[test]
@@ -130,8 +144,14 @@ fn clsact_filters_outlive_the_process_that_made_them() {
     let node = Node::new();
     assert_eq!(node.attach(Hook::Clsact).unwrap(), fresh(Place::Clsact));
     assert_eq!(node.attachments(), both(node.index(), Place::Clsact));
-    assert!(node.clsact("ingress").contains("enforcer_from_pod direct-action"));
-    assert!(node.clsact("egress").contains("enforcer_to_pod direct-action"));
+    assert!(
+        node.clsact("ingress")
+            .contains("enforcer_from_pod direct-action")
+    );
+    assert!(
+        node.clsact("egress")
+            .contains("enforcer_to_pod direct-action")
+    );
 }
 
 #[test]
@@ -186,7 +206,11 @@ fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
     node.attach(Hook::Tcx).unwrap();
     node.node.ip(&format!("link delete {LINK}")).unwrap();
     // The same index again, as the kernel does after a while.
-    node.node.ip(&format!("link add {LINK} index {ifindex} type veth peer vethenf1")).unwrap();
+    node.node
+        .ip(&format!(
+            "link add {LINK} index {ifindex} type veth peer vethenf1"
+        ))
+        .unwrap();
     assert_eq!(node.attach(Hook::Tcx).unwrap(), fresh(Place::Tcx));
     assert_eq!(node.tcx(TcAttachType::Ingress).len(), 1);
 }
@@ -247,13 +271,20 @@ fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
     node.within(|| {
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
         let foreign = program(&mut foreign, Direction::Egress);
-        foreign.attach_with_options(LINK, TcAttachType::Ingress, options).unwrap();
+        foreign
+            .attach_with_options(LINK, TcAttachType::Ingress, options)
+            .unwrap();
     });
     let theirs = node.tcx(TcAttachType::Ingress);
     node.attach(Hook::Tcx).unwrap();
     let all = node.tcx(TcAttachType::Ingress);
     assert_eq!((all.len(), all[1]), (2, theirs[0]));
-    node.within(|| Attacher::new(Hook::Tcx, &node.bpffs).unwrap().cleanup().unwrap());
+    node.within(|| {
+        Attacher::new(Hook::Tcx, &node.bpffs)
+            .unwrap()
+            .cleanup()
+            .unwrap()
+    });
     assert_eq!(node.tcx(TcAttachType::Ingress), theirs);
 }
 
@@ -261,7 +292,9 @@ fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
 fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
     let node = Node::new();
     let mut foreign = load();
-    node.node.command("tc", &format!("qdisc add dev {LINK} clsact")).unwrap();
+    node.node
+        .command("tc", &format!("qdisc add dev {LINK} clsact"))
+        .unwrap();
     node.within(|| {
         let options = NlOptions {
             priority: 1,
@@ -269,7 +302,9 @@ fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
         };
         let foreign = program(&mut foreign, Direction::Egress);
         let options = TcAttachOptions::Netlink(options);
-        foreign.attach_with_options(LINK, TcAttachType::Ingress, options).unwrap();
+        foreign
+            .attach_with_options(LINK, TcAttachType::Ingress, options)
+            .unwrap();
     });
     let theirs = node.clsact("ingress");
     assert!(theirs.contains("from_pod direct-action"), "{theirs}");
@@ -277,14 +312,21 @@ fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
     let all = node.clsact("ingress");
     let ours = all.find("enforcer_from_pod").unwrap();
     assert!(ours < all.rfind(" from_pod").unwrap(), "{all}");
-    node.within(|| Attacher::new(Hook::Clsact, &node.bpffs).unwrap().cleanup().unwrap());
+    node.within(|| {
+        Attacher::new(Hook::Clsact, &node.bpffs)
+            .unwrap()
+            .cleanup()
+            .unwrap()
+    });
     assert_eq!(node.clsact("ingress"), theirs);
 }
 
 #[test]
 fn a_foreign_filter_of_another_kind_in_our_place_is_named_as_the_obstacle() {
     let node = Node::new();
-    node.node.command("tc", &format!("qdisc add dev {LINK} clsact")).unwrap();
+    node.node
+        .command("tc", &format!("qdisc add dev {LINK} clsact"))
+        .unwrap();
     let filter = format!("filter add dev {LINK} ingress prio 1 protocol ip u32 match u32 0 0");
     node.node.command("tc", &filter).unwrap();
     let error = node.attach(Hook::Clsact).unwrap_err();

@@ -104,9 +104,10 @@ impl Compiler {
     fn shrunk_sets(&self, plans: &[Plan]) -> Bumps {
         let mut bumps = Bumps::new();
         for plan in plans.iter().filter(|plan| plan.new.is_some()) {
-            let left_node = plan.old.zip(plan.new).is_some_and(|(old, new)| {
-                old.node != new.node && old.node != NO_NODE
-            });
+            let left_node = plan
+                .old
+                .zip(plan.new)
+                .is_some_and(|(old, new)| old.node != new.node && old.node != NO_NODE);
             for direction in Direction::ALL {
                 let (old, new) = plan.sets(direction);
                 if plan.old.is_some() && (left_node || self.shrinks(old, new)) {

@@ -92,7 +92,10 @@ impl Compiler {
     fn change_namespaces(&mut self, namespaces: BTreeMap<String, Option<Namespace>>) {
         let mut dirty = Dirty::default();
         for (name, namespace) in namespaces {
-            if !self.cluster.apply(Change::Namespace(name.clone(), namespace)) {
+            if !self
+                .cluster
+                .apply(Change::Namespace(name.clone(), namespace))
+            {
                 continue;
             }
             let labels = self.cluster.namespace_labels(&name);
@@ -123,8 +126,7 @@ impl Compiler {
             dirty.addresses.insert(address);
         }
         for address in node.into_iter().flat_map(|node| node.addresses) {
-            self.claims
-                .edit(address, |claim| {
+            self.claims.edit(address, |claim| {
                 claim.nodes.insert(name.clone());
             });
             dirty.addresses.insert(address);
@@ -161,8 +163,7 @@ impl Compiler {
             users.or_default().insert(key.clone());
         }
         for &address in &new.addresses {
-            self.claims
-                .edit(address, |claim| {
+            self.claims.edit(address, |claim| {
                 claim.pods.insert(key.clone());
             });
             dirty.addresses.insert(address);
@@ -187,10 +188,9 @@ impl Compiler {
         }
         for &address in &old.addresses {
             if !new.is_some_and(|new| new.addresses.contains(&address)) {
-                self.claims
-                    .edit(address, |claim| {
-                claim.pods.remove(key);
-            });
+                self.claims.edit(address, |claim| {
+                    claim.pods.remove(key);
+                });
                 dirty.addresses.insert(address);
             }
         }
