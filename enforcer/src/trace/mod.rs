@@ -1,0 +1,1 @@
+//! What becomes of a new connection, and why.
