@@ -105,7 +105,10 @@ pub fn load_all(directory: &Path) -> Result<Vec<Scenario>, ScenarioError> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(read)?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
     paths.sort();
     paths.iter().map(|path| load(path)).collect()
 }
