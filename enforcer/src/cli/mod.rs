@@ -1,1 +1,6 @@
 //! The verbs of the command line, one file each.
+
+mod output;
+pub mod trace;
+
+pub use output::Output;
