@@ -33,7 +33,7 @@ pub(crate) fn model(objects: &Objects) -> Cluster {
 }
 
 /// The address that a question's side is about, if it is about one.
-fn address_of(side: &Side) -> Option<IpAddr> {
+pub(crate) fn address_of(side: &Side) -> Option<IpAddr> {
     match side {
         Side::Address(address) => Some(*address),
         Side::Pod(..) => None,
