@@ -26,6 +26,7 @@ mod fitness;
 mod groups;
 mod identity;
 mod index;
+mod namespaces;
 mod nodes;
 mod normal;
 mod numbers;

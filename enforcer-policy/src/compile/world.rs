@@ -89,22 +89,6 @@ impl Compiler {
         }
     }
 
-    fn change_namespaces(&mut self, namespaces: BTreeMap<String, Option<Namespace>>) {
-        let mut dirty = Dirty::default();
-        for (name, namespace) in namespaces {
-            if !self.cluster.apply(Change::Namespace(name.clone(), namespace)) {
-                continue;
-            }
-            let labels = self.cluster.namespace_labels(&name);
-            let groups = self.groups.relabel(&name, labels);
-            dirty.addresses.extend(self.addresses_of(&groups));
-            for group in self.groups.in_namespace(&name) {
-                dirty.endpoints.extend(group.pods.iter().cloned());
-            }
-        }
-        self.transition(dirty);
-    }
-
     fn change_node(&mut self, name: String, node: Option<Node>, dirty: &mut Dirty) {
         let old = self.cluster.nodes.get(&name).cloned();
         if !self.cluster.apply(Change::Node(name.clone(), node.clone())) {
