@@ -163,7 +163,10 @@ impl Compiler {
             }
         }
         let old = std::mem::replace(&mut self.fitness.misled, misled);
-        let sets: BTreeSet<u32> = old.into_keys().chain(self.fitness.misled.keys().copied()).collect();
+        let sets: BTreeSet<u32> = old
+            .into_keys()
+            .chain(self.fitness.misled.keys().copied())
+            .collect();
         for set in sets {
             self.dress_users(set);
         }
@@ -174,7 +177,10 @@ impl Compiler {
         let criteria: BTreeSet<_> = &criteria_of(&a) | &criteria_of(&b);
         let mut sets = Vec::new();
         for id in self.sets.asking(&criteria) {
-            let differs = self.sets.get(id).is_some_and(|set| set.outcome(&a) != set.outcome(&b));
+            let differs = self
+                .sets
+                .get(id)
+                .is_some_and(|set| set.outcome(&a) != set.outcome(&b));
             if differs {
                 sets.push(id);
             }

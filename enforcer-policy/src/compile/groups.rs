@@ -160,9 +160,12 @@ impl Groups {
     /// The groups that a selector could mean, by namespace alone.
     fn reach<'a>(&'a self, selector: &'a PodSelector) -> Box<dyn Iterator<Item = GroupId> + 'a> {
         match &selector.namespaces {
-            Namespaces::Named(name) => {
-                Box::new(self.namespaces.get(name).into_iter().flat_map(|ns| ns.groups.iter().copied()))
-            }
+            Namespaces::Named(name) => Box::new(
+                self.namespaces
+                    .get(name)
+                    .into_iter()
+                    .flat_map(|ns| ns.groups.iter().copied()),
+            ),
             Namespaces::Matching(labels) => Box::new(
                 self.namespaces
                     .values()
@@ -189,7 +192,11 @@ impl Groups {
     }
 
     /// Takes a selector out of use; returns the groups that it meant.
-    pub(super) fn stop(&mut self, criterion: CriterionId, selector: &PodSelector) -> BTreeSet<GroupId> {
+    pub(super) fn stop(
+        &mut self,
+        criterion: CriterionId,
+        selector: &PodSelector,
+    ) -> BTreeSet<GroupId> {
         self.selectors.remove(criterion, selector);
         let touched = self.meant.remove(&criterion).unwrap_or_default();
         for id in &touched {

@@ -147,10 +147,9 @@ pub(super) fn only_adds(old: &[SetRule], new: &[SetRule]) -> bool {
         rules.iter().filter(|rule| !allows(rule)).cloned().collect()
     };
     others(old) == others(new)
-        && old
-            .iter()
-            .filter(allows)
-            .all(|rule| new.binary_search(rule).is_ok() || new.iter().any(|more| widens(more, rule)))
+        && old.iter().filter(allows).all(|rule| {
+            new.binary_search(rule).is_ok() || new.iter().any(|more| widens(more, rule))
+        })
 }
 
 /// Whether `new`, of the same class, means all that `old` means.
@@ -171,7 +170,9 @@ fn widens(new: &SetRule, old: &SetRule) -> bool {
             },
         ) => {
             spans::includes(spans, old_spans)
-                && old_names.iter().all(|name| names.binary_search(name).is_ok())
+                && old_names
+                    .iter()
+                    .all(|name| names.binary_search(name).is_ok())
         }
     };
     class(new) == class(old) && peers && ports

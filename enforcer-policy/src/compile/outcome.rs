@@ -80,8 +80,7 @@ pub(super) fn evaluate(rules: &[SetRule], features: &[Feature]) -> Outcome {
         default_passed: false,
     };
     for tier in rules.chunk_by(|a, b| a.tier == b.tier) {
-        let classes =
-            tier.chunk_by(|a, b| (a.priority, a.action) == (b.priority, b.action));
+        let classes = tier.chunk_by(|a, b| (a.priority, a.action) == (b.priority, b.action));
         for class in classes {
             evaluation.ask(class, features);
         }

@@ -73,7 +73,8 @@ impl PortLists {
         if list.users == 0 {
             let (offset, length) = (list.offset, ranges.len());
             self.lists.remove(ranges);
-            self.leaving.extend(u32::try_from(length).map(|length| (offset, length)));
+            self.leaving
+                .extend(u32::try_from(length).map(|length| (offset, length)));
         }
     }
 

@@ -11,7 +11,7 @@ use super::numbers::Numbers;
 use super::set::{PeerPort, Ports, SetRule, Who};
 use super::spans::{self, Span, span};
 use crate::model::NamedPort;
-use crate::rule::{Peers, Policy, PolicyKey, PodSelector, PortSpec, Protocol, Rule};
+use crate::rule::{Peers, PodSelector, Policy, PolicyKey, PortSpec, Protocol, Rule};
 use crate::selector::Labels;
 
 type SubjectId = u32;

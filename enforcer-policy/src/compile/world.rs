@@ -107,8 +107,7 @@ impl Compiler {
             dirty.addresses.insert(address);
         }
         for address in node.into_iter().flat_map(|node| node.addresses) {
-            self.claims
-                .edit(address, |claim| {
+            self.claims.edit(address, |claim| {
                 claim.nodes.insert(name.clone());
             });
             dirty.addresses.insert(address);
@@ -145,8 +144,7 @@ impl Compiler {
             users.or_default().insert(key.clone());
         }
         for &address in &new.addresses {
-            self.claims
-                .edit(address, |claim| {
+            self.claims.edit(address, |claim| {
                 claim.pods.insert(key.clone());
             });
             dirty.addresses.insert(address);
@@ -171,10 +169,9 @@ impl Compiler {
         }
         for &address in &old.addresses {
             if !new.is_some_and(|new| new.addresses.contains(&address)) {
-                self.claims
-                    .edit(address, |claim| {
-                claim.pods.remove(key);
-            });
+                self.claims.edit(address, |claim| {
+                    claim.pods.remove(key);
+                });
                 dirty.addresses.insert(address);
             }
         }
