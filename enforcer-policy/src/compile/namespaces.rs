@@ -29,16 +29,16 @@ impl Compiler {
             }
             let labels = self.cluster.namespace_labels(&name);
             if self.rules_depend(&name, &labels) {
-                self.transition(std::mem::take(&mut dirty));
+                self.transition(&std::mem::take(&mut dirty));
                 self.renew_for(&name, labels, &mut dirty);
                 self.touch_namespace(&name, &mut dirty);
-                self.transition(std::mem::take(&mut dirty));
+                self.transition(&std::mem::take(&mut dirty));
             } else {
                 let groups = self.groups.relabel(&name, labels);
                 dirty.addresses.extend(self.addresses_of(&groups));
             }
         }
-        self.transition(dirty);
+        self.transition(&dirty);
     }
 
     /// Whether other rules apply to any pod of a namespace when it has these labels.

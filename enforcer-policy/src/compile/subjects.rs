@@ -88,7 +88,7 @@ impl Subjects {
     }
 
     /// Gives back what forgotten rules refer to.
-    pub(super) fn release(&self, subjects: Vec<Subject>, criteria: &mut Criteria) {
+    pub(super) fn release(subjects: &[Subject], criteria: &mut Criteria) {
         for subject in subjects {
             for prepared in &subject.rules {
                 references(&prepared.rule).for_each(|id| criteria.release(id));

@@ -51,14 +51,14 @@ type Bumps = BTreeSet<(PodKey, Direction)>;
 
 impl Compiler {
     /// Brings the tables to where the model is.
-    pub(super) fn transition(&mut self, dirty: Dirty) {
+    pub(super) fn transition(&mut self, dirty: &Dirty) {
         let before: BTreeMap<IpAddr, Peer> = dirty
             .addresses
             .iter()
             .map(|&address| (address, self.tables.peer(address)))
             .collect();
 
-        let plans = self.plan_endpoints(&dirty);
+        let plans = self.plan_endpoints(dirty);
         let mut places = self.refine();
         places.addresses.extend(&dirty.addresses);
         let moves = self.plan_moves(&places);
