@@ -1,5 +1,6 @@
 //! The compiler against what the rules mean, on small random clusters.
 
+mod build;
 mod capacity;
 mod generate;
 mod lookup;
