@@ -22,16 +22,22 @@ fn labelled(key: &str, value: String) -> LabelSelector {
     }
 }
 
+/// The three low bytes, as an address has them.
+fn bytes(number: usize) -> [u8; 3] {
+    let [low, middle, high, ..] = number.to_le_bytes();
+    [high, middle, low]
+}
+
 fn pod(size: usize, number: usize) -> Change {
     let key = PodKey {
         namespace: format!("ns{}", number % (size / 10)),
         name: format!("pod{number}"),
     };
     let app = number / (size / 10);
-    let address = [10, (number >> 16) as u8, (number >> 8) as u8, number as u8];
+    let [high, middle, low] = bytes(number);
     let pod = Pod {
         labels: [("app".to_owned(), format!("app{app}"))].into(),
-        addresses: vec![address.into()],
+        addresses: vec![[10, high, middle, low].into()],
         ..Pod::default()
     };
     Change::Pod(key, Some(pod))
@@ -69,7 +75,7 @@ fn policy(size: usize, number: usize) -> Change {
         ]),
         ports: Ports::Of(vec![PortMatch {
             protocol: Protocol::Tcp,
-            port: PortSpec::Range(80, 80 + (number % 7) as u16),
+            port: PortSpec::Range(80, 80 + u16::from(bytes(number % 7)[2])),
         }]),
         action: RuleAction::Allow,
     };
