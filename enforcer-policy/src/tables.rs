@@ -108,7 +108,8 @@ impl Tables {
             return false;
         };
         let ranges = self.port_list(verdict);
-        let behind = ranges.partition_point(|range| (range.protocol, range.low) <= (protocol, port));
+        let behind =
+            ranges.partition_point(|range| (range.protocol, range.low) <= (protocol, port));
         match behind.checked_sub(1).and_then(|index| ranges.get(index)) {
             Some(range) if range.protocol == protocol && port <= range.high => range.allow == 1,
             _ => verdict.default_allow == 1,

@@ -163,7 +163,10 @@ impl Compiler {
             }
         }
         let old = std::mem::replace(&mut self.fitness.misled, misled);
-        let sets: BTreeSet<u32> = old.into_keys().chain(self.fitness.misled.keys().copied()).collect();
+        let sets: BTreeSet<u32> = old
+            .into_keys()
+            .chain(self.fitness.misled.keys().copied())
+            .collect();
         for set in sets {
             self.dress_users(set);
         }
@@ -174,7 +177,10 @@ impl Compiler {
         let criteria: BTreeSet<_> = &criteria_of(&a) | &criteria_of(&b);
         let mut sets = Vec::new();
         for id in self.sets.asking(&criteria) {
-            let differs = self.sets.get(id).is_some_and(|set| set.outcome(&a) != set.outcome(&b));
+            let differs = self
+                .sets
+                .get(id)
+                .is_some_and(|set| set.outcome(&a) != set.outcome(&b));
             if differs {
                 sets.push(id);
             }
@@ -240,15 +246,12 @@ impl Compiler {
     }
 
     fn dress(&mut self, pod: &PodKey, mut endpoint: Endpoint) -> Endpoint {
-        match self.fitness.complaint(endpoint.sets) {
-            Some(complaint) => {
-                endpoint.flags |= Endpoint::DENY_ALL;
-                self.fitness.unfit.insert(pod.clone(), complaint);
-            }
-            None => {
-                endpoint.flags &= !Endpoint::DENY_ALL;
-                self.fitness.unfit.remove(pod);
-            }
+        if let Some(complaint) = self.fitness.complaint(endpoint.sets) {
+            endpoint.flags |= Endpoint::DENY_ALL;
+            self.fitness.unfit.insert(pod.clone(), complaint);
+        } else {
+            endpoint.flags &= !Endpoint::DENY_ALL;
+            self.fitness.unfit.remove(pod);
         }
         endpoint
     }

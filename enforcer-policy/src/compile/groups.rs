@@ -160,9 +160,12 @@ impl Groups {
     /// The groups that a selector could mean, by namespace alone.
     fn reach<'a>(&'a self, selector: &'a PodSelector) -> Box<dyn Iterator<Item = GroupId> + 'a> {
         match &selector.namespaces {
-            Namespaces::Named(name) => {
-                Box::new(self.namespaces.get(name).into_iter().flat_map(|ns| ns.groups.iter().copied()))
-            }
+            Namespaces::Named(name) => Box::new(
+                self.namespaces
+                    .get(name)
+                    .into_iter()
+                    .flat_map(|ns| ns.groups.iter().copied()),
+            ),
             Namespaces::Matching(labels) => Box::new(
                 self.namespaces
                     .values()
@@ -189,7 +192,11 @@ impl Groups {
     }
 
     /// Takes a selector out of use; returns the groups that it meant.
-    pub(super) fn stop(&mut self, criterion: CriterionId, selector: &PodSelector) -> BTreeSet<GroupId> {
+    pub(super) fn stop(
+        &mut self,
+        criterion: CriterionId,
+        selector: &PodSelector,
+    ) -> BTreeSet<GroupId> {
         self.selectors.remove(criterion, selector);
         let touched = self.meant.remove(&criterion).unwrap_or_default();
         for id in &touched {
@@ -209,6 +216,30 @@ impl Groups {
         let mut touched = namespace.groups.clone();
         touched.retain(|id| self.match_again(*id));
         touched
+    }
+
+    /// The selectors in use that would mean other pods if a namespace had these labels.
+    pub(super) fn affected(&self, name: &str, labels: &Labels) -> BTreeSet<CriterionId> {
+        self.in_namespace(name)
+            .flat_map(|group| {
+                let new = self.selectors.matching(name, labels, &group.labels);
+                let new: BTreeSet<_> = new.into_iter().collect();
+                let old = group.criteria.iter().copied().collect();
+                new.symmetric_difference(&old).copied().collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// From now on the selector means the groups that it means now, whatever their labels.
+    pub(super) fn freeze(&mut self, criterion: CriterionId, selector: &PodSelector) {
+        self.selectors.remove(criterion, selector);
+    }
+
+    /// Gives a namespace other labels, to which no selector in use pays attention.
+    pub(super) fn relabel_unseen(&mut self, name: &str, labels: Labels) {
+        if let Some(namespace) = self.namespaces.get_mut(name) {
+            namespace.labels = labels;
+        }
     }
 
     fn match_again(&mut self, id: GroupId) -> bool {

@@ -145,7 +145,11 @@ impl Identities {
 
     /// The identities that have a feature of this criterion.
     pub(super) fn with(&self, criterion: CriterionId) -> impl Iterator<Item = u32> + '_ {
-        self.by_criterion.get(&criterion).into_iter().flatten().copied()
+        self.by_criterion
+            .get(&criterion)
+            .into_iter()
+            .flatten()
+            .copied()
     }
 
     /// How many there are, [`ANY_PEER`] among them.

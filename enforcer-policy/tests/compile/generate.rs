@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use enforcer_common::abi::Direction;
-use enforcer_policy::model::{Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey};
+use enforcer_policy::model::{
+    Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey,
+};
 use enforcer_policy::rule::{
     IpBlock, Namespaces, Origin, PeerSelector, Peers, PodSelector, Policy, PolicyKey, PolicyKind,
     PortMatch, PortSpec, Ports, Protocol, Rule, RuleAction, Tier,
@@ -19,7 +21,14 @@ use proptest::sample::select;
 
 /// The addresses that pods and nodes have.
 pub(crate) const OWNED: [&str; 9] = [
-    "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "fd00::1", "fd00::2", "fd00::1:1",
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.0.3",
+    "10.0.1.1",
+    "10.0.1.2",
+    "fd00::1",
+    "fd00::2",
+    "fd00::1:1",
     "192.168.0.1",
 ];
 
@@ -27,8 +36,14 @@ pub(crate) const OWNED: [&str; 9] = [
 pub(crate) const OUTSIDE: [&str; 5] = ["10.0.0.9", "10.0.1.9", "192.168.0.9", "8.8.8.8", "fd00::9"];
 
 const NETS: [(&str, &[&str]); 7] = [
-    ("0.0.0.0/0", &["10.0.0.0/24", "10.0.0.0/16", "192.168.0.0/16"]),
-    ("10.0.0.0/16", &["10.0.0.0/24", "10.0.1.0/24", "10.0.0.1/32"]),
+    (
+        "0.0.0.0/0",
+        &["10.0.0.0/24", "10.0.0.0/16", "192.168.0.0/16"],
+    ),
+    (
+        "10.0.0.0/16",
+        &["10.0.0.0/24", "10.0.1.0/24", "10.0.0.1/32"],
+    ),
     ("10.0.0.0/24", &["10.0.0.2/31", "10.0.0.0/24"]),
     ("10.0.1.0/24", &["10.0.1.1/32"]),
     ("10.0.0.1/32", &[]),
@@ -103,7 +118,12 @@ fn peers() -> impl Strategy<Value = Peers> {
 }
 
 fn protocol() -> impl Strategy<Value = Protocol> {
-    select(vec![Protocol::Tcp, Protocol::Tcp, Protocol::Udp, Protocol::Sctp])
+    select(vec![
+        Protocol::Tcp,
+        Protocol::Tcp,
+        Protocol::Udp,
+        Protocol::Sctp,
+    ])
 }
 
 fn port_name() -> impl Strategy<Value = String> {
@@ -127,7 +147,12 @@ fn ports() -> impl Strategy<Value = Ports> {
 
 fn rule() -> impl Strategy<Value = Rule> {
     (
-        select(vec![Tier::Admin, Tier::NetworkPolicy, Tier::NetworkPolicy, Tier::Baseline]),
+        select(vec![
+            Tier::Admin,
+            Tier::NetworkPolicy,
+            Tier::NetworkPolicy,
+            Tier::Baseline,
+        ]),
         0..3_u32,
         select(Direction::ALL.to_vec()),
         pod_selector(),
@@ -140,16 +165,18 @@ fn rule() -> impl Strategy<Value = Rule> {
             RuleAction::Pass,
         ]),
     )
-        .prop_map(|(tier, priority, direction, subject, peers, ports, action)| Rule {
-            origin: Origin::Entry(0),
-            tier,
-            priority,
-            direction,
-            subject,
-            peers,
-            ports,
-            action,
-        })
+        .prop_map(
+            |(tier, priority, direction, subject, peers, ports, action)| Rule {
+                origin: Origin::Entry(0),
+                tier,
+                priority,
+                direction,
+                subject,
+                peers,
+                ports,
+                action,
+            },
+        )
 }
 
 /// A rule and the isolation that comes with it, as NetworkPolicy has them.
@@ -184,13 +211,14 @@ fn address() -> impl Strategy<Value = IpAddr> {
 }
 
 fn pod() -> impl Strategy<Value = Pod> {
-    let port = (port_name(), protocol(), select(vec![80_u16, 8080])).prop_map(
-        |(name, protocol, port)| NamedPort {
-            name,
-            protocol,
-            port,
-        },
-    );
+    let port =
+        (port_name(), protocol(), select(vec![80_u16, 8080])).prop_map(|(name, protocol, port)| {
+            NamedPort {
+                name,
+                protocol,
+                port,
+            }
+        });
     (
         labels(),
         vec(address(), 0..=3),
@@ -226,12 +254,13 @@ fn node_name() -> impl Strategy<Value = String> {
 }
 
 fn pod_change() -> impl Strategy<Value = Change> {
-    let key = (namespace_name(), select(vec!["one", "two", "three"])).prop_map(
-        |(namespace, name)| PodKey {
-            namespace,
-            name: name.to_owned(),
-        },
-    );
+    let key =
+        (namespace_name(), select(vec!["one", "two", "three"])).prop_map(|(namespace, name)| {
+            PodKey {
+                namespace,
+                name: name.to_owned(),
+            }
+        });
     (key, option::weighted(0.85, pod())).prop_map(|(key, pod)| Change::Pod(key, pod))
 }
 
@@ -253,20 +282,24 @@ fn node_change() -> impl Strategy<Value = Change> {
 }
 
 fn policy_change() -> impl Strategy<Value = Change> {
-    (select(vec!["p", "q", "r", "s"]), option::weighted(0.85, rules())).prop_map(|(name, rules)| {
-        let key = PolicyKey {
-            kind: PolicyKind::NetworkPolicy,
-            namespace: Some("blue".to_owned()),
-            name: name.to_owned(),
-        };
-        let policy = rules.map(|rules| {
-            Arc::new(Policy {
-                key: key.clone(),
-                rules,
-            })
-        });
-        Change::Policy(key, policy)
-    })
+    (
+        select(vec!["p", "q", "r", "s"]),
+        option::weighted(0.85, rules()),
+    )
+        .prop_map(|(name, rules)| {
+            let key = PolicyKey {
+                kind: PolicyKind::NetworkPolicy,
+                namespace: Some("blue".to_owned()),
+                name: name.to_owned(),
+            };
+            let policy = rules.map(|rules| {
+                Arc::new(Policy {
+                    key: key.clone(),
+                    rules,
+                })
+            });
+            Change::Policy(key, policy)
+        })
 }
 
 /// One change of anything.

@@ -51,9 +51,7 @@ pub(crate) fn allowed(tables: &Tables, endpoint: &Endpoint, probe: Probe<'_>) ->
     let peer = tables.peer(probe.peer);
     let own_node = peer.node == LOCAL_NODE || peer.node != NO_NODE && peer.node == endpoint.node;
     let set = endpoint.sets[probe.direction.index()];
-    own == probe.peer
-        || own_node
-        || tables.allows(set, peer.identity, probe.protocol, probe.port)
+    own == probe.peer || own_node || tables.allows(set, peer.identity, probe.protocol, probe.port)
 }
 
 /// The verdicts of all probes, by endpoint.
