@@ -1,6 +1,8 @@
 //! The reasons agree with the oracle: same verdict, same isolating policies, and the rule that is
 //! named belongs to a policy that allows.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use enforcer_common::abi::Direction;
