@@ -154,9 +154,9 @@ fn observe_peer(coverage: &mut Coverage, alone: &Objects, piece: &Piece<'_>, que
         (Some(_), Some(_)) => Feature::BothSelectors,
     });
     for selector in [&peer.namespace_selector, &peer.pod_selector] {
-        selector
-            .iter()
-            .for_each(|selector| observe_selector(coverage, selector));
+        if let Some(selector) = selector {
+            observe_selector(coverage, selector);
+        }
     }
 }
 
