@@ -69,7 +69,23 @@ impl Criteria {
         id
     }
 
-    fn refer(&mut self, id: CriterionId) {
+    /// Gives a criterion another number, to which nothing refers yet. The old number keeps what
+    /// refers to it.
+    pub(super) fn renew(&mut self, id: CriterionId) -> Option<(CriterionId, Arc<Criterion>)> {
+        let criterion = Arc::clone(&self.entries.get(&id)?.criterion);
+        let new = self.numbers.next(|id| self.entries.contains_key(&id));
+        self.ids.insert(Arc::clone(&criterion), new);
+        let entry = Entry {
+            criterion: Arc::clone(&criterion),
+            references: 0,
+            uses: 0,
+        };
+        self.entries.insert(new, entry);
+        Some((new, criterion))
+    }
+
+    /// One reference more.
+    pub(super) fn refer(&mut self, id: CriterionId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.references += 1;
         }
@@ -82,7 +98,10 @@ impl Criteria {
         };
         entry.references -= 1;
         if entry.references == 0 {
-            self.ids.remove(&entry.criterion);
+            // A renewed criterion has left its content to another number.
+            if self.ids.get(&entry.criterion) == Some(&id) {
+                self.ids.remove(&entry.criterion);
+            }
             self.entries.remove(&id);
         }
     }

@@ -246,15 +246,12 @@ impl Compiler {
     }
 
     fn dress(&mut self, pod: &PodKey, mut endpoint: Endpoint) -> Endpoint {
-        match self.fitness.complaint(endpoint.sets) {
-            Some(complaint) => {
-                endpoint.flags |= Endpoint::DENY_ALL;
-                self.fitness.unfit.insert(pod.clone(), complaint);
-            }
-            None => {
-                endpoint.flags &= !Endpoint::DENY_ALL;
-                self.fitness.unfit.remove(pod);
-            }
+        if let Some(complaint) = self.fitness.complaint(endpoint.sets) {
+            endpoint.flags |= Endpoint::DENY_ALL;
+            self.fitness.unfit.insert(pod.clone(), complaint);
+        } else {
+            endpoint.flags &= !Endpoint::DENY_ALL;
+            self.fitness.unfit.remove(pod);
         }
         endpoint
     }

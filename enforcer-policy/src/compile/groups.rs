@@ -218,6 +218,30 @@ impl Groups {
         touched
     }
 
+    /// The selectors in use that would mean other pods if a namespace had these labels.
+    pub(super) fn affected(&self, name: &str, labels: &Labels) -> BTreeSet<CriterionId> {
+        self.in_namespace(name)
+            .flat_map(|group| {
+                let new = self.selectors.matching(name, labels, &group.labels);
+                let new: BTreeSet<_> = new.into_iter().collect();
+                let old = group.criteria.iter().copied().collect();
+                new.symmetric_difference(&old).copied().collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// From now on the selector means the groups that it means now, whatever their labels.
+    pub(super) fn freeze(&mut self, criterion: CriterionId, selector: &PodSelector) {
+        self.selectors.remove(criterion, selector);
+    }
+
+    /// Gives a namespace other labels, to which no selector in use pays attention.
+    pub(super) fn relabel_unseen(&mut self, name: &str, labels: Labels) {
+        if let Some(namespace) = self.namespaces.get_mut(name) {
+            namespace.labels = labels;
+        }
+    }
+
     fn match_again(&mut self, id: GroupId) -> bool {
         let Some(group) = self.entries.get_mut(&id) else {
             return false;

@@ -68,13 +68,13 @@ impl<T: Copy + Ord> ByLabel<T> {
     fn remove(&mut self, hook: Option<Hook<'_>>, item: T) {
         match hook {
             None => drop(self.rest.remove(&item)),
-            Some(Hook::Key(key)) => remove_from(&mut self.by_key, key, item),
+            Some(Hook::Key(key)) => remove_from(&mut self.by_key, key, &item),
             Some(Hook::Values(key, values)) => {
                 let Some(by_value) = self.by_value.get_mut(key) else {
                     return;
                 };
                 for value in values {
-                    remove_from(by_value, value, item);
+                    remove_from(by_value, value, &item);
                 }
                 if by_value.is_empty() {
                     self.by_value.remove(key);
@@ -102,9 +102,9 @@ impl<T: Copy + Ord> ByLabel<T> {
     }
 }
 
-fn remove_from<T: Ord>(buckets: &mut HashMap<String, Bucket<T>>, name: &str, item: T) {
+fn remove_from<T: Ord>(buckets: &mut HashMap<String, Bucket<T>>, name: &str, item: &T) {
     if let Some(bucket) = buckets.get_mut(name) {
-        bucket.remove(&item);
+        bucket.remove(item);
         if bucket.is_empty() {
             buckets.remove(name);
         }

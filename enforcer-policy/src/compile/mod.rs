@@ -26,6 +26,7 @@ mod fitness;
 mod groups;
 mod identity;
 mod index;
+mod namespaces;
 mod nodes;
 mod normal;
 mod numbers;
@@ -103,7 +104,7 @@ impl Compiler {
     /// They are [`LOCAL_NODE`](enforcer_common::abi::address::LOCAL_NODE), whatever Node object
     /// also names them.
     pub fn set_local_addresses(&mut self, addresses: BTreeSet<IpAddr>) -> Vec<Op> {
-        self.change_local_addresses(&addresses);
+        self.change_local_addresses(addresses);
         self.finish()
     }
 

@@ -12,7 +12,7 @@ type Class = (Tier, u32, RuleAction);
 /// peers or only in their ports.
 pub(super) fn normalise(rules: Vec<SetRule>) -> Vec<SetRule> {
     let rules = merge_peers(merge_ports(rules.into_iter().filter(speaks).collect()));
-    reachable(rules)
+    reachable(&rules)
 }
 
 /// Whether there is anyone, and any port, that the rule could mean.
@@ -101,19 +101,17 @@ fn merge_peers(rules: Vec<SetRule>) -> Vec<SetRule> {
     rules
 }
 
-/// Drops what stands behind a rule that decides everything.
-fn reachable(rules: Vec<SetRule>) -> Vec<SetRule> {
+/// Drops what stands behind a rule that decides everything. What the tier has passed on before
+/// still goes to the tiers below, so only the rest of the rule's own tier is closed.
+fn reachable(rules: &[SetRule]) -> Vec<SetRule> {
     let mut kept: Vec<SetRule> = Vec::with_capacity(rules.len());
-    for class_rules in rules.chunk_by(|a, b| class(a) == class(b)) {
-        let Some(first) = class_rules.first() else {
-            continue;
-        };
-        if kept.iter().any(|rule| closes(rule, first.tier)) {
-            continue;
-        }
-        match class_rules.iter().find(|rule| decides_everything(rule)) {
-            Some(rule) => kept.push(rule.clone()),
-            None => kept.extend_from_slice(class_rules),
+    for tier in rules.chunk_by(|a, b| a.tier == b.tier) {
+        for class_rules in tier.chunk_by(|a, b| class(a) == class(b)) {
+            if let Some(rule) = class_rules.iter().find(|rule| decides_everything(rule)) {
+                kept.push(rule.clone());
+                break;
+            }
+            kept.extend_from_slice(class_rules);
         }
     }
     kept
@@ -121,12 +119,6 @@ fn reachable(rules: Vec<SetRule>) -> Vec<SetRule> {
 
 fn decides_everything(rule: &SetRule) -> bool {
     rule.peers == Who::Any && rule.ports == Ports::Any
-}
-
-/// Whether nothing of `tier` behind this rule can still be asked. What an earlier rule of the tier
-/// has passed on goes on to the tiers below, so only the rest of the rule's own tier is closed.
-fn closes(rule: &SetRule, tier: Tier) -> bool {
-    decides_everything(rule) && rule.tier == tier
 }
 
 fn rule((tier, priority, action): Class, peers: Who, ports: Ports) -> SetRule {

@@ -111,6 +111,8 @@ pub(super) fn to_ranges(spans: &[Span], allow: bool) -> Vec<PortRange> {
     ranges
 }
 
-fn port(number: u32) -> u16 {
-    (number % PORTS) as u16
+/// The port at a place of the line.
+fn port(place: u32) -> u16 {
+    let [_, _, high, low] = place.to_be_bytes();
+    u16::from_be_bytes([high, low])
 }

@@ -88,12 +88,38 @@ impl Subjects {
     }
 
     /// Gives back what forgotten rules refer to.
-    pub(super) fn release(&self, subjects: Vec<Subject>, criteria: &mut Criteria) {
+    pub(super) fn release(subjects: &[Subject], criteria: &mut Criteria) {
         for subject in subjects {
             for prepared in &subject.rules {
                 references(&prepared.rule).for_each(|id| criteria.release(id));
             }
         }
+    }
+
+    /// Replaces numbers of criteria in all rules.
+    pub(super) fn replace(
+        &mut self,
+        renewed: &BTreeMap<CriterionId, CriterionId>,
+        criteria: &mut Criteria,
+    ) {
+        let subjects = self.entries.values_mut();
+        for prepared in subjects.flat_map(|subject| &mut subject.rules) {
+            let Who::Of(ids) = &mut prepared.rule.peers else {
+                continue;
+            };
+            for id in ids {
+                if let Some(&new) = renewed.get(id) {
+                    criteria.refer(new);
+                    criteria.release(*id);
+                    *id = new;
+                }
+            }
+        }
+    }
+
+    /// Whether other rules would apply to a pod with `labels` if its namespace had other labels.
+    pub(super) fn depend(&self, namespace: &str, old: &Labels, new: &Labels, pod: &Labels) -> bool {
+        self.index.matching(namespace, old, pod) != self.index.matching(namespace, new, pod)
     }
 
     /// The subjects of a policy.

@@ -25,7 +25,8 @@ use enforcer_common::abi::endpoint::NOT_ISOLATED;
 use enforcer_common::abi::{Direction, Peer};
 
 use super::Compiler;
-use super::identity::{Faces, criteria_of};
+use super::criteria::CriterionId;
+use super::identity::{Faces, Feature, criteria_of};
 use super::normal::only_adds;
 use super::places::{Move, Place};
 use super::plan::Plan;
@@ -50,14 +51,14 @@ type Bumps = BTreeSet<(PodKey, Direction)>;
 
 impl Compiler {
     /// Brings the tables to where the model is.
-    pub(super) fn transition(&mut self, dirty: Dirty) {
+    pub(super) fn transition(&mut self, dirty: &Dirty) {
         let before: BTreeMap<IpAddr, Peer> = dirty
             .addresses
             .iter()
             .map(|&address| (address, self.tables.peer(address)))
             .collect();
 
-        let plans = self.plan_endpoints(&dirty);
+        let plans = self.plan_endpoints(dirty);
         let mut places = self.refine();
         places.addresses.extend(&dirty.addresses);
         let moves = self.plan_moves(&places);
@@ -220,15 +221,17 @@ impl Compiler {
 }
 
 /// The criteria to which two identities have different answers.
-fn distinguishing(a: &Faces, b: &Faces) -> BTreeSet<u32> {
+fn distinguishing(a: &Faces, b: &Faces) -> BTreeSet<CriterionId> {
     if let (Some(one), Some(other)) = (only(a), only(b)) {
-        let differing = one.iter().filter(|feature| !other.contains(feature));
-        let differing = differing.chain(other.iter().filter(|feature| !one.contains(feature)));
-        return differing.map(|feature| feature.criterion).collect();
+        let missing = |features: &[Feature], feature| features.binary_search(feature).is_err();
+        let lost = one.iter().filter(|feature| missing(other, feature));
+        let won = other.iter().filter(|feature| missing(one, feature));
+        return lost.chain(won).map(|feature| feature.criterion).collect();
     }
     criteria_of(a).union(&criteria_of(b)).copied().collect()
 }
 
-fn only(faces: &Faces) -> Option<&Vec<super::identity::Feature>> {
+/// The one who has the address, unless several claim it.
+fn only(faces: &Faces) -> Option<&Vec<Feature>> {
     faces.first().filter(|_| faces.len() == 1)
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Compiler;
+use super::subjects::Subjects;
 use super::transition::Dirty;
 use crate::model::{Change, Namespace, Node, Pod, PodKey};
 use crate::rule::{Policy, PolicyKey, Protocol};
@@ -51,15 +52,15 @@ impl Compiler {
         self.change_namespaces(batch.namespaces);
         let mut dirty = Dirty::default();
         for (name, node) in batch.nodes {
-            self.change_node(name, node, &mut dirty);
+            self.change_node(&name, node, &mut dirty);
         }
         for (key, pod) in batch.pods {
             if batch.gone.contains(&key) {
                 dirty.reborn.insert(key.clone());
             }
-            self.change_pod(key, pod, &mut dirty);
+            self.change_pod(&key, pod, &mut dirty);
         }
-        self.transition(dirty);
+        self.transition(&dirty);
     }
 
     fn change_policies(&mut self, policies: BTreeMap<PolicyKey, Option<Arc<Policy>>>) {
@@ -75,10 +76,10 @@ impl Compiler {
             if let Some(policy) = policy {
                 self.subjects.add(&key, &policy, &mut self.criteria);
             }
-            self.subjects.release(old, &mut self.criteria);
+            Subjects::release(&old, &mut self.criteria);
             self.touch_subjects(&key, &mut dirty);
         }
-        self.transition(dirty);
+        self.transition(&dirty);
     }
 
     fn touch_subjects(&self, policy: &PolicyKey, dirty: &mut Dirty) {
@@ -89,66 +90,50 @@ impl Compiler {
         }
     }
 
-    fn change_namespaces(&mut self, namespaces: BTreeMap<String, Option<Namespace>>) {
-        let mut dirty = Dirty::default();
-        for (name, namespace) in namespaces {
-            if !self
-                .cluster
-                .apply(Change::Namespace(name.clone(), namespace))
-            {
-                continue;
-            }
-            let labels = self.cluster.namespace_labels(&name);
-            let groups = self.groups.relabel(&name, labels);
-            dirty.addresses.extend(self.addresses_of(&groups));
-            for group in self.groups.in_namespace(&name) {
-                dirty.endpoints.extend(group.pods.iter().cloned());
-            }
-        }
-        self.transition(dirty);
-    }
-
-    fn change_node(&mut self, name: String, node: Option<Node>, dirty: &mut Dirty) {
-        let old = self.cluster.nodes.get(&name).cloned();
-        if !self.cluster.apply(Change::Node(name.clone(), node.clone())) {
+    fn change_node(&mut self, name: &str, node: Option<Node>, dirty: &mut Dirty) {
+        let old = self.cluster.nodes.get(name).cloned();
+        if !self
+            .cluster
+            .apply(Change::Node(name.to_owned(), node.clone()))
+        {
             return;
         }
         if node.is_some() {
-            self.nodes.refer(&name);
+            self.nodes.refer(name);
         }
         if old.is_some() {
-            self.nodes.release(&name);
+            self.nodes.release(name);
         }
         for address in old.into_iter().flat_map(|node| node.addresses) {
             self.claims.edit(address, |claim| {
-                claim.nodes.remove(&name);
+                claim.nodes.remove(name);
             });
             dirty.addresses.insert(address);
         }
         for address in node.into_iter().flat_map(|node| node.addresses) {
             self.claims.edit(address, |claim| {
-                claim.nodes.insert(name.clone());
+                claim.nodes.insert(name.to_owned());
             });
             dirty.addresses.insert(address);
         }
     }
 
-    fn change_pod(&mut self, key: PodKey, pod: Option<Pod>, dirty: &mut Dirty) {
-        let old = self.cluster.pods.get(&key).cloned();
+    fn change_pod(&mut self, key: &PodKey, pod: Option<Pod>, dirty: &mut Dirty) {
+        let old = self.cluster.pods.get(key).cloned();
         let changed = self.cluster.apply(Change::Pod(key.clone(), pod.clone()));
-        if !changed && !dirty.reborn.contains(&key) {
+        if !changed && !dirty.reborn.contains(key) {
             return;
         }
         let old = old.filter(Pod::is_selectable);
         let new = pod.filter(Pod::is_selectable);
         dirty.endpoints.insert(key.clone());
         if let Some(new) = &new {
-            self.add_pod(&key, new, old.as_ref(), dirty);
+            self.add_pod(key, new, old.as_ref(), dirty);
         } else {
-            self.groups.leave(&key);
+            self.groups.leave(key);
         }
         if let Some(old) = &old {
-            self.remove_pod(&key, old, new.as_ref(), dirty);
+            self.remove_pod(key, old, new.as_ref(), dirty);
         }
     }
 
@@ -209,7 +194,7 @@ impl Compiler {
         }
     }
 
-    pub(super) fn change_local_addresses(&mut self, addresses: &BTreeSet<IpAddr>) {
+    pub(super) fn change_local_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
         let mut dirty = Dirty::default();
         for address in self.claims.local() {
             if !addresses.contains(&address) {
@@ -217,10 +202,10 @@ impl Compiler {
                 dirty.addresses.insert(address);
             }
         }
-        for &address in addresses {
+        for address in addresses {
             self.claims.edit(address, |claim| claim.local = true);
             dirty.addresses.insert(address);
         }
-        self.transition(dirty);
+        self.transition(&dirty);
     }
 }

@@ -1,7 +1,9 @@
 //! The compiler against what the rules mean, on small random clusters.
 
+mod capacity;
 mod generate;
 mod lookup;
 mod meaning;
 mod properties;
 mod rare;
+mod scale;
