@@ -92,10 +92,10 @@ fn lints() -> Result<()> {
 
 /// Debian's clippy knows the BPF target; on other machines nightly's does.
 fn bpf_lints() -> Result<()> {
+    let toolchain = setup::run()?;
     if apt::is_here() {
         apt::ensure(&[CLIPPY])?;
     }
-    let toolchain = setup::run()?;
     let mut clippy = toolchain.cargo("clippy");
     clippy
         .args(["--profile", "bpf", "--target-dir"])
