@@ -22,4 +22,5 @@ pub(crate) mod yaml;
 
 pub use object::{Kind, Object, ObjectKey};
 pub use source::{ManifestSource, Snapshot};
+pub(crate) use spelling::closest;
 pub use watch::{Watch, WatchError};

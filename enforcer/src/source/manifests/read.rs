@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use enforcer_policy::invalid::{self, Invalid};
 use enforcer_policy::{api, lower};
-use k8s_openapi::api::core::v1;
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::de::DeserializeOwned;
 
 use super::fields::{self, Advice};
@@ -26,8 +24,6 @@ pub(crate) struct Document {
     pub key: Option<ObjectKey>,
     /// The object, when nothing is wrong with it.
     pub object: Option<Object>,
-    /// The policy as it was written, for linting.
-    pub policy: Option<NetworkPolicy>,
     /// Its text, for places.
     pub node: Option<Node>,
 }
@@ -140,7 +136,6 @@ impl Reader {
             file: Arc::clone(&self.file),
             key: None,
             object: None,
-            policy: None,
             node: None,
         });
     }
@@ -155,36 +150,34 @@ impl Reader {
             node: &node,
             name,
         };
-        let read = match kind {
+        let object = match kind {
             Kind::Node => self
                 .convert(&subject, api::node)
-                .map(|(_, (_, node))| (Object::Node(node), None)),
+                .map(|(_, node)| Object::Node(node)),
             Kind::Namespace => self
                 .convert(&subject, api::namespace)
-                .map(|(_, (_, namespace))| (Object::Namespace(namespace), None)),
+                .map(|(_, namespace)| Object::Namespace(namespace)),
             Kind::Pod => self
                 .convert(&subject, api::pod)
-                .map(|(_, (_, pod)): (v1::Pod, _)| (Object::Pod(pod), None)),
+                .map(|(_, pod)| Object::Pod(pod)),
             Kind::NetworkPolicy => self
                 .convert(&subject, lower::network_policy)
-                .map(|(raw, policy)| (Object::Policy(Arc::new(policy)), Some(raw))),
+                .map(|policy| Object::Policy(Arc::new(policy))),
         };
-        let (object, policy) = read.filter(|_| !broken).unzip();
         self.contents.documents.push(Document {
             file: Arc::clone(&self.file),
             key,
-            object,
-            policy: policy.flatten(),
+            object: object.filter(|_| !broken),
             node: Some(node),
         });
     }
 
-    /// The object by its API type and as `parse` understands it, unless anything is wrong.
+    /// The object as `parse` understands it, unless anything is wrong.
     fn convert<K: DeserializeOwned, T>(
         &mut self,
         subject: &Subject<'_>,
         parse: impl Fn(&K) -> Result<T, Vec<Invalid>>,
-    ) -> Option<(K, T)> {
+    ) -> Option<T> {
         let typed = typed::read::<K>(subject.node.to_json());
         for (path, message) in &typed.wrong {
             self.wrong_type(subject, path, message);
@@ -200,7 +193,7 @@ impl Reader {
         }
         let raw = typed.object?;
         match parse(&raw) {
-            Ok(object) if !refused => Some((raw, object)),
+            Ok(object) if !refused => Some(object),
             Ok(_) => None,
             Err(all) => {
                 self.invalid(subject, &all, &meant);
