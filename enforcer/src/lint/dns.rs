@@ -38,8 +38,8 @@ pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Ve
         "no-dns",
         field,
         format!(
-            "egress is isolated and no policy for these pods allows DNS: {} is missing",
-            missing.join(" and ")
+            "egress is isolated and no policy for these pods allows DNS ({})",
+            missing.join(", ")
         ),
         "add an egress entry with ports UDP 53 and TCP 53, or another policy that has one",
     );

@@ -12,6 +12,7 @@ mod files;
 mod identify;
 pub(crate) mod load;
 mod object;
+mod quantities;
 pub(crate) mod read;
 mod source;
 mod spelling;

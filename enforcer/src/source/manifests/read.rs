@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use super::fields::{self, Advice};
 use super::identify::{self, Identity, Wrong};
 use super::object::{Kind, Object, ObjectKey};
+use super::quantities;
+use super::spelling::closest;
 use super::typed;
 use super::wording;
 use super::yaml::{self, Node, Place, Segment};
@@ -178,7 +180,7 @@ impl Reader {
         subject: &Subject<'_>,
         parse: impl Fn(&K) -> Result<T, Vec<Invalid>>,
     ) -> Option<T> {
-        let typed = typed::read::<K>(subject.node.to_json());
+        let typed = typed::read::<K>(quantities::as_strings(subject.node.to_json()));
         for (path, message) in &typed.wrong {
             self.wrong_type(subject, path, message);
         }
@@ -191,11 +193,10 @@ impl Reader {
             }
             refused |= self.unknown_field(subject, path, &advice);
         }
-        let raw = typed.object?;
-        match parse(&raw) {
-            Ok(object) if !refused => Some(object),
-            Ok(_) => None,
-            Err(all) => {
+        match parse(typed.object.as_ref()?) {
+            Ok(object) => (!refused && typed.wrong.is_empty()).then_some(object),
+            Err(mut all) => {
+                all.retain(|one| !typed.is_spoilt(&yaml::parse_path(&one.field)));
                 self.invalid(subject, &all, &meant);
                 None
             }
@@ -204,7 +205,7 @@ impl Reader {
 
     fn wrong_type(&mut self, subject: &Subject<'_>, path: &[Segment], message: &str) {
         let node = subject.node.find(path).unwrap_or(subject.node);
-        let wording = wording::wrong_type(message, node);
+        let wording = wording::wrong_type(message, path, node);
         let place = subject.node.locate(path);
         self.about(subject, place, path, "wrong-type", wording.message);
         if let Some(problem) = self.contents.problems.last_mut() {
@@ -229,6 +230,7 @@ impl Reader {
             problem.help = advise(advice);
             if !refused {
                 problem.severity = Severity::Warning;
+                problem.help = Some(NEWER.to_owned());
             }
         }
         refused
@@ -253,12 +255,11 @@ impl Reader {
             let message = match &one.problem {
                 invalid::Problem::Missing => format!("{last} is missing"),
                 invalid::Problem::EmptyPeer => format!("this peer {}", one.problem),
-                invalid::Problem::TooMany { .. } => format!("{last} {}", one.problem),
                 other => other.to_string(),
             };
             self.about(subject, place, &path, one.problem.code(), message);
             if let Some(problem) = self.contents.problems.last_mut() {
-                problem.help = Some(one.problem.help().to_owned());
+                problem.help = Some(help(&one.problem));
             }
         }
     }
@@ -293,12 +294,23 @@ impl Reader {
     }
 }
 
+const NEWER: &str = "it has no effect on policies; this program knows Kubernetes 1.33";
+
 /// Outside of `spec` and `status`.
 fn in_the_open(path: &[Segment]) -> bool {
     match path {
         [Segment::Key(first), _, ..] => !matches!(first.as_str(), "spec" | "status"),
         _ => true,
     }
+}
+
+fn help(problem: &invalid::Problem) -> String {
+    if let invalid::Problem::NotOneOf { found, known } = problem
+        && let Some(meant) = closest(found, known.iter().copied())
+    {
+        return format!("did you mean {meant}?");
+    }
+    problem.help().to_owned()
 }
 
 fn advise(advice: &Advice) -> Option<String> {
