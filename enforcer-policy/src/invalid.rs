@@ -74,7 +74,7 @@ pub enum Problem {
     BadName(String),
     /// More than the API takes.
     TooMany {
-        /// Of what, in the plural.
+        /// Of what, in the grammatical number of `most`.
         what: &'static str,
         /// How many it takes.
         most: usize,
@@ -171,7 +171,7 @@ impl fmt::Display for Problem {
                 needs: false,
             } => write!(f, "{operator} takes no values"),
             Self::BadName(text) => write!(f, "{text:?} is not a valid name"),
-            Self::TooMany { what, most } => write!(f, "has more than {most} {what}"),
+            Self::TooMany { what, most } => write!(f, "more than {most} {what}"),
             Self::Duplicate(text) => write!(f, "{text:?} is there already"),
         }
     }

@@ -1,14 +1,18 @@
 //! The command line, one file for each verb.
 
+pub mod check;
 mod debug;
 mod flows;
+mod output;
 mod run;
 mod status;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+
+pub use output::Output;
 
 /// Makes Kubernetes network policies true on any CNI.
 #[derive(Debug, Parser)]
@@ -23,20 +27,11 @@ const EXIT_CODES: &str = "Exit codes: 0 success; 1 a clear \"no\" (not in force,
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Check(check::CheckArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Flows(flows::FlowsArgs),
     Debug(debug::DebugArgs),
-}
-
-/// How to print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines.
-    Json,
 }
 
 /// The exit code of an error.
@@ -46,6 +41,9 @@ pub const ERROR: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.verb {
+        Verb::Check(args) => check::run(&args, &mut std::io::stdout().lock())
+            .map(ExitCode::from)
+            .map_err(anyhow::Error::from),
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),

@@ -110,7 +110,13 @@ impl Builder {
     /// The document that `error` ended.
     pub(super) fn fail(mut self, error: &ScanError) -> Document {
         let place = self.place(*error.marker());
-        self.fatal(place, "yaml-syntax", format!("not YAML: {}", error.info()));
+        let message = format!("not YAML: {}", error.info());
+        self.error(place, "yaml-syntax", message).help = Some(if error.info().contains("tab") {
+            "indent with spaces"
+        } else {
+            "check the indentation, brackets and quotes of this line and of those above it"
+        });
+        self.broken = true;
         self.finish()
     }
 
