@@ -219,7 +219,7 @@ impl Attacher {
 }
 
 /// The name of the program for a direction, as in the BPF object.
-pub const fn program_name(direction: Direction) -> &'static str {
+const fn program_name(direction: Direction) -> &'static str {
     match direction {
         Direction::Egress => "from_pod",
         Direction::Ingress => "to_pod",
@@ -229,8 +229,9 @@ pub const fn program_name(direction: Direction) -> &'static str {
 /// The name that a link has at this moment.
 fn name_of(ifindex: u32) -> Result<String, AttachError> {
     match nix::net::if_::if_indextoname(ifindex) {
-        Ok(name) => Ok(name.to_string_lossy().into_owned()),
-        Err(_) => Err(AttachError::Gone(ifindex)),
+        // nix takes the null pointer that says "no such link" for an empty name.
+        Ok(name) if !name.is_empty() => Ok(name.to_string_lossy().into_owned()),
+        _ => Err(AttachError::Gone(ifindex)),
     }
 }
 

@@ -11,9 +11,7 @@ use aya::programs::{MultiProgLink, ProgramError, SchedClassifier, TcAttachType};
 use enforcer_common::abi::Direction;
 use nix::errno::Errno;
 
-use super::{
-    AttachError, Attachment, Place, errno, name_of, program_name, remove_file,
-};
+use super::{AttachError, Attachment, Place, errno, name_of, program_name, remove_file};
 
 /// How often an attachment by name is tried when the name changes meanwhile.
 const ATTEMPTS: usize = 3;
