@@ -28,6 +28,14 @@ pub trait Packet {
     fn u8_at(&self, offset: u32) -> Option<u8>;
     /// The 32-bit words at any offset, bytes in the order of the wire.
     fn words_at<const N: usize>(&self, offset: u32) -> Option<[u32; N]>;
+    /// The first two words of the transport header, wherever it is; quick where it usually is.
+    fn transport_words(&self, transport: u32) -> Option<[u32; 2]> {
+        self.words_at(transport)
+    }
+    /// A byte of the transport header at a constant offset within it, likewise.
+    fn transport_u8(&self, transport: u32, offset: usize) -> Option<u8> {
+        self.u8_at(transport + offset as u32)
+    }
 }
 
 /// Bytes that direct loads may reach: Ethernet, an IPv6 header and a TCP header.

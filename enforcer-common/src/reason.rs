@@ -74,8 +74,8 @@ reasons! {
     FragmentUnknown = 15, Drop, "fragment-without-first";
     /// A fragment made to hide or overwrite a transport header (RFC 1858, RFC 3128).
     FragmentEvasive = 16, Drop, "evasive-fragment";
-    /// More IPv6 extension headers than are walked.
-    ExtensionHeaders = 17, Drop, "too-many-extension-headers";
+    /// More IPv6 extension headers or IPv4 options than are walked.
+    ExtensionHeaders = 17, Drop, "too-many-headers";
     /// An IPv6 routing header with segments left, or an IPv4 source route: the destination is not
     /// where the packet goes.
     SourceRouted = 18, Drop, "source-routed";

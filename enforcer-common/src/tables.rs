@@ -1,7 +1,8 @@
 //! What [`crate::decide`] asks and tells: BPF maps in the kernel, ordinary maps on the host.
 
 use crate::abi::{
-    Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict, VerdictKey,
+    Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange,
+    Verdict, VerdictKey,
 };
 use crate::reason::Reason;
 
@@ -72,6 +73,9 @@ pub trait Tables: AddressTables<1> + AddressTables<4> {
     fn endpoint(&self, ifindex: u32) -> Option<Self::Endpoint<'_>>;
     /// What a policy set says about an identity.
     fn verdict(&self, key: &VerdictKey) -> Option<Verdict>;
+    /// Whether a policy set lets an identity reach a port, or a protocol without ports. The
+    /// algorithm is [`crate::decide::allows`]; the kernel side calls it out of line.
+    fn allows(&self, key: &VerdictKey, protocol: u8, port: u16) -> bool;
     /// A slot of the port array.
     fn port_range(&self, index: u32) -> Option<PortRange>;
     /// The ports of a datagram's first fragment.

@@ -4,7 +4,10 @@
 
 #![no_std]
 #![no_main]
-#![expect(unsafe_code, reason = "kernel memory is read through raw pointers that the verifier checks")]
+#![expect(
+    unsafe_code,
+    reason = "kernel memory is read through raw pointers that the verifier checks"
+)]
 
 mod maps;
 mod packet;
@@ -19,13 +22,15 @@ use enforcer_common::decide::process;
 
 /// tc ingress of the host-side link: what the pod sends.
 #[classifier]
-pub fn from_pod(ctx: TcContext) -> i32 {
+#[inline(always)]
+pub(crate) fn from_pod(ctx: TcContext) -> i32 {
     run(&ctx, Direction::Egress)
 }
 
 /// tc egress of the host-side link: what the pod receives.
 #[classifier]
-pub fn to_pod(ctx: TcContext) -> i32 {
+#[inline(always)]
+pub(crate) fn to_pod(ctx: TcContext) -> i32 {
     run(&ctx, Direction::Ingress)
 }
 
@@ -33,7 +38,13 @@ pub fn to_pod(ctx: TcContext) -> i32 {
 fn run(ctx: &TcContext, hook: Direction) -> i32 {
     let reason = process(&packet::Skb::new(ctx), &tables::Kernel, hook);
     if maps::TRACE.load() != 0 {
-        debug!(ctx, "hook {} length {} reason {}", hook as u8, ctx.len(), reason as u8);
+        debug!(
+            ctx,
+            "hook {} length {} reason {}",
+            hook as u8,
+            ctx.len(),
+            reason as u8
+        );
     }
     verdict::of(reason)
 }

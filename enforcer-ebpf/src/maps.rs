@@ -5,7 +5,8 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use enforcer_common::abi::{
-    Bucket, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict, VerdictKey, limits,
+    Bucket, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
+    VerdictKey, limits,
 };
 
 /// Jiffies in a second (`CONFIG_HZ`), measured by the daemon.
@@ -23,28 +24,37 @@ pub(crate) static TRACE: Global<u8> = Global::new(0);
 #[map]
 pub(crate) static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(limits::NEAR_ENDPOINTS, 0);
 #[map]
-pub(crate) static ENDPOINTS_FAR: HashMap<u32, Endpoint> = HashMap::with_max_entries(limits::FAR_ENDPOINTS, BPF_F_NO_PREALLOC);
+pub(crate) static ENDPOINTS_FAR: HashMap<u32, Endpoint> =
+    HashMap::with_max_entries(limits::FAR_ENDPOINTS, BPF_F_NO_PREALLOC);
 
 #[map]
-pub(crate) static ADDRESSES_V4: HashMap<[u32; 1], Peer> = HashMap::with_max_entries(limits::ADDRESSES, BPF_F_NO_PREALLOC);
+pub(crate) static ADDRESSES_V4: HashMap<[u32; 1], Peer> =
+    HashMap::with_max_entries(limits::ADDRESSES, BPF_F_NO_PREALLOC);
 #[map]
-pub(crate) static ADDRESSES_V6: HashMap<[u32; 4], Peer> = HashMap::with_max_entries(limits::ADDRESSES, BPF_F_NO_PREALLOC);
+pub(crate) static ADDRESSES_V6: HashMap<[u32; 4], Peer> =
+    HashMap::with_max_entries(limits::ADDRESSES, BPF_F_NO_PREALLOC);
 #[map]
-pub(crate) static CIDRS_V4: LpmTrie<[u32; 1], Peer> = LpmTrie::with_max_entries(limits::CIDRS, BPF_F_NO_PREALLOC);
+pub(crate) static CIDRS_V4: LpmTrie<[u32; 1], Peer> =
+    LpmTrie::with_max_entries(limits::CIDRS, BPF_F_NO_PREALLOC);
 #[map]
-pub(crate) static CIDRS_V6: LpmTrie<[u32; 4], Peer> = LpmTrie::with_max_entries(limits::CIDRS, BPF_F_NO_PREALLOC);
+pub(crate) static CIDRS_V6: LpmTrie<[u32; 4], Peer> =
+    LpmTrie::with_max_entries(limits::CIDRS, BPF_F_NO_PREALLOC);
 
 #[map]
-pub(crate) static VERDICTS: HashMap<VerdictKey, Verdict> = HashMap::with_max_entries(limits::VERDICTS, BPF_F_NO_PREALLOC);
+pub(crate) static VERDICTS: HashMap<VerdictKey, Verdict> =
+    HashMap::with_max_entries(limits::VERDICTS, BPF_F_NO_PREALLOC);
 #[map]
 pub(crate) static PORTS: Array<PortRange> = Array::with_max_entries(limits::PORTS, 0);
 
 #[map]
-pub(crate) static FLOWS_V4: LruHashMap<FlowKey<1>, Flow> = LruHashMap::with_max_entries(limits::FLOWS_V4, 0);
+pub(crate) static FLOWS_V4: LruHashMap<FlowKey<1>, Flow> =
+    LruHashMap::with_max_entries(limits::FLOWS_V4, 0);
 #[map]
-pub(crate) static FLOWS_V6: LruHashMap<FlowKey<4>, Flow> = LruHashMap::with_max_entries(limits::FLOWS_V6, 0);
+pub(crate) static FLOWS_V6: LruHashMap<FlowKey<4>, Flow> =
+    LruHashMap::with_max_entries(limits::FLOWS_V6, 0);
 #[map]
-pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Fragment> = LruHashMap::with_max_entries(limits::FRAGMENTS, 0);
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
+    LruHashMap::with_max_entries(limits::FRAGMENTS, 0);
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Counter::SLOTS, 0);

@@ -22,11 +22,17 @@ impl Skb {
     /// The packet of this invocation, its first [`HEAD`] bytes within reach of direct loads.
     #[inline(always)]
     pub(crate) fn new(ctx: &TcContext) -> Self {
-        let packet = Self { skb: ctx.as_ptr().cast() };
+        let packet = Self {
+            skb: ctx.as_ptr().cast(),
+        };
         let linear = packet.data_end() - packet.data();
         let length = packet.length();
         if linear < HEAD && linear < length as usize {
-            let wanted = if length < HEAD as u32 { length } else { HEAD as u32 };
+            let wanted = if length < HEAD as u32 {
+                length
+            } else {
+                HEAD as u32
+            };
             // SAFETY: the context is this program's; where it fails, loads answer `None`.
             unsafe { bpf_skb_pull_data(packet.skb, wanted) };
         }
@@ -63,10 +69,19 @@ impl Skb {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the helper writes exactly the bytes of `value`, or fails and is not believed.
         let failed = unsafe {
-            bpf_skb_load_bytes(self.skb.cast(), offset, value.as_mut_ptr().cast(), size_of::<T>() as u32) != 0
+            bpf_skb_load_bytes(
+                self.skb.cast(),
+                offset,
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+            ) != 0
         };
         // SAFETY: written by the helper; every `T` used here is made of integers.
-        if failed { None } else { Some(unsafe { value.assume_init() }) }
+        if failed {
+            None
+        } else {
+            Some(unsafe { value.assume_init() })
+        }
     }
 }
 
@@ -114,11 +129,24 @@ impl Packet for Skb {
     }
     #[inline(always)]
     fn words_at<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
+        self.load(offset)
+    }
+    #[inline(always)]
+    fn transport_words(&self, transport: u32) -> Option<[u32; 2]> {
         let [behind_v4, behind_v6] = USUAL_TRANSPORT;
-        match offset as usize {
+        match transport as usize {
             at if at == behind_v4 => self.direct(behind_v4),
             at if at == behind_v6 => self.direct(behind_v6),
-            _ => self.load(offset),
+            _ => self.load(transport),
+        }
+    }
+    #[inline(always)]
+    fn transport_u8(&self, transport: u32, offset: usize) -> Option<u8> {
+        let [behind_v4, behind_v6] = USUAL_TRANSPORT;
+        match transport as usize {
+            at if at == behind_v4 => self.direct(behind_v4 + offset),
+            at if at == behind_v6 => self.direct(behind_v6 + offset),
+            _ => self.load(transport + offset as u32),
         }
     }
 }

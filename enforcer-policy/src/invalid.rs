@@ -72,6 +72,15 @@ pub enum Problem {
     },
     /// A name that the API would refuse.
     BadName(String),
+    /// More than the API takes.
+    TooMany {
+        /// Of what, in the plural.
+        what: &'static str,
+        /// How many it takes.
+        most: usize,
+    },
+    /// Must be different from all its siblings.
+    Duplicate(String),
 }
 
 impl Problem {
@@ -91,6 +100,8 @@ impl Problem {
             Self::BadLabel(_) => "bad-label",
             Self::SelectorValues { .. } => "selector-values",
             Self::BadName(_) => "bad-name",
+            Self::TooMany { .. } => "too-many",
+            Self::Duplicate(_) => "duplicate",
         }
     }
 
@@ -121,6 +132,8 @@ impl Problem {
             Self::SelectorValues { needs: true, .. } => "list at least one value",
             Self::SelectorValues { needs: false, .. } => "remove the values",
             Self::BadName(_) => "use lower-case letters, digits, '-' and '.'",
+            Self::TooMany { .. } => "remove what is too much",
+            Self::Duplicate(_) => "remove one of them, or give it a name of its own",
         }
     }
 }
@@ -158,6 +171,8 @@ impl fmt::Display for Problem {
                 needs: false,
             } => write!(f, "{operator} takes no values"),
             Self::BadName(text) => write!(f, "{text:?} is not a valid name"),
+            Self::TooMany { what, most } => write!(f, "has more than {most} {what}"),
+            Self::Duplicate(text) => write!(f, "{text:?} is there already"),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use enforcer_common::abi::address::ANY_PEER;
+use enforcer_common::abi::endpoint::NOT_ISOLATED;
 use enforcer_common::abi::{Endpoint, Peer, PortRange, Verdict, VerdictKey};
 use ipnet::IpNet;
 
@@ -64,6 +66,64 @@ impl Tables {
         }
     }
 
+    /// Who has this address, found as the programs find it: the exact address, else the longest
+    /// prefix, else anybody.
+    pub fn peer(&self, address: IpAddr) -> Peer {
+        match self.addresses.get(&address) {
+            Some(peer) => *peer,
+            None => self.longest(IpNet::from(address)),
+        }
+    }
+
+    /// Whom a packet from `net` would meet if `net` itself were no prefix, nor any within it.
+    pub fn prefix_above(&self, net: IpNet) -> Peer {
+        net.supernet()
+            .map_or(Peer::default(), |outer| self.longest(outer))
+    }
+
+    /// The longest prefix that covers `net`. The greatest prefix that is not behind `net` either
+    /// covers it, or what covers it also covers all that the two have in common.
+    fn longest(&self, net: IpNet) -> Peer {
+        let mut reach = net;
+        while let Some((prefix, peer)) = self.cidrs.range(..=reach).next_back() {
+            if prefix.contains(&net) {
+                return *peer;
+            }
+            match common(*prefix, net) {
+                Some(shared) => reach = shared,
+                None => break,
+            }
+        }
+        Peer::default()
+    }
+
+    /// Whether a policy set lets a connection with a peer of this identity to this port through.
+    /// `port` is without meaning for protocols without ports.
+    pub fn allows(&self, set: u32, identity: u32, protocol: u8, port: u16) -> bool {
+        if set == NOT_ISOLATED {
+            return true;
+        }
+        let verdict = |identity| self.verdicts.get(&VerdictKey { set, identity });
+        let Some(&verdict) = verdict(identity).or_else(|| verdict(ANY_PEER)) else {
+            return false;
+        };
+        let ranges = self.port_list(verdict);
+        let behind =
+            ranges.partition_point(|range| (range.protocol, range.low) <= (protocol, port));
+        match behind.checked_sub(1).and_then(|index| ranges.get(index)) {
+            Some(range) if range.protocol == protocol && port <= range.high => range.allow == 1,
+            _ => verdict.default_allow == 1,
+        }
+    }
+
+    /// The port list of a verdict.
+    pub fn port_list(&self, verdict: Verdict) -> &[PortRange] {
+        let start = verdict.offset as usize;
+        self.ports
+            .get(start..start + verdict.length as usize)
+            .unwrap_or_default()
+    }
+
     fn put_ports(&mut self, offset: usize, ranges: &[PortRange]) {
         let end = offset + ranges.len();
         if self.ports.len() < end {
@@ -71,4 +131,18 @@ impl Tables {
         }
         self.ports[offset..end].copy_from_slice(ranges);
     }
+}
+
+/// The longest prefix that contains both, which are of one family.
+fn common(a: IpNet, b: IpNet) -> Option<IpNet> {
+    let same = match (a.addr(), b.addr()) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => return None,
+    };
+    let length = u8::try_from(same)
+        .ok()?
+        .min(a.prefix_len())
+        .min(b.prefix_len());
+    Some(IpNet::new(b.addr(), length).ok()?.trunc())
 }

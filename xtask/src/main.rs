@@ -1,1 +1,66 @@
-fn main() {}
+//! Everything a developer or CI runs: `cargo xtask <verb>`, one file per verb.
+
+mod build;
+mod build_ebpf;
+mod ci;
+mod demo;
+mod machine;
+mod setup;
+mod shell;
+mod test;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, shows and tests enforcer.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    /// Plain lines, no colours, no moving progress (the default when the output is no terminal).
+    #[arg(long, global = true)]
+    plain: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what building the BPF programs needs; does nothing when all is there.
+    Setup,
+    /// Build the BPF programs into target/enforcer.bpf.o and print their sizes.
+    BuildEbpf,
+    /// Build everything: target/release/enforcer with the BPF programs inside.
+    Build,
+    /// Show a policy at work between three network namespaces (root or sudo).
+    Demo(demo::Arguments),
+    /// Run every test: unit, property, kernel and wire (root or sudo).
+    Test(test::Arguments),
+    /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ui::init(arguments.plain);
+    match run(&arguments.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb) -> anyhow::Result<()> {
+    match verb {
+        Verb::Setup => setup::run().map(|_| ()),
+        Verb::BuildEbpf => build_ebpf::run(),
+        Verb::Build => build::run(),
+        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Test(arguments) => test::run(arguments),
+        Verb::Ci => ci::run(),
+    }
+}

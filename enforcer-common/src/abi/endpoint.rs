@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::Direction;
+
 /// The policy set of a direction that no policy isolates.
 pub const NOT_ISOLATED: u32 = 0;
 
@@ -16,9 +18,9 @@ pub struct Endpoint {
     pub id: u32,
     /// [`Endpoint::ISOLATED`] and its siblings.
     pub flags: u32,
-    /// Revision by [`super::Direction::index`]; grows when a verdict may have turned from allow to deny.
+    /// Revision by [`Direction::index`]; grows when a verdict may have turned from allow to deny.
     pub revisions: [u32; 2],
-    /// Policy set by [`super::Direction::index`], or [`NOT_ISOLATED`].
+    /// Policy set by [`Direction::index`], or [`NOT_ISOLATED`].
     pub sets: [u32; 2],
     /// The pod's own node: see [`super::Peer::node`].
     pub node: u32,
@@ -41,6 +43,11 @@ impl Endpoint {
     pub const PENDING: u32 = 1 << 3;
     /// Nothing passes: pending under `--pending deny`, or its policy does not fit into the maps.
     pub const DENY_ALL: u32 = 1 << 4;
+
+    /// Whether a policy isolates the pod in this direction.
+    pub const fn isolated(&self, direction: Direction) -> bool {
+        self.sets[direction.index()] != NOT_ISOLATED
+    }
 }
 
 const _: () = assert!(size_of::<Endpoint>() == 64);

@@ -14,7 +14,7 @@ pub struct FlowKey<const W: usize> {
     /// Address of the other side.
     pub peer: [u32; W],
     /// Port of the pod's side in the high half, of the peer's in the low half; for ICMP echo see
-    /// [`crate::parse::L4::flow_ports`].
+    /// [`crate::parse::Transport::ports`].
     pub ports: u32,
     /// IANA protocol number.
     pub protocol: u32,

@@ -36,3 +36,6 @@ pub const EVENTS: u32 = 1 << 20;
 
 /// IPv6 extension headers that are walked; a packet with more is dropped.
 pub const EXTENSION_HEADERS: u32 = 6;
+
+/// IPv4 options that are walked, padding included; a packet with more is dropped.
+pub const IPV4_OPTIONS: u32 = 6;

@@ -39,7 +39,11 @@ impl Family for [u32; 4] {
     fn is_address_of(&self, endpoint: impl EndpointView) -> bool {
         let own = endpoint.v6();
         // Word by word: a comparison of arrays becomes a call of memcmp, which BPF lacks.
-        self[3] == own[3] && self[2] == own[2] && self[1] == own[1] && self[0] == own[0] && !self.is_unspecified()
+        self[3] == own[3]
+            && self[2] == own[2]
+            && self[1] == own[1]
+            && self[0] == own[0]
+            && !self.is_unspecified()
     }
     #[inline(always)]
     fn is_link_local(&self) -> bool {

@@ -2,106 +2,168 @@
 
 use super::family::Family;
 use super::{Context, Outcome, policy};
-use crate::abi::{Direction, Endpoint, Event, Flow, FlowKey, Fragment, FragmentKey};
+use crate::abi::{Direction, Endpoint, Flow, FlowKey, Fragment, FragmentKey};
 use crate::packet::Packet;
-use crate::parse::{self, Ip, L4, Phase, number};
+use crate::parse::{self, Ip, Kind, Phase, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 
-/// The protocol and transport header: the packet's own, or for a later fragment those that its
-/// first fragment had.
+/// Reads the transport header: the packet's own, or for a later fragment what its first fragment
+/// had. `transport` comes [`Transport::opaque`].
 #[inline(always)]
 pub(super) fn transport<const W: usize, P: Packet, T: Tables>(
     cx: Context<'_, P, T>,
     ip: &Ip<W>,
-) -> Result<(u8, L4), Reason>
+    transport: &mut Transport,
+) -> Result<(), Reason>
 where
     [u32; W]: Family,
 {
     let Some(piece) = ip.fragment else {
-        return Ok((ip.protocol, parse::transport(cx.packet, ip)?));
+        return parse::transport(cx.packet, ip, transport);
     };
     let key = FragmentKey {
         source: ip.source.widen(),
         destination: ip.destination.widen(),
         identification: piece.identification,
-        protocol: if W == 1 { 0x100 | u32::from(ip.protocol) } else { 0 },
+        protocol: if W == 1 {
+            0x100 | u32::from(ip.protocol)
+        } else {
+            0
+        },
         endpoint: cx.endpoint.id(),
     };
     if piece.offset == 0 {
-        let l4 = parse::transport(cx.packet, ip)?;
-        if let Some(ports) = l4.flow_ports(Direction::Egress) {
-            cx.tables.put_fragment(&key, &Fragment { ports, protocol: u32::from(ip.protocol) });
+        parse::transport(cx.packet, ip, transport)?;
+        if transport.kind == Kind::Flow {
+            let first = Fragment {
+                ports: transport.ports,
+                protocol: u32::from(transport.protocol),
+            };
+            cx.tables.put_fragment(&key, &first);
         }
-        return Ok((ip.protocol, l4));
+        return Ok(());
     }
     let first = cx.tables.fragment(&key).ok_or(Reason::FragmentUnknown)?;
-    let protocol = first.protocol as u8;
+    transport.protocol = first.protocol as u8;
+    transport.ports = first.ports;
     // RFC 3128: a fragment that would overwrite the transport header that was judged.
-    if u32::from(piece.offset) * 8 < parse::shortest_header(protocol) {
+    if u32::from(piece.offset) * 8 < parse::shortest_header(transport.protocol) {
         return Err(Reason::FragmentEvasive);
     }
-    let l4 = L4::Ports { source: (first.ports >> 16) as u16, destination: first.ports as u16, phase: Phase::Open };
-    Ok((protocol, l4))
+    Ok(())
 }
 
-/// Judges a packet of a flow.
+/// Judges a packet of a flow, or a message that stands alone: that is only never tracked.
 #[inline(always)]
 pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
     ip: &Ip<W>,
-    protocol: u8,
-    l4: L4,
+    transport: Transport,
 ) -> Outcome {
-    let (pod, peer) = match cx.hook {
-        Direction::Egress => (ip.source, ip.destination),
-        Direction::Ingress => (ip.destination, ip.source),
+    let Transport {
+        phase, protocol, ..
+    } = transport;
+    let key = match cx.hook {
+        Direction::Egress => FlowKey {
+            pod: ip.source,
+            peer: ip.destination,
+            ports: transport.ports,
+            protocol: u32::from(protocol),
+        },
+        Direction::Ingress => FlowKey {
+            pod: ip.destination,
+            peer: ip.source,
+            ports: parse::swap(transport.ports),
+            protocol: u32::from(protocol),
+        },
     };
-    let Some(ports) = l4.flow_ports(cx.hook) else {
-        let decision = policy::decide(cx, cx.hook, &peer, protocol, 0);
-        return outcome(cx.hook, decision.reason, decision, false);
-    };
-    let key = FlowKey { pod, peer, ports, protocol: u32::from(protocol) };
     let now = cx.tables.now();
     // A set is asked only after the revision has been read: see `EndpointView`.
-    let revisions = [cx.endpoint.revision(Direction::Ingress), cx.endpoint.revision(Direction::Egress)];
-    let known = known(cx, &key, now, l4.phase());
-    if let Some(flow) = known {
-        let direction = flow.direction();
-        if flow.revision == revisions[direction.index()] && cx.endpoint.flags() & Endpoint::DENY_ALL == 0 {
-            touch(cx, &key, flow, now, l4.phase());
-            return Outcome::plain(Reason::Established);
-        }
+    let revisions = [
+        cx.endpoint.revision(Direction::Ingress),
+        cx.endpoint.revision(Direction::Egress),
+    ];
+    let tracked = transport.kind == Kind::Flow;
+    let known = if tracked {
+        known(cx, &key, now, phase)
+    } else {
+        None
+    };
+    if let Some(flow) = known
+        && flow.revision == of(revisions, flow.direction())
+        && cx.endpoint.flags() & Endpoint::DENY_ALL == 0
+    {
+        touch(cx, &key, flow, now, phase);
+        return Outcome::plain(Reason::Established);
     }
     let direction = match known {
         Some(flow) => flow.direction(),
-        None => opener(cx, protocol, ports, l4.phase()),
+        None => opener(cx, protocol, key.ports, phase),
     };
-    let decision = decide_both(cx, &key, direction, known.is_some(), protocol, l4.phase());
+    let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);
     if decision.reason.action() == Action::Drop {
         let revoked = known.is_some() && decision.reason == Reason::PolicyDenied;
-        return outcome(direction, if revoked { Reason::Revoked } else { decision.reason }, decision, false);
+        return outcome(
+            direction,
+            if revoked {
+                Reason::Revoked
+            } else {
+                decision.reason
+            },
+            decision,
+            false,
+        );
+    }
+    if !tracked {
+        return outcome(direction, decision.reason, decision, false);
     }
     let flow = Flow {
         endpoint: cx.endpoint.id(),
-        revision: revisions[direction.index()],
+        revision: of(revisions, direction),
         last_seen: now,
         initiator: direction as u8,
-        state: state(l4.phase()),
+        state: state(phase),
         reserved: 0,
     };
     cx.tables.put_flow(&key, &flow);
     outcome(direction, decision.reason, decision, known.is_none())
 }
 
+/// The element for a direction, without an index that the verifier would have to bound.
 #[inline(always)]
-const fn outcome(direction: Direction, reason: Reason, decision: policy::Decision, opened: bool) -> Outcome {
-    Outcome { reason, direction, identity: decision.identity, set: decision.set, opened }
+const fn of(pair: [u32; 2], direction: Direction) -> u32 {
+    match direction {
+        Direction::Ingress => pair[0],
+        Direction::Egress => pair[1],
+    }
+}
+
+#[inline(always)]
+const fn outcome(
+    direction: Direction,
+    reason: Reason,
+    decision: policy::Decision,
+    opened: bool,
+) -> Outcome {
+    Outcome {
+        reason,
+        protocol: 0,
+        ports: 0,
+        direction,
+        identity: decision.identity,
+        set: decision.set,
+        opened,
+    }
 }
 
 #[inline(always)]
 const fn state(phase: Phase) -> u8 {
-    if matches!(phase, Phase::Closing) { Flow::CLOSING } else { 0 }
+    if matches!(phase, Phase::Closing) {
+        Flow::CLOSING
+    } else {
+        0
+    }
 }
 
 /// The tracked flow that the packet belongs to. None when it has expired, is an earlier pod's, or
@@ -167,7 +229,12 @@ const EPHEMERAL: u32 = 32_768;
 /// Who opened a flow that nobody tracked: the sender, unless it is a TCP segment from the middle
 /// of a connection that does not look like one the pod opened.
 #[inline(always)]
-fn opener<P: Packet, T: Tables>(cx: Context<'_, P, T>, protocol: u8, ports: u32, phase: Phase) -> Direction {
+fn opener<P: Packet, T: Tables>(
+    cx: Context<'_, P, T>,
+    protocol: u8,
+    ports: u32,
+    phase: Phase,
+) -> Direction {
     if is_midstream(protocol, phase) && cx.hook == Direction::Egress && !looks_like_client(ports) {
         Direction::Ingress
     } else {
@@ -199,13 +266,23 @@ fn decide_both<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     protocol: u8,
     phase: Phase,
 ) -> policy::Decision {
-    let decision = policy::decide(cx, direction, &key.peer, protocol, port(key.ports, direction));
+    let decision = policy::decide(
+        cx,
+        direction,
+        &key.peer,
+        protocol,
+        port(key.ports, direction),
+    );
     let guessed = !known && direction != cx.hook && is_midstream(protocol, phase);
     if !guessed || decision.reason.action() == Action::Drop {
         return decision;
     }
     let other = policy::decide(cx, cx.hook, &key.peer, protocol, port(key.ports, cx.hook));
-    if other.reason.action() == Action::Drop { other } else { decision }
+    if other.reason.action() == Action::Drop {
+        other
+    } else {
+        decision
+    }
 }
 
 /// The destination port of a flow that was opened in a direction.
@@ -214,22 +291,5 @@ const fn port(ports: u32, direction: Direction) -> u16 {
     match direction {
         Direction::Ingress => (ports >> 16) as u16,
         Direction::Egress => ports as u16,
-    }
-}
-
-/// Fills in protocol and ports of an event.
-#[inline(always)]
-pub(super) fn describe<const W: usize, P: Packet, T: Tables>(cx: Context<'_, P, T>, ip: &Ip<W>, event: &mut Event)
-where
-    [u32; W]: Family,
-{
-    event.protocol = ip.protocol;
-    if let Ok((protocol, L4::Ports { source, destination, .. })) = transport(cx, ip) {
-        event.protocol = protocol;
-        event.source_port = source;
-        event.destination_port = destination;
-    } else if matches!(ip.protocol, number::ICMP | number::ICMPV6) {
-        event.source_port = u16::from(cx.packet.u8_at(ip.transport).unwrap_or(0));
-        event.destination_port = u16::from(cx.packet.u8_at(ip.transport + 1).unwrap_or(0));
     }
 }

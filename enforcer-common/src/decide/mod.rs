@@ -16,10 +16,11 @@ mod source;
 
 use crate::abi::{Direction, Endpoint, Event, EventKind};
 use crate::packet::Packet;
-use crate::parse::{self, Ip, L4, number};
+use crate::parse::{self, Ip, Kind, NETWORK, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 use family::Family;
+pub use policy::allows;
 
 /// What everything here works on.
 struct Context<'a, P, T: Tables + 'a> {
@@ -46,14 +47,27 @@ pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) ->
         tables.count(hook, Reason::NoEndpoint, packet.length());
         return Reason::NoEndpoint;
     };
-    let cx = Context { packet, tables, endpoint, hook };
+    let cx = Context {
+        packet,
+        tables,
+        endpoint,
+        hook,
+    };
     let flags = endpoint.flags();
     if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) == 0 {
         if hook == Direction::Ingress || flags & Endpoint::CHECK_SOURCE == 0 {
-            return if flags & Endpoint::PENDING == 0 { Reason::NotIsolated } else { Reason::PendingAllowed };
+            return if flags & Endpoint::PENDING == 0 {
+                Reason::NotIsolated
+            } else {
+                Reason::PendingAllowed
+            };
         }
         let reason = source::check_unisolated(cx);
-        return if reason.action() == Action::Pass { reason } else { conclude(cx, &Outcome::plain(reason), flags) };
+        return if reason.action() == Action::Pass {
+            reason
+        } else {
+            conclude(cx, &Outcome::plain(reason), flags)
+        };
     }
     conclude(cx, &judge(cx), flags)
 }
@@ -62,6 +76,10 @@ pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) ->
 #[derive(Clone, Copy)]
 struct Outcome {
     reason: Reason,
+    /// IANA protocol number, 0 when it was not found out.
+    protocol: u8,
+    /// [`parse::Transport::ports`].
+    ports: u32,
     /// The direction whose policy was asked.
     direction: Direction,
     identity: u32,
@@ -73,7 +91,15 @@ struct Outcome {
 impl Outcome {
     #[inline(always)]
     const fn plain(reason: Reason) -> Self {
-        Self { reason, direction: Direction::Ingress, identity: 0, set: 0, opened: false }
+        Self {
+            reason,
+            protocol: 0,
+            ports: 0,
+            direction: Direction::Ingress,
+            identity: 0,
+            set: 0,
+            opened: false,
+        }
     }
 }
 
@@ -100,7 +126,10 @@ fn judge<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Outcome {
 }
 
 #[inline(always)]
-fn judge_ip<const W: usize, P: Packet, T: Tables + AddressTables<W>>(cx: Context<'_, P, T>, ip: &Ip<W>) -> Outcome
+fn judge_ip<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    ip: &Ip<W>,
+) -> Outcome
 where
     [u32; W]: Family,
 {
@@ -128,12 +157,20 @@ where
             }
         }
     }
-    match flows::transport(cx, ip) {
-        Err(reason) => Outcome::plain(reason),
-        Ok((_, L4::Neighbour(kind))) => Outcome::plain(source::check_neighbour(cx, ip, kind)),
-        Ok(_) if unproven => Outcome::plain(Reason::Spoofed),
-        Ok((_, L4::Error)) if related::is_about_a_flow(cx, ip) => Outcome::plain(Reason::RelatedError),
-        Ok((protocol, l4)) => flows::judge(cx, ip, protocol, l4),
+    let mut transport = Transport::opaque(ip.protocol);
+    if let Err(reason) = flows::transport(cx, ip, &mut transport) {
+        return Outcome::plain(reason);
+    }
+    let outcome = match transport.kind {
+        Kind::Neighbour => Outcome::plain(source::check_neighbour(cx, ip, transport.ports)),
+        _ if unproven => Outcome::plain(Reason::Spoofed),
+        Kind::Error if related::is_about_a_flow(cx, ip) => Outcome::plain(Reason::RelatedError),
+        _ => flows::judge(cx, ip, transport),
+    };
+    Outcome {
+        protocol: transport.protocol,
+        ports: transport.ports,
+        ..outcome
     }
 }
 
@@ -141,7 +178,11 @@ where
 #[inline(always)]
 fn conclude<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, flags: u32) -> Reason {
     let audited = flags & Endpoint::AUDIT != 0 && outcome.reason.action() == Action::Drop;
-    let reason = if audited { Reason::AuditDenied } else { outcome.reason };
+    let reason = if audited {
+        Reason::AuditDenied
+    } else {
+        outcome.reason
+    };
     cx.tables.count(cx.hook, reason, cx.packet.length());
     let kind = match (outcome.reason.action(), audited) {
         (Action::Drop, true) => EventKind::Audit,
@@ -155,38 +196,34 @@ fn conclude<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, flag
     reason
 }
 
-/// Headers are read again here, so that nothing is kept for a report that is not made.
+/// Addresses are read again here, so that nothing is kept for a report that is not made.
 #[inline(always)]
 fn report<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, kind: EventKind) {
     let mut event = Event {
         ifindex: cx.packet.ifindex(),
         endpoint: cx.endpoint.id(),
+        source: [0; 4],
+        destination: [0; 4],
+        source_port: (outcome.ports >> 16) as u16,
+        destination_port: outcome.ports as u16,
         identity: outcome.identity,
         set: outcome.set,
         length: cx.packet.length(),
         ethertype: cx.packet.head_u16(12).unwrap_or(0),
+        protocol: outcome.protocol,
         kind: kind as u8,
         reason: outcome.reason as u8,
         hook: cx.hook as u8,
         direction: outcome.direction as u8,
-        ..Event::default()
+        reserved: 0,
     };
-    match event.ethertype {
-        number::IPV4 => {
-            if let Ok(ip) = parse::ipv4(cx.packet) {
-                event.source[0] = ip.source[0];
-                event.destination[0] = ip.destination[0];
-                flows::describe(cx, &ip, &mut event);
-            }
-        }
-        number::IPV6 => {
-            if let Ok(ip) = parse::ipv6(cx.packet) {
-                event.source = ip.source;
-                event.destination = ip.destination;
-                flows::describe(cx, &ip, &mut event);
-            }
-        }
-        _ => {}
+    if event.ethertype == number::IPV4 {
+        let [source, destination] = cx.packet.head_words(NETWORK + 12).unwrap_or([0; 2]);
+        event.source[0] = source;
+        event.destination[0] = destination;
+    } else if event.ethertype == number::IPV6 {
+        event.source = cx.packet.head_words(NETWORK + 8).unwrap_or([0; 4]);
+        event.destination = cx.packet.head_words(NETWORK + 24).unwrap_or([0; 4]);
     }
     cx.tables.report(&event);
 }

@@ -33,19 +33,38 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     let set = cx.endpoint.set(direction);
     let held = cx.endpoint.flags() & Endpoint::DENY_ALL != 0;
     if set == NOT_ISOLATED && !held {
-        return Decision { reason: Reason::NotIsolated, identity: ANY_PEER, set };
+        return Decision {
+            reason: Reason::NotIsolated,
+            identity: ANY_PEER,
+            set,
+        };
     }
     let peer: Peer = AddressTables::<W>::peer(cx.tables, peer);
     let reason = if direction == Direction::Egress && is_own_node(cx.endpoint, peer) {
         Reason::OwnNode
     } else if held {
-        if cx.endpoint.flags() & Endpoint::PENDING != 0 { Reason::PendingDenied } else { Reason::DoesNotFit }
-    } else if allows(cx.tables, set, peer.identity, protocol, port) {
+        if cx.endpoint.flags() & Endpoint::PENDING != 0 {
+            Reason::PendingDenied
+        } else {
+            Reason::DoesNotFit
+        }
+    } else if cx.tables.allows(
+        &VerdictKey {
+            set,
+            identity: peer.identity,
+        },
+        protocol,
+        port,
+    ) {
         Reason::Allowed
     } else {
         Reason::PolicyDenied
     };
-    Decision { reason, identity: peer.identity, set }
+    Decision {
+        reason,
+        identity: peer.identity,
+        set,
+    }
 }
 
 /// Towards the pod this is asked of the packet's ingress link instead: an address can be the
@@ -55,12 +74,17 @@ fn is_own_node(endpoint: impl EndpointView, peer: Peer) -> bool {
     peer.node == LOCAL_NODE || (peer.node != NO_NODE && peer.node == endpoint.node())
 }
 
-/// Whether a policy set lets an identity reach a port (or a protocol without ports).
+/// Whether a policy set lets an identity reach a port, or a protocol without ports.
 #[inline(always)]
-fn allows<T: Tables>(tables: &T, set: u32, identity: u32, protocol: u8, port: u16) -> bool {
-    let verdict = tables
-        .verdict(&VerdictKey { set, identity })
-        .or_else(|| if identity == ANY_PEER { None } else { tables.verdict(&VerdictKey { set, identity: ANY_PEER }) });
+pub fn allows<T: Tables>(tables: &T, key: &VerdictKey, protocol: u8, port: u16) -> bool {
+    let rest = VerdictKey {
+        set: key.set,
+        identity: ANY_PEER,
+    };
+    let verdict = match tables.verdict(key) {
+        None => tables.verdict(&rest),
+        own => own,
+    };
     let Some(verdict) = verdict else { return false };
     if verdict.length == 0 || !matches!(protocol, number::TCP | number::UDP | number::SCTP) {
         return verdict.default_allow != 0;

@@ -30,14 +30,21 @@ where
 #[inline(always)]
 pub(super) fn check_unisolated<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Reason {
     let own = match cx.packet.head_u16(12) {
-        Some(number::IPV4) => cx.packet.head_words::<1>(NETWORK + 12).map(|source| source.is_address_of(cx.endpoint)),
+        Some(number::IPV4) => cx
+            .packet
+            .head_words::<1>(NETWORK + 12)
+            .map(|source| source.is_address_of(cx.endpoint)),
         Some(number::IPV6) => cx
             .packet
             .head_words::<4>(NETWORK + 8)
             .map(|source| is_own(cx.endpoint, &source) || may_probe(&source)),
         Some(number::ARP) => {
             let reason = check_arp(cx);
-            return if reason == Reason::Neighbour { Reason::NotIsolated } else { reason };
+            return if reason == Reason::Neighbour {
+                Reason::NotIsolated
+            } else {
+                reason
+            };
         }
         // The kernel may take nested priority tags off and see what was not checked here.
         Some(number::VLAN | number::QINQ) => return Reason::VlanTagged,
@@ -58,16 +65,25 @@ pub(super) fn check_arp<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Reason {
     if cx.hook == Direction::Ingress || cx.endpoint.flags() & Endpoint::CHECK_SOURCE == 0 {
         return Reason::Neighbour;
     }
-    // Hardware type and protocol type, then both lengths: Ethernet and IPv4.
-    let kinds = cx.packet.head_words::<1>(NETWORK).map(|[word]| u32::from_be(word));
-    let lengths = cx.packet.head_u16(NETWORK + 4);
-    // The sender's protocol address is not aligned to a word.
-    let sender = (cx.packet.head_u16(NETWORK + 14), cx.packet.head_u16(NETWORK + 16));
-    let (Some(0x0001_0800), Some(0x0604), (Some(high), Some(low))) = (kinds, lengths, sender) else {
-        return Reason::Malformed;
-    };
-    let sender = [(u32::from(high) << 16 | u32::from(low)).to_be()];
-    if sender.is_unspecified() || sender.is_address_of(cx.endpoint) { Reason::Neighbour } else { Reason::Spoofed }
+    match arp_sender(cx.packet) {
+        None => Reason::Malformed,
+        Some(sender) if sender.is_unspecified() || sender.is_address_of(cx.endpoint) => {
+            Reason::Neighbour
+        }
+        Some(_) => Reason::Spoofed,
+    }
+}
+
+/// The sender's protocol address of an ARP packet for IPv4 over Ethernet.
+#[inline(always)]
+fn arp_sender(packet: &impl Packet) -> Option<[u32; 1]> {
+    const ETHERNET_AND_IPV4: u32 = 0x0001_0800;
+    const THEIR_LENGTHS: u16 = 0x0604;
+    let [kinds] = packet.head_words(NETWORK)?;
+    if u32::from_be(kinds) != ETHERNET_AND_IPV4 || packet.head_u16(NETWORK + 4)? != THEIR_LENGTHS {
+        return None;
+    }
+    packet.head_words(NETWORK + 14)
 }
 
 /// Neighbour and multicast listener discovery: pass, but a pod is no router, and it advertises its
@@ -76,15 +92,15 @@ pub(super) fn check_arp<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Reason {
 pub(super) fn check_neighbour<const W: usize, P: Packet, T: Tables>(
     cx: Context<'_, P, T>,
     ip: &Ip<W>,
-    kind: u8,
+    ports: u32,
 ) -> Reason {
-    const ROUTER_ADVERTISEMENT: u8 = 134;
-    const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
-    const REDIRECT: u8 = 137;
+    const ROUTER_ADVERTISEMENT: u32 = 134;
+    const NEIGHBOUR_ADVERTISEMENT: u32 = 136;
+    const REDIRECT: u32 = 137;
     if cx.hook == Direction::Ingress || cx.endpoint.flags() & Endpoint::CHECK_SOURCE == 0 {
         return Reason::Neighbour;
     }
-    match kind {
+    match ports >> 16 {
         ROUTER_ADVERTISEMENT | REDIRECT => Reason::Spoofed,
         NEIGHBOUR_ADVERTISEMENT => match cx.packet.words_at::<4>(ip.transport + 8) {
             Some(target) if is_own(cx.endpoint, &target) => Reason::Neighbour,

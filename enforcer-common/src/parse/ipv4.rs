@@ -1,6 +1,7 @@
 //! IPv4 (RFC 791).
 
 use super::{Ip, NETWORK, Piece};
+use crate::abi::limits::IPV4_OPTIONS;
 use crate::packet::Packet;
 use crate::reason::Reason;
 
@@ -11,7 +12,9 @@ const MIN_HEADER: u32 = 20;
 /// The IPv4 header.
 #[inline(always)]
 pub fn parse(packet: &impl Packet) -> Result<Ip<1>, Reason> {
-    fields(packet).ok_or(Reason::Malformed).and_then(|ip| check(packet, ip))
+    fields(packet)
+        .ok_or(Reason::Malformed)
+        .and_then(|ip| check(packet, ip))
 }
 
 struct Fields {
@@ -49,9 +52,19 @@ fn fields(packet: &impl Packet) -> Option<Fields> {
 
 #[inline(always)]
 fn check(packet: &impl Packet, fields: Fields) -> Result<Ip<1>, Reason> {
-    let Fields { header, total, identification, fragment, mut ip } = fields;
+    let Fields {
+        header,
+        total,
+        identification,
+        fragment,
+        mut ip,
+    } = fields;
     // A GSO packet beyond 64 KiB ("BIG TCP") has a total length of 0.
-    ip.end = if total == 0 && packet.segmented() { packet.length() } else { NETWORK as u32 + total };
+    ip.end = if total == 0 && packet.segmented() {
+        packet.length()
+    } else {
+        NETWORK as u32 + total
+    };
     if header < MIN_HEADER || ip.end > packet.length() || ip.transport > ip.end {
         return Err(Reason::Malformed);
     }
@@ -59,13 +72,17 @@ fn check(packet: &impl Packet, fields: Fields) -> Result<Ip<1>, Reason> {
         options(packet, header)?;
     }
     if fragment & (MORE_FRAGMENTS | OFFSET) != 0 {
-        ip.fragment = Some(Piece { identification: u32::from(identification), offset: fragment & OFFSET });
+        ip.fragment = Some(Piece {
+            identification: u32::from(identification),
+            offset: fragment & OFFSET,
+        });
     }
     Ok(ip)
 }
 
 /// Loose and strict source routes (RFC 791 §3.1) send the packet elsewhere than its destination
-/// field says. All other options change nothing that policies speak about.
+/// field says. All other options change nothing that policies speak about. A packet with more
+/// options than are walked may hide one.
 #[inline(always)]
 fn options(packet: &impl Packet, header: u32) -> Result<(), Reason> {
     const END: u8 = 0;
@@ -73,8 +90,7 @@ fn options(packet: &impl Packet, header: u32) -> Result<(), Reason> {
     const LOOSE_ROUTE: u8 = 131;
     const STRICT_ROUTE: u8 = 137;
     let mut offset = MIN_HEADER;
-    // Options are at most 40 bytes, each at least one.
-    for _ in 0..40 {
+    for _ in 0..IPV4_OPTIONS {
         if offset >= header {
             return Ok(());
         }
@@ -89,5 +105,9 @@ fn options(packet: &impl Packet, header: u32) -> Result<(), Reason> {
             },
         }
     }
-    Ok(())
+    if offset >= header {
+        Ok(())
+    } else {
+        Err(Reason::ExtensionHeaders)
+    }
 }

@@ -21,11 +21,19 @@ pub fn parse(packet: &impl Packet) -> Result<Ip<4>, Reason> {
     let (ip, payload) = fields(packet).ok_or(Reason::Malformed)?;
     let mut ip = ip;
     // A GSO packet beyond 64 KiB ("BIG TCP") has a payload length of 0.
-    ip.end = if payload == 0 && packet.segmented() { packet.length() } else { ip.transport + payload };
+    ip.end = if payload == 0 && packet.segmented() {
+        packet.length()
+    } else {
+        ip.transport + payload
+    };
     if ip.end > packet.length() {
         return Err(Reason::Malformed);
     }
-    if is_extension(ip.protocol) { walk(packet, ip) } else { Ok(ip) }
+    if is_extension(ip.protocol) {
+        walk(packet, ip)
+    } else {
+        Ok(ip)
+    }
 }
 
 #[inline(always)]
@@ -49,7 +57,11 @@ fn fields(packet: &impl Packet) -> Option<(Ip<4>, u32)> {
 fn is_extension(protocol: u8) -> bool {
     matches!(
         protocol,
-        next::HOP_BY_HOP | next::ROUTING | next::FRAGMENT | next::AUTHENTICATION | next::DESTINATION
+        next::HOP_BY_HOP
+            | next::ROUTING
+            | next::FRAGMENT
+            | next::AUTHENTICATION
+            | next::DESTINATION
     )
 }
 
@@ -68,20 +80,29 @@ fn walk(packet: &impl Packet, mut ip: Ip<4>) -> Result<Ip<4>, Reason> {
             return Ok(ip);
         }
     }
-    if is_extension(ip.protocol) { Err(Reason::ExtensionHeaders) } else { Ok(ip) }
+    if is_extension(ip.protocol) {
+        Err(Reason::ExtensionHeaders)
+    } else {
+        Ok(ip)
+    }
 }
 
 /// Steps over the extension header at `ip.transport`.
 #[inline(always)]
 fn step(packet: &impl Packet, ip: &mut Ip<4>) -> Result<(), Reason> {
-    let [first, second] = packet.words_at::<2>(ip.transport).ok_or(Reason::Malformed)?;
+    let [first, second] = packet
+        .words_at::<2>(ip.transport)
+        .ok_or(Reason::Malformed)?;
     let [following, length, _, segments_left] = first.to_ne_bytes();
     match ip.protocol {
         next::FRAGMENT => {
             let (_, field) = halves(first);
             // A single fragment is a whole packet (RFC 6946).
             if field & 0xfff9 != 0 {
-                ip.fragment = Some(Piece { identification: second, offset: field >> 3 });
+                ip.fragment = Some(Piece {
+                    identification: second,
+                    offset: field >> 3,
+                });
             }
             ip.transport += 8;
         }

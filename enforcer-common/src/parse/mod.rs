@@ -6,7 +6,7 @@ mod transport;
 
 pub use ipv4::parse as ipv4;
 pub use ipv6::parse as ipv6;
-pub use transport::{L4, Phase, parse as transport, shortest_header};
+pub use transport::{Kind, Phase, Transport, pair, parse as transport, shortest_header, swap};
 
 /// IANA numbers that are spelled out in the code.
 pub mod number {

@@ -1,40 +1,61 @@
 //! Transport headers: ports, ICMP types, and what opens or ends a connection.
 
 use super::{Ip, number};
-use crate::abi::Direction;
 use crate::packet::{Packet, halves};
 use crate::reason::Reason;
 
 /// What a transport header tells.
+///
+/// A plain structure that is filled in place, rather than an enum with payloads in a `Result`: what
+/// some variant lacks would be undefined, and the verifier refuses a program that as much as
+/// copies such a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum L4 {
-    /// TCP, UDP or SCTP.
-    Ports {
-        /// Source port.
-        source: u16,
-        /// Destination port.
-        destination: u16,
-        /// What the packet does to its connection.
-        phase: Phase,
-    },
-    /// ICMP or `ICMPv6` echo (RFC 792, RFC 4443 §4).
-    Echo {
-        /// Request, not reply.
-        request: bool,
-        /// The identifier.
-        identifier: u16,
-    },
+pub struct Transport {
+    /// What kind of message it is.
+    pub kind: Kind,
+    /// What the packet does to its connection.
+    pub phase: Phase,
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// The source port in the high half, the destination port in the low half.
+    ///
+    /// An echo has its identifier on the side that asks and 8 on the side that answers, so that
+    /// the pair tells the initiator. Other ICMP messages have their type and code here, protocols
+    /// without ports 0.
+    pub ports: u32,
+}
+
+impl Transport {
+    /// What a packet of a protocol without a known transport header tells.
+    #[inline(always)]
+    pub const fn opaque(protocol: u8) -> Self {
+        Self {
+            kind: Kind::Flow,
+            phase: Phase::Open,
+            protocol,
+            ports: 0,
+        }
+    }
+}
+
+/// Kinds of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Part of a flow: TCP, UDP, SCTP, ICMP echo, and all protocols that are not looked into.
+    Flow,
     /// An ICMP or `ICMPv6` error; it quotes the packet it is about.
     Error,
     /// Neighbour discovery (RFC 4861, with the hop limit of 255) or multicast listener discovery
-    /// (RFC 2710, RFC 3810); the number is the `ICMPv6` type.
-    Neighbour(u8),
-    /// Any other ICMP or `ICMPv6` message, and every protocol without ports.
-    Other,
+    /// (RFC 2710, RFC 3810).
+    Neighbour,
+    /// Any other ICMP or `ICMPv6` message: stands alone.
+    Message,
 }
 
 /// What a packet does to its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Phase {
     /// Opens it: TCP SYN without ACK, SCTP INIT.
     Opening,
@@ -44,35 +65,16 @@ pub enum Phase {
     Closing,
 }
 
-impl L4 {
-    /// The part of the flow key that ports make: the pod's side in the high half.
-    ///
-    /// An echo uses the identifier on the side that asks and 8 on the side that answers, so that
-    /// the key tells the initiator. `None` for messages that open no flow.
-    #[inline(always)]
-    pub const fn flow_ports(self, hook: Direction) -> Option<u32> {
-        const ECHO: u16 = 8;
-        let (source, destination) = match self {
-            Self::Ports { source, destination, .. } => (source, destination),
-            Self::Echo { request: true, identifier } => (identifier, ECHO),
-            Self::Echo { request: false, identifier } => (ECHO, identifier),
-            Self::Other => (0, 0),
-            Self::Error | Self::Neighbour(_) => return None,
-        };
-        Some(match hook {
-            Direction::Egress => (source as u32) << 16 | destination as u32,
-            Direction::Ingress => (destination as u32) << 16 | source as u32,
-        })
-    }
+/// Exchanges the two halves of a pair of ports.
+#[inline(always)]
+pub const fn swap(ports: u32) -> u32 {
+    ports.rotate_left(16)
+}
 
-    /// What the packet does to its connection.
-    #[inline(always)]
-    pub const fn phase(self) -> Phase {
-        match self {
-            Self::Ports { phase, .. } => phase,
-            _ => Phase::Open,
-        }
-    }
+/// Joins two ports.
+#[inline(always)]
+pub const fn pair(source: u16, destination: u16) -> u32 {
+    (source as u32) << 16 | destination as u32
 }
 
 /// The shortest transport header of a protocol, 0 for protocols that are not looked into.
@@ -87,28 +89,54 @@ pub const fn shortest_header(protocol: u8) -> u32 {
     }
 }
 
-/// The transport header of a packet that is whole, or of its first fragment.
+/// Reads the transport header of a packet that is whole, or of its first fragment, into `transport`,
+/// which comes [`Transport::opaque`].
 #[inline(always)]
-pub fn parse<const W: usize>(packet: &impl Packet, ip: &Ip<W>) -> Result<L4, Reason> {
-    let shortest = shortest_header(ip.protocol);
+pub fn parse<const W: usize>(
+    packet: &impl Packet,
+    ip: &Ip<W>,
+    transport: &mut Transport,
+) -> Result<(), Reason> {
+    let protocol = ip.protocol;
+    let shortest = shortest_header(protocol);
     if shortest == 0 {
-        return Ok(L4::Other);
+        return Ok(());
     }
     if ip.transport + shortest > ip.end {
         // RFC 1858: a first fragment so short that it hides the header.
-        return Err(if ip.fragment.is_some() { Reason::FragmentEvasive } else { Reason::Malformed });
+        return Err(if ip.fragment.is_some() {
+            Reason::FragmentEvasive
+        } else {
+            Reason::Malformed
+        });
     }
-    let [first, second] = packet.words_at::<2>(ip.transport).ok_or(Reason::Malformed)?;
-    match ip.protocol {
-        // The type numbers of each family's ICMP mean nothing in the other family.
-        number::ICMP if W == 1 => Ok(icmp(first, second)),
-        number::ICMPV6 if W == 4 => Ok(icmpv6(first, second, ip.hops)),
-        number::ICMP | number::ICMPV6 => Ok(L4::Other),
+    let [first, second] = packet
+        .transport_words(ip.transport)
+        .ok_or(Reason::Malformed)?;
+    match protocol {
+        number::ICMP | number::ICMPV6 => {
+            let [message, code, ..] = first.to_ne_bytes();
+            // The type numbers of each family's ICMP mean nothing in the other family.
+            transport.kind = match (W, protocol) {
+                (1, number::ICMP) => icmp_kind(message),
+                (4, number::ICMPV6) => icmpv6_kind(message, ip.hops),
+                _ => Kind::Message,
+            };
+            let identifier = halves(second).0;
+            transport.ports = match (transport.kind, message) {
+                (Kind::Flow, ECHO_REQUEST | ECHO_REQUEST_V6) => {
+                    pair(identifier, u16::from(ECHO_REQUEST))
+                }
+                (Kind::Flow, _) => pair(u16::from(ECHO_REQUEST), identifier),
+                _ => pair(u16::from(message), u16::from(code)),
+            };
+        }
         _ => {
-            let (source, destination) = halves(first);
-            Ok(L4::Ports { source, destination, phase: phase(packet, ip.protocol, ip.transport)? })
+            transport.ports = u32::from_be(first);
+            transport.phase = phase(packet, protocol, ip.transport)?;
         }
     }
+    Ok(())
 }
 
 #[inline(always)]
@@ -124,7 +152,9 @@ fn phase(packet: &impl Packet, protocol: u8, transport: u32) -> Result<Phase, Re
     const SHUTDOWN_COMPLETE: u8 = 14;
     match protocol {
         number::TCP => {
-            let flags = packet.u8_at(transport + 13).ok_or(Reason::Malformed)?;
+            let flags = packet
+                .transport_u8(transport, 13)
+                .ok_or(Reason::Malformed)?;
             Ok(if flags & (FIN | RST) != 0 {
                 Phase::Closing
             } else if flags & (SYN | ACK) == SYN {
@@ -133,37 +163,43 @@ fn phase(packet: &impl Packet, protocol: u8, transport: u32) -> Result<Phase, Re
                 Phase::Open
             })
         }
-        number::SCTP => Ok(match packet.u8_at(transport + 12).ok_or(Reason::Malformed)? {
-            INIT => Phase::Opening,
-            ABORT | SHUTDOWN | SHUTDOWN_COMPLETE => Phase::Closing,
-            _ => Phase::Open,
-        }),
+        number::SCTP => Ok(
+            match packet
+                .transport_u8(transport, 12)
+                .ok_or(Reason::Malformed)?
+            {
+                INIT => Phase::Opening,
+                ABORT | SHUTDOWN | SHUTDOWN_COMPLETE => Phase::Closing,
+                _ => Phase::Open,
+            },
+        ),
         _ => Ok(Phase::Open),
     }
 }
 
+const ECHO_REQUEST: u8 = 8;
+const ECHO_REQUEST_V6: u8 = 128;
+
+/// ICMP (RFC 792).
 #[inline(always)]
-fn icmp(first: u32, second: u32) -> L4 {
-    let identifier = halves(second).0;
-    match first.to_ne_bytes()[0] {
-        8 => L4::Echo { request: true, identifier },
-        0 => L4::Echo { request: false, identifier },
+const fn icmp_kind(message: u8) -> Kind {
+    match message {
+        0 | ECHO_REQUEST => Kind::Flow,
         // Destination unreachable, source quench, redirect, time exceeded, parameter problem.
-        3 | 4 | 5 | 11 | 12 => L4::Error,
-        _ => L4::Other,
+        3 | 4 | 5 | 11 | 12 => Kind::Error,
+        _ => Kind::Message,
     }
 }
 
+/// `ICMPv6` (RFC 4443, RFC 4861).
 #[inline(always)]
-fn icmpv6(first: u32, second: u32, hops: u8) -> L4 {
-    let identifier = halves(second).0;
-    match first.to_ne_bytes()[0] {
-        128 => L4::Echo { request: true, identifier },
-        129 => L4::Echo { request: false, identifier },
-        1..=4 => L4::Error,
+const fn icmpv6_kind(message: u8, hops: u8) -> Kind {
+    match message {
+        ECHO_REQUEST_V6 | 129 => Kind::Flow,
+        1..=4 => Kind::Error,
+        130..=132 | 143 => Kind::Neighbour,
         // RFC 4861 §6.1: what came through a router is no neighbour's.
-        kind @ 133..=137 if hops == 255 => L4::Neighbour(kind),
-        kind @ (130..=132 | 143) => L4::Neighbour(kind),
-        _ => L4::Other,
+        133..=137 if hops == 255 => Kind::Neighbour,
+        _ => Kind::Message,
     }
 }

@@ -11,6 +11,7 @@
 pub mod attach;
 pub mod bpffs;
 pub mod discover;
+pub mod load;
 pub mod matching;
 pub mod netlink;
 pub mod netns;

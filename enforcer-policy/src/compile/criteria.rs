@@ -1,0 +1,149 @@
+//! By what peers are told apart: selectors and port names, interned and counted.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::numbers::Numbers;
+use crate::rule::{PeerSelector, Protocol};
+
+/// The number of a [`Criterion`] while anything refers to it.
+pub(super) type CriterionId = u32;
+
+/// One question about a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Criterion {
+    /// Does the selector mean it?
+    Peer(PeerSelector),
+    /// Which ports of this name and protocol does it have? (Egress rules only: ingress rules ask
+    /// their own pod, once, when its set is made.)
+    PortName(String, Protocol),
+}
+
+#[derive(Debug)]
+struct Entry {
+    criterion: Arc<Criterion>,
+    /// Policies and policy sets that refer to it.
+    references: usize,
+    /// Policy sets among them: the criterion is in use while there are any.
+    uses: usize,
+}
+
+/// All criteria of all policies; those in use tell identities apart.
+#[derive(Debug)]
+pub(super) struct Criteria {
+    ids: HashMap<Arc<Criterion>, CriterionId>,
+    entries: HashMap<CriterionId, Entry>,
+    numbers: Numbers,
+    started: BTreeSet<CriterionId>,
+    stopped: BTreeSet<CriterionId>,
+    in_use: usize,
+}
+
+impl Criteria {
+    pub(super) fn new() -> Self {
+        Self {
+            ids: HashMap::new(),
+            entries: HashMap::new(),
+            numbers: Numbers::from(1),
+            started: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            in_use: 0,
+        }
+    }
+
+    /// The number of a criterion, with one more reference to it.
+    pub(super) fn intern(&mut self, criterion: Criterion) -> CriterionId {
+        if let Some(&id) = self.ids.get(&criterion) {
+            self.refer(id);
+            return id;
+        }
+        let id = self.numbers.next(|id| self.entries.contains_key(&id));
+        let criterion = Arc::new(criterion);
+        self.ids.insert(Arc::clone(&criterion), id);
+        let entry = Entry {
+            criterion,
+            references: 1,
+            uses: 0,
+        };
+        self.entries.insert(id, entry);
+        id
+    }
+
+    fn refer(&mut self, id: CriterionId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.references += 1;
+        }
+    }
+
+    /// One reference less.
+    pub(super) fn release(&mut self, id: CriterionId) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.references -= 1;
+        if entry.references == 0 {
+            self.ids.remove(&entry.criterion);
+            self.entries.remove(&id);
+        }
+    }
+
+    /// A policy set more that uses it, which is a reference too.
+    pub(super) fn start_use(&mut self, id: CriterionId) {
+        self.refer(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.uses += 1;
+        if entry.uses == 1 {
+            self.in_use += 1;
+            self.started.insert(id);
+        }
+    }
+
+    /// A policy set less that uses it. The reference stays until [`Criteria::take_stopped`] or,
+    /// where others still use it, goes at once.
+    pub(super) fn stop_use(&mut self, id: CriterionId) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.uses -= 1;
+        if entry.uses == 0 {
+            self.in_use -= 1;
+            self.stopped.insert(id);
+        } else {
+            self.release(id);
+        }
+    }
+
+    /// What came into use since the last call.
+    pub(super) fn take_started(&mut self) -> Vec<(CriterionId, Arc<Criterion>)> {
+        let started = std::mem::take(&mut self.started);
+        self.with_content(started)
+    }
+
+    /// What went out of use since the last call; the caller owns a reference to each.
+    pub(super) fn take_stopped(&mut self) -> Vec<(CriterionId, Arc<Criterion>)> {
+        let stopped = std::mem::take(&mut self.stopped);
+        self.with_content(stopped)
+    }
+
+    fn with_content(&self, ids: BTreeSet<CriterionId>) -> Vec<(CriterionId, Arc<Criterion>)> {
+        ids.into_iter()
+            .filter_map(|id| Some((id, Arc::clone(&self.entries.get(&id)?.criterion))))
+            .collect()
+    }
+
+    /// The number of a port name that is in use.
+    pub(super) fn port_name(&self, name: &str, protocol: Protocol) -> Option<CriterionId> {
+        let id = *self
+            .ids
+            .get(&Criterion::PortName(name.to_owned(), protocol))?;
+        self.entries.get(&id).filter(|entry| entry.uses > 0)?;
+        Some(id)
+    }
+
+    /// How many are in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.in_use
+    }
+}

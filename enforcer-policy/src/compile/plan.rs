@@ -1,0 +1,153 @@
+//! What an endpoint should be.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use enforcer_common::abi::address::{self, NO_NODE};
+use enforcer_common::abi::endpoint::NOT_ISOLATED;
+use enforcer_common::abi::{Direction, Endpoint};
+
+use super::Compiler;
+use super::groups::GroupId;
+use super::normal::normalise;
+use super::subjects::Applying;
+use super::transition::Dirty;
+use crate::model::{NamedPort, Pod, PodKey};
+
+/// One endpoint that changes.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) pod: PodKey,
+    pub(super) old: Option<Endpoint>,
+    /// With the old revision.
+    pub(super) new: Option<Endpoint>,
+}
+
+impl Plan {
+    /// The old and the new policy set of a direction.
+    pub(super) fn sets(&self, direction: Direction) -> (u32, u32) {
+        let set = |endpoint: Option<Endpoint>| {
+            endpoint.map_or(NOT_ISOLATED, |endpoint| endpoint.sets[direction.index()])
+        };
+        (set(self.old), set(self.new))
+    }
+}
+
+/// The sets of pods in one group with the same ports.
+type Known = HashMap<(GroupId, Vec<NamedPort>), [u32; 2]>;
+
+impl Compiler {
+    /// What applies to a selectable pod.
+    pub(super) fn applying(&self, pod: &PodKey) -> Option<Applying<'_>> {
+        let (_, group) = self.groups.of(pod)?;
+        let labels = self.groups.namespace_labels(&group.namespace)?;
+        Some(
+            self.subjects
+                .applying(&group.namespace, labels, &group.labels),
+        )
+    }
+
+    /// The endpoints among the dirty ones that change. Each has joined its new sets.
+    pub(super) fn plan_endpoints(&mut self, dirty: &Dirty) -> Vec<Plan> {
+        let mut known = Known::new();
+        let mut plans = Vec::new();
+        for pod in &dirty.endpoints {
+            let old = self.tables.endpoints.get(pod).copied();
+            let kept = old.filter(|_| !dirty.reborn.contains(pod));
+            let new = self.wanted_endpoint(pod, kept, &mut known);
+            if let Some(new) = new {
+                self.join_sets(pod, new);
+            }
+            let same = |(old, new): (Endpoint, Endpoint)| undressed(old) == new;
+            if !old.zip(new).is_some_and(same) && (old.is_some() || new.is_some()) {
+                let pod = pod.clone();
+                plans.push(Plan { pod, old, new });
+            }
+        }
+        plans
+    }
+
+    fn join_sets(&mut self, pod: &PodKey, endpoint: Endpoint) {
+        for direction in Direction::ALL {
+            let set = endpoint.sets[direction.index()];
+            self.sets.join(set, (pod.clone(), direction));
+        }
+    }
+
+    fn wanted_endpoint(
+        &mut self,
+        key: &PodKey,
+        old: Option<Endpoint>,
+        known: &mut Known,
+    ) -> Option<Endpoint> {
+        let pod = self.cluster.pods.get(key)?;
+        if !pod.is_selectable() || !self.scope.covers(pod) || pod.addresses.is_empty() {
+            return None;
+        }
+        let (v4, v6) = addresses(pod);
+        let node = pod.node.as_ref().and_then(|name| self.nodes.number(name));
+        let spoofs = pod.may_spoof;
+        let sets = self.sets_of(key, known);
+        let same = old.filter(|old| (old.v4, old.v6) == (v4, v6));
+        let mut flags = 0;
+        if sets != [NOT_ISOLATED; 2] {
+            flags |= Endpoint::ISOLATED;
+        }
+        if !spoofs {
+            flags |= Endpoint::CHECK_SOURCE;
+        }
+        Some(Endpoint {
+            id: match same {
+                Some(old) => old.id,
+                None => self.endpoint_ids.next(|_| false),
+            },
+            flags,
+            revisions: old.map_or([self.revision; 2], |old| old.revisions),
+            sets,
+            node: node.unwrap_or(NO_NODE),
+            v4,
+            v6,
+            reserved: [0; 4],
+        })
+    }
+
+    fn sets_of(&mut self, key: &PodKey, known: &mut Known) -> [u32; 2] {
+        let mut sets = [NOT_ISOLATED; 2];
+        let Some((group, _)) = self.groups.of(key) else {
+            return sets;
+        };
+        let pod = self.cluster.pods.get(key);
+        let ports = pod.map(|pod| pod.ports.clone()).unwrap_or_default();
+        if let Some(sets) = known.get(&(group, ports.clone())) {
+            return *sets;
+        }
+        let rules = match self.applying(key) {
+            Some(applying) => Direction::ALL.map(|direction| applying.rules(direction, &ports)),
+            None => [None, None],
+        };
+        for (set, rules) in sets.iter_mut().zip(rules) {
+            if let Some(rules) = rules {
+                *set = self.sets.intern(normalise(rules), &mut self.criteria);
+            }
+        }
+        known.insert((group, ports), sets);
+        sets
+    }
+}
+
+/// The endpoint without what is added when it is written.
+fn undressed(mut endpoint: Endpoint) -> Endpoint {
+    endpoint.flags &= !Endpoint::DENY_ALL;
+    endpoint
+}
+
+fn addresses(pod: &Pod) -> ([u32; 1], [u32; 4]) {
+    let (mut v4, mut v6) = ([0; 1], [0; 4]);
+    for address in &pod.addresses {
+        match address {
+            IpAddr::V4(address) => v4 = address::v4(*address),
+            IpAddr::V6(address) => v6 = address::v6(*address),
+        }
+    }
+    (v4, v6)
+}

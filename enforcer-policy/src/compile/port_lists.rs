@@ -1,0 +1,127 @@
+//! The port array: every list once, however many verdicts use it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use enforcer_common::abi::PortRange;
+
+#[derive(Debug)]
+struct List {
+    offset: u32,
+    users: usize,
+}
+
+/// A port list has found its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its first slot.
+    pub(super) offset: u32,
+    /// It was not there before: its slots must be written.
+    pub(super) fresh: bool,
+}
+
+/// The lists in use, and the free slots between them.
+///
+/// A list goes into the first gap that is long enough, else behind all others. The slots of a
+/// list that nobody uses any more are given out again only after [`PortLists::settle`]: programs
+/// that still read them read old content.
+#[derive(Debug)]
+pub(super) struct PortLists {
+    capacity: usize,
+    lists: HashMap<Vec<PortRange>, List>,
+    /// First slot → length; gaps never touch each other or the end.
+    gaps: BTreeMap<u32, u32>,
+    leaving: Vec<(u32, u32)>,
+    end: u32,
+}
+
+impl PortLists {
+    /// An array of `capacity` slots.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            lists: HashMap::new(),
+            gaps: BTreeMap::new(),
+            leaving: Vec::new(),
+            end: 0,
+        }
+    }
+
+    /// A place for one more use of a list that is not empty; `None` when there is no space.
+    pub(super) fn hold(&mut self, ranges: &[PortRange]) -> Option<Place> {
+        if let Some(list) = self.lists.get_mut(ranges) {
+            list.users += 1;
+            return Some(Place {
+                offset: list.offset,
+                fresh: false,
+            });
+        }
+        let offset = self.allocate(u32::try_from(ranges.len()).ok()?)?;
+        self.lists
+            .insert(ranges.to_vec(), List { offset, users: 1 });
+        Some(Place {
+            offset,
+            fresh: true,
+        })
+    }
+
+    /// One use less.
+    pub(super) fn unhold(&mut self, ranges: &[PortRange]) {
+        let Some(list) = self.lists.get_mut(ranges) else {
+            return;
+        };
+        list.users -= 1;
+        if list.users == 0 {
+            let (offset, length) = (list.offset, ranges.len());
+            self.lists.remove(ranges);
+            self.leaving
+                .extend(u32::try_from(length).map(|length| (offset, length)));
+        }
+    }
+
+    /// Gives back the slots of all lists that went.
+    pub(super) fn settle(&mut self) {
+        for (offset, length) in std::mem::take(&mut self.leaving) {
+            self.free(offset, length);
+        }
+    }
+
+    /// How many lists there are.
+    pub(super) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    fn allocate(&mut self, length: u32) -> Option<u32> {
+        let gap = self.gaps.iter().find(|(_, free)| **free >= length);
+        if let Some((&offset, &free)) = gap {
+            self.gaps.remove(&offset);
+            if free > length {
+                self.gaps.insert(offset + length, free - length);
+            }
+            return Some(offset);
+        }
+        let offset = self.end;
+        let end = offset.checked_add(length)?;
+        if end as usize > self.capacity {
+            return None;
+        }
+        self.end = end;
+        Some(offset)
+    }
+
+    fn free(&mut self, mut offset: u32, mut length: u32) {
+        if let Some((&before, &free)) = self.gaps.range(..offset).next_back()
+            && before + free == offset
+        {
+            self.gaps.remove(&before);
+            (offset, length) = (before, free + length);
+        }
+        if let Some(free) = self.gaps.remove(&(offset + length)) {
+            length += free;
+        }
+        if offset + length == self.end {
+            self.end = offset;
+        } else {
+            self.gaps.insert(offset, length);
+        }
+    }
+}

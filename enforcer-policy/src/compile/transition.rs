@@ -1,0 +1,234 @@
+//! The order of the writes: from one state to the next, with nothing else in between.
+//!
+//! Two things can change what a packet sees: the identity of an address, and the sets of an
+//! endpoint. A transition does them in this order:
+//!
+//! 1. **Refine.** Criteria that new sets ask come into use beside those of the old sets. Verdicts
+//!    of all sets, old and new, for the refined identities are written; then addresses and
+//!    prefixes move to them, in any order: to the old sets, which do not ask the new criteria, a
+//!    refined identity is the same as the one before it. An address whose pod or node changed
+//!    moves at the same time, by one write, to what it is now.
+//! 2. **Switch.** Each endpoint gets its new sets, addresses and node by one write. A pod's former
+//!    addresses leave before that and its new ones come after, because a pod always reaches
+//!    itself.
+//! 3. **Revisions** grow where a verdict may have turned from allow to deny. The programs read the
+//!    revision before the set, so a flow that was allowed by the old set has the old revision.
+//! 4. **Coarsen.** Criteria that no set asks any more go out of use; addresses and prefixes move
+//!    to coarser identities, the same ones to all sets left.
+//! 5. **Garbage** goes last: verdicts, and with them port lists, that nothing refers to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use enforcer_common::abi::address::{LOCAL_NODE, NO_NODE};
+use enforcer_common::abi::endpoint::NOT_ISOLATED;
+use enforcer_common::abi::{Direction, Peer};
+
+use super::Compiler;
+use super::identity::{Faces, criteria_of};
+use super::normal::only_adds;
+use super::places::{Move, Place};
+use super::plan::Plan;
+use crate::model::PodKey;
+use crate::tables::Op;
+
+/// What changes of the model have touched.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    /// Addresses whose claimants, or their labels or ports, changed.
+    pub(super) addresses: BTreeSet<IpAddr>,
+    /// Addresses that a pod has got.
+    pub(super) arrivals: BTreeSet<IpAddr>,
+    /// Pods that changed, or to which other rules may apply.
+    pub(super) endpoints: BTreeSet<PodKey>,
+    /// Pods that are not the ones that had the name before.
+    pub(super) reborn: BTreeSet<PodKey>,
+}
+
+/// Endpoints that need new revisions.
+type Bumps = BTreeSet<(PodKey, Direction)>;
+
+impl Compiler {
+    /// Brings the tables to where the model is.
+    pub(super) fn transition(&mut self, dirty: Dirty) {
+        let before: BTreeMap<IpAddr, Peer> = dirty
+            .addresses
+            .iter()
+            .map(|&address| (address, self.tables.peer(address)))
+            .collect();
+
+        let plans = self.plan_endpoints(&dirty);
+        let mut places = self.refine();
+        places.addresses.extend(&dirty.addresses);
+        let moves = self.plan_moves(&places);
+        self.write_verdicts();
+
+        let (arriving, moving): (Vec<Move>, Vec<Move>) =
+            moves.into_iter().partition(|step| match step.place {
+                Place::Net(_) => false,
+                Place::Address(address) => dirty.arrivals.contains(&address),
+            });
+        self.do_moves(moving);
+        for plan in &plans {
+            self.switch(plan);
+        }
+        self.do_moves(arriving);
+
+        let mut bumps = self.shrunk_peers(&before);
+        bumps.extend(self.shrunk_sets(&plans));
+        self.bump(&bumps);
+
+        let dead = self.leave_sets(&plans);
+        let places = self.coarsen();
+        let moves = self.plan_moves(&places);
+        self.write_verdicts();
+        self.do_moves(moves);
+        self.collect(dead);
+    }
+
+    fn do_moves(&mut self, moves: Vec<Move>) {
+        for step in moves {
+            self.do_move(step);
+        }
+        self.judge_missing();
+    }
+
+    fn switch(&mut self, plan: &Plan) {
+        match plan.new {
+            Some(endpoint) => self.put_endpoint(&plan.pod, endpoint),
+            None => self.delete_endpoint(&plan.pod),
+        }
+    }
+
+    /// The directions in which a switch of sets may have denied what was allowed.
+    fn shrunk_sets(&self, plans: &[Plan]) -> Bumps {
+        let mut bumps = Bumps::new();
+        for plan in plans.iter().filter(|plan| plan.new.is_some()) {
+            let left_node = plan
+                .old
+                .zip(plan.new)
+                .is_some_and(|(old, new)| old.node != new.node && old.node != NO_NODE);
+            for direction in Direction::ALL {
+                let (old, new) = plan.sets(direction);
+                if plan.old.is_some() && (left_node || self.shrinks(old, new)) {
+                    bumps.insert((plan.pod.clone(), direction));
+                }
+            }
+        }
+        bumps
+    }
+
+    fn shrinks(&self, old: u32, new: u32) -> bool {
+        if old == new || new == NOT_ISOLATED {
+            return false;
+        }
+        match (self.sets.get(old), self.sets.get(new)) {
+            (Some(old), Some(new)) => !only_adds(&old.rules, &new.rules),
+            _ => true,
+        }
+    }
+
+    /// The directions in which an address may have lost what it was allowed before.
+    fn shrunk_peers(&self, before: &BTreeMap<IpAddr, Peer>) -> Bumps {
+        let mut bumps = Bumps::new();
+        let mut seen = BTreeSet::new();
+        for (&address, &old) in before {
+            let new = self.tables.peer(address);
+            if old != new && seen.insert((old, new)) {
+                self.shrunk_identity(old.identity, new.identity, &mut bumps);
+                if old.node != new.node && old.node != NO_NODE {
+                    self.lost_node(old.node, &mut bumps);
+                }
+            }
+        }
+        bumps
+    }
+
+    fn shrunk_identity(&self, old: u32, new: u32, bumps: &mut Bumps) {
+        if old == new {
+            return;
+        }
+        let (old, new) = (self.identities.faces(old), self.identities.faces(new));
+        for id in self.sets.asking(&distinguishing(&old, &new)) {
+            if let Some(set) = self.sets.get(id)
+                && !set.outcome(&new).includes(&set.outcome(&old))
+            {
+                bumps.extend(set.users.iter().cloned());
+            }
+        }
+    }
+
+    /// The endpoints of a node have lost an address that was their own node's.
+    fn lost_node(&self, node: u32, bumps: &mut Bumps) {
+        for (pod, endpoint) in &self.tables.endpoints {
+            if node == LOCAL_NODE || endpoint.node == node {
+                bumps.extend(Direction::ALL.map(|direction| (pod.clone(), direction)));
+            }
+        }
+    }
+
+    fn bump(&mut self, bumps: &Bumps) {
+        let mut pods: BTreeMap<&PodKey, Vec<Direction>> = BTreeMap::new();
+        for (pod, direction) in bumps {
+            pods.entry(pod).or_default().push(*direction);
+        }
+        if pods.is_empty() {
+            return;
+        }
+        self.revision = self.revision.wrapping_add(1);
+        for (pod, directions) in pods {
+            let Some(mut endpoint) = self.tables.endpoints.get(pod).copied() else {
+                continue;
+            };
+            for direction in directions {
+                if endpoint.isolated(direction) {
+                    endpoint.revisions[direction.index()] = self.revision;
+                }
+            }
+            if self.tables.endpoints.get(pod) != Some(&endpoint) {
+                self.emit(Op::PutEndpoint(pod.clone(), endpoint));
+            }
+        }
+    }
+
+    /// Lets the endpoints leave the sets that they no longer have; returns the sets that nobody
+    /// has any more.
+    fn leave_sets(&mut self, plans: &[Plan]) -> Vec<u32> {
+        let mut dead = Vec::new();
+        for plan in plans {
+            for direction in Direction::ALL {
+                let (old, new) = plan.sets(direction);
+                let user = (plan.pod.clone(), direction);
+                if old != new && self.sets.leave(old, &user, &mut self.criteria) {
+                    dead.push(old);
+                }
+            }
+        }
+        dead
+    }
+
+    fn collect(&mut self, dead: Vec<u32>) {
+        for set in dead {
+            self.erase_set(set);
+            self.forget_set(set);
+        }
+        self.erase_crowded();
+        for (identity, faces) in self.identities.take_idle() {
+            self.erase_identity(identity, &faces);
+        }
+    }
+}
+
+/// The criteria to which two identities have different answers.
+fn distinguishing(a: &Faces, b: &Faces) -> BTreeSet<u32> {
+    if let (Some(one), Some(other)) = (only(a), only(b)) {
+        let differing = one.iter().filter(|feature| !other.contains(feature));
+        let differing = differing.chain(other.iter().filter(|feature| !one.contains(feature)));
+        return differing.map(|feature| feature.criterion).collect();
+    }
+    criteria_of(a).union(&criteria_of(b)).copied().collect()
+}
+
+fn only(faces: &Faces) -> Option<&Vec<super::identity::Feature>> {
+    faces.first().filter(|_| faces.len() == 1)
+}

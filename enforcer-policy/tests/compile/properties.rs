@@ -1,0 +1,148 @@
+//! What must hold for every cluster and every history.
+
+use std::collections::BTreeSet;
+
+use enforcer_common::abi::Direction;
+use enforcer_policy::compile::{Capacity, Compiler, Scope, Stats};
+use enforcer_policy::model::{Change, Cluster};
+use enforcer_policy::tables::{Op, Tables};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::generate::change;
+use crate::lookup::{Verdicts, allowed, probes, verdicts};
+use crate::meaning;
+
+fn compiler() -> Compiler {
+    Compiler::new(Scope::All, Capacity::default())
+}
+
+fn from_scratch(cluster: &Cluster) -> Compiler {
+    let mut compiler = compiler();
+    compiler.apply(Cluster::default().changes_to(cluster));
+    compiler
+}
+
+/// Asserts that the tables say what the rules of the cluster mean.
+fn assert_means(compiler: &Compiler) -> Result<(), TestCaseError> {
+    let (cluster, tables) = (compiler.cluster(), compiler.tables());
+    let expected: BTreeSet<_> = cluster
+        .pods
+        .iter()
+        .filter(|(_, pod)| pod.is_selectable() && !pod.addresses.is_empty())
+        .map(|(key, _)| key)
+        .collect();
+    prop_assert_eq!(expected, tables.endpoints.keys().collect());
+    for (pod, endpoint) in &tables.endpoints {
+        for probe in probes(pod) {
+            let meant = meaning::allowed(cluster, probe);
+            prop_assert_eq!(allowed(tables, endpoint, probe), meant, "{:?}", probe);
+        }
+        for direction in Direction::ALL {
+            let isolated = !compiler.isolating(pod, direction).is_empty();
+            prop_assert_eq!(endpoint.isolated(direction), isolated);
+        }
+    }
+    Ok(())
+}
+
+/// Asserts that every verdict of an existing endpoint is that from before or that from after.
+fn assert_between(
+    old: &Verdicts,
+    now: &Verdicts,
+    new: &Verdicts,
+    op: &Op,
+) -> Result<(), TestCaseError> {
+    for (pod, verdicts) in now {
+        let old = old.get(pod).or_else(|| new.get(pod)).unwrap();
+        let new = new.get(pod).unwrap_or(old);
+        for (index, probe) in probes(pod).enumerate() {
+            let fine = verdicts[index] == old[index] || verdicts[index] == new[index];
+            prop_assert!(fine, "{:?} is {} after {:?}", probe, verdicts[index], op);
+        }
+    }
+    Ok(())
+}
+
+/// Asserts that a direction in which something allowed is now denied has a new revision.
+fn assert_revised(old: &Tables, new: &Tables) -> Result<(), TestCaseError> {
+    for (pod, before) in &old.endpoints {
+        let Some(after) = new.endpoints.get(pod).filter(|after| after.id == before.id) else {
+            continue;
+        };
+        for probe in probes(pod) {
+            let index = probe.direction.index();
+            let shrunk = allowed(old, before, probe) && !allowed(new, after, probe);
+            let revised = before.revisions[index] != after.revisions[index];
+            prop_assert!(!shrunk || revised, "{:?} was allowed and is not", probe);
+        }
+    }
+    Ok(())
+}
+
+fn assert_step(compiler: &mut Compiler, change: Change) -> Result<(), TestCaseError> {
+    let before = compiler.tables().clone();
+    let ops = compiler.apply([change]);
+    let (old, new) = (verdicts(&before), verdicts(compiler.tables()));
+    let mut tables = before.clone();
+    for op in &ops {
+        tables.apply(op);
+        assert_between(&old, &verdicts(&tables), &new, op)?;
+    }
+    prop_assert_eq!(&tables, compiler.tables());
+    assert_revised(&before, &tables)
+}
+
+/// What must not depend on the history.
+fn size(compiler: &Compiler) -> Stats {
+    compiler.stats()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn tables_say_what_the_rules_mean(changes in vec(change(), 1..40)) {
+        let mut compiler = compiler();
+        compiler.apply(changes);
+        assert_means(&compiler)?;
+    }
+
+    #[test]
+    fn a_history_leads_where_its_end_leads(batches in vec(vec(change(), 1..6), 1..12)) {
+        let mut compiler = compiler();
+        for batch in batches {
+            compiler.apply(batch);
+            assert_means(&compiler)?;
+        }
+        let fresh = from_scratch(compiler.cluster());
+        prop_assert_eq!(size(&compiler), size(&fresh));
+        prop_assert_eq!(compiler.unfit().len(), 0);
+    }
+
+    #[test]
+    fn what_goes_leaves_nothing_behind(batches in vec(vec(change(), 1..6), 1..8)) {
+        let mut compiler = compiler();
+        for batch in batches {
+            compiler.apply(batch);
+        }
+        compiler.apply(compiler.cluster().changes_to(&Cluster::default()));
+        prop_assert_eq!(size(&compiler), Stats { identities: 1, ..Stats::default() });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn every_write_shows_the_old_or_the_new_verdict(
+        start in vec(change(), 5..25),
+        changes in vec(change(), 1..6),
+    ) {
+        let mut compiler = compiler();
+        compiler.apply(start);
+        for change in changes {
+            assert_step(&mut compiler, change)?;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Loading the BPF object.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aya::programs::{ProgramError, SchedClassifier};
+use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
+use enforcer_common::abi::Direction;
+use nix::time::{ClockId, clock_getres};
+
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
+
+/// Why the programs could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The binary carries the stub.
+    #[error(
+        "this binary was built without the BPF object; run `cargo xtask build` and use target/release/enforcer"
+    )]
+    Stub,
+    /// The kernel or the object is not as expected.
+    #[error(
+        "cannot load the BPF object: {0}; loading needs root (CAP_BPF, CAP_NET_ADMIN) and Linux 5.10 or newer"
+    )]
+    Object(#[from] EbpfError),
+    /// The object lacks a program.
+    #[error("the BPF object has no tc program {0:?}; run `cargo xtask build-ebpf`")]
+    NoProgram(&'static str),
+    /// The verifier refused a program.
+    #[error("the kernel refused the program {name:?}: {source}")]
+    Program {
+        /// Its name.
+        name: &'static str,
+        /// What the kernel said, the verifier's log included.
+        source: ProgramError,
+    },
+    /// The length of a jiffy could not be found out.
+    #[error("cannot read the resolution of the kernel's clock tick: {0}")]
+    Clock(#[from] nix::Error),
+}
+
+/// How to load.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Sizes of maps that differ from the defaults in `enforcer_common::abi::limits`.
+    pub map_entries: BTreeMap<String, u32>,
+    /// Maps taken from these pins instead of being made, by name.
+    pub reuse: BTreeMap<String, PathBuf>,
+    /// Events of each kind that each CPU may send in a second; `None` for the default.
+    pub events_per_second: Option<u32>,
+    /// Every packet leaves a line in the log.
+    pub trace: bool,
+}
+
+/// Name of the program for a hook.
+pub const fn program_name(hook: Direction) -> &'static str {
+    match hook {
+        Direction::Ingress => "to_pod",
+        Direction::Egress => "from_pod",
+    }
+}
+
+/// Loads maps and programs; nothing is attached yet.
+pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
+    if OBJECT.is_empty() {
+        return Err(LoadError::Stub);
+    }
+    let mut loader = EbpfLoader::new();
+    let ticks = ticks_per_second()?;
+    let trace = u8::from(options.trace);
+    loader.override_global("TICKS_PER_SECOND", &ticks, true);
+    loader.override_global("TRACE", &trace, true);
+    if let Some(rate) = &options.events_per_second {
+        loader.override_global("EVENTS_PER_SECOND", rate, true);
+    }
+    for (name, entries) in &options.map_entries {
+        loader.map_max_entries(name, *entries);
+    }
+    for (name, path) in &options.reuse {
+        loader.map_pin_path(name, path.as_path());
+    }
+    let mut ebpf = loader.load(OBJECT)?;
+    for hook in Direction::ALL {
+        let name = program_name(hook);
+        program(&mut ebpf, hook)?
+            .load()
+            .map_err(|source| LoadError::Program { name, source })?;
+    }
+    Ok(ebpf)
+}
+
+/// The program for a hook.
+pub fn program(ebpf: &mut Ebpf, hook: Direction) -> Result<&mut SchedClassifier, LoadError> {
+    let name = program_name(hook);
+    ebpf.program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(LoadError::NoProgram(name))
+}
+
+/// `CONFIG_HZ`: the coarse clocks advance once a tick, and their resolution says so
+/// (`clock_getres(2)`).
+fn ticks_per_second() -> Result<u32, nix::Error> {
+    let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?;
+    let nanoseconds = u32::try_from(tick.tv_nsec()).unwrap_or(0).max(1);
+    Ok((1_000_000_000 + nanoseconds / 2) / nanoseconds)
+}

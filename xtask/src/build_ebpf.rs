@@ -1,0 +1,55 @@
+//! `cargo xtask build-ebpf`: the BPF programs into `target/enforcer.bpf.o`.
+
+mod sizes;
+mod verified;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::setup::Toolchain;
+use crate::{setup, shell, ui, workspace};
+
+/// Sets up, builds and reports the size of every program.
+pub(crate) fn run() -> Result<()> {
+    let toolchain = setup::run()?;
+    object(&toolchain)?;
+    report()
+}
+
+/// Builds the object. A copy that did not change keeps its time, and so nothing is built anew.
+pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
+    let target = workspace::target().join("ebpf");
+    let mut cargo = toolchain.cargo("build");
+    cargo
+        .args(["--profile", "bpf", "--target-dir"])
+        .arg(&target);
+    shell::step("BPF programs", cargo)?;
+    let built = target.join("bpfel-unknown-none/bpf/enforcer-bpf");
+    let object = workspace::bpf_object();
+    if read(&built)? != fs::read(&object).unwrap_or_default() {
+        fs::copy(&built, &object)
+            .with_context(|| format!("copying {} to {}", built.display(), object.display()))?;
+    }
+    Ok(())
+}
+
+/// Prints the size of every program, and what the verifier made of it where that can be known.
+pub(crate) fn report() -> Result<()> {
+    let object = workspace::bpf_object();
+    let mut programs = sizes::programs(&read(&object)?)
+        .with_context(|| format!("reading {}", object.display()))?;
+    let unknown = verified::add(&mut programs, &object);
+    ui::line(sizes::table(&programs));
+    if let Err(why) = unknown {
+        ui::line(format_args!(
+            "  verified instruction counts are not shown: {why:#}"
+        ));
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("reading {}", path.display()))
+}

@@ -1,0 +1,108 @@
+//! How large the programs of a BPF object are.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use object::read::elf::ElfFile64;
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+
+/// Bytes of one BPF instruction.
+const INSTRUCTION: u64 = 8;
+
+/// One function of the object.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Program {
+    /// The function's name.
+    pub(super) name: String,
+    /// The section, which tells the program type; `.text` has functions that programs call.
+    pub(super) section: String,
+    /// Instructions in the object.
+    pub(super) instructions: u64,
+    /// Instructions that the verifier walked, over all paths, when it is known.
+    pub(super) verified: Option<u64>,
+}
+
+/// The functions of an ELF object, by section and name.
+pub(super) fn programs(elf: &[u8]) -> Result<Vec<Program>> {
+    let file: ElfFile64 = ElfFile64::parse(elf).context("this is no ELF object")?;
+    let mut programs = Vec::new();
+    for symbol in file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text)
+    {
+        let Some(index) = symbol.section_index() else {
+            continue;
+        };
+        let section = file.section_by_index(index)?;
+        if section.kind() == SectionKind::Text && symbol.size() > 0 {
+            programs.push(Program {
+                name: symbol.name()?.to_owned(),
+                section: section.name()?.to_owned(),
+                instructions: symbol.size() / INSTRUCTION,
+                verified: None,
+            });
+        }
+    }
+    programs.sort_by(|a, b| (&a.section, &a.name).cmp(&(&b.section, &b.name)));
+    Ok(programs)
+}
+
+/// One line for every program.
+pub(super) fn table(programs: &[Program]) -> String {
+    let mut text = format!(
+        "  {:<28} {:<12} {:>12} {:>12}",
+        "program", "section", "instructions", "verified"
+    );
+    for program in programs {
+        let verified = program
+            .verified
+            .map_or_else(|| "-".to_owned(), |n| n.to_string());
+        // Writing into a string cannot fail.
+        let _ = write!(
+            text,
+            "\n  {:<28} {:<12} {:>12} {verified:>12}",
+            program.name, program.section, program.instructions
+        );
+    }
+    if programs.is_empty() {
+        text.push_str("\n  (the object has no programs)");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(name: &str, verified: Option<u64>) -> Program {
+        Program {
+            name: name.into(),
+            section: "classifier".into(),
+            instructions: 812,
+            verified,
+        }
+    }
+
+    #[test]
+    fn a_size_is_shown_with_what_the_verifier_walked() {
+        let table = table(&[program("from_pod", Some(4711)), program("to_pod", None)]);
+        let rows: Vec<Vec<_>> = table
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(rows[0], ["from_pod", "classifier", "812", "4711"]);
+        assert_eq!(rows[1], ["to_pod", "classifier", "812", "-"]);
+    }
+
+    #[test]
+    fn an_object_without_programs_says_so() {
+        assert!(table(&[]).contains("no programs"));
+    }
+
+    #[test]
+    fn what_is_no_elf_file_is_refused() {
+        assert!(programs(b"").is_err());
+        assert!(programs(b"#!/bin/sh\n").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! The drops as `enforcer flows --output json` reports them.
+
+use serde_json::Value;
+
+use super::pods::Pod;
+use super::table::{self, plain};
+use crate::ui::Colour;
+
+/// A dropped packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Drop {
+    source: End,
+    destination: End,
+    protocol: String,
+    reason: String,
+    policies: String,
+}
+
+/// One end of a flow.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    address: String,
+    port: u64,
+    pod: String,
+}
+
+/// The drops between these pods, the newest one last.
+pub(super) fn between(lines: &str, from: &Pod, to: &Pod) -> Vec<Drop> {
+    let drops = lines
+        .lines()
+        .filter_map(|line| parse(&serde_json::from_str(line).ok()?));
+    drops
+        .filter(|drop| drop.source.is(from) && drop.destination.is(to))
+        .collect()
+}
+
+fn parse(line: &Value) -> Option<Drop> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let end = |value: &Value| {
+        Some(End {
+            address: text(&value["address"])?,
+            port: value["port"].as_u64()?,
+            pod: text(&value["pod"])?,
+        })
+    };
+    let policies: Vec<&str> = line["policies"]
+        .as_array()?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    Some(Drop {
+        source: end(&line["source"])?,
+        destination: end(&line["destination"])?,
+        protocol: text(&line["protocol"])?,
+        reason: text(&line["reason"])?,
+        policies: policies.join(", "),
+    })
+}
+
+impl End {
+    /// Whether it is this pod of the namespace `default`.
+    fn is(&self, pod: &Pod) -> bool {
+        self.pod.rsplit('/').next() == Some(pod.name) && self.address == pod.address.to_string()
+    }
+
+    fn text(&self) -> String {
+        format!("{} ({}:{})", self.pod, self.address, self.port)
+    }
+}
+
+impl Drop {
+    /// Whether the drop can be traced to this policy.
+    pub(super) fn names(&self, policy: &str) -> bool {
+        self.policies
+            .split(", ")
+            .any(|name| name.rsplit('/').next() == Some(policy))
+    }
+
+    /// A table of this one drop.
+    pub(super) fn table(&self) -> String {
+        let bold = |text: &str| (text.to_owned(), Some(Colour::Bold));
+        let head = ["dropped", "to", "protocol", "policy", "reason"].map(bold);
+        let row = vec![
+            plain(self.source.text()),
+            plain(self.destination.text()),
+            plain(&self.protocol),
+            (self.policies.clone(), Some(Colour::Cyan)),
+            (self.reason.clone(), Some(Colour::Red)),
+        ];
+        table::draw(&[head.to_vec(), row])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pods::{API, DB, WEB};
+    use super::*;
+
+    const LINE: &str = r#"{"time":"2026-11-21T07:00:00Z","verdict":"denied","reason":"policy-denied",
+        "direction":"ingress","source":{"address":"10.77.0.11","port":40000,"pod":"default/web"},
+        "destination":{"address":"10.77.0.13","port":3306,"pod":"default/db"},
+        "protocol":"TCP","policies":["default/db-policy"]}"#;
+
+    fn lines() -> String {
+        format!(
+            "{}\nno JSON\n{{\"verdict\":\"denied\"}}\n",
+            LINE.replace('\n', "")
+        )
+    }
+
+    #[test]
+    fn a_drop_is_found_by_its_pods() {
+        assert_eq!(between(&lines(), &WEB, &DB).len(), 1);
+        assert!(between(&lines(), &API, &DB).is_empty());
+        assert!(between(&lines(), &DB, &WEB).is_empty());
+    }
+
+    #[test]
+    fn a_drop_names_its_policy() {
+        let drop = between(&lines(), &WEB, &DB).remove(0);
+        assert!(drop.names("db-policy"));
+        assert!(!drop.names("policy"));
+    }
+
+    #[test]
+    fn its_table_tells_pods_policy_and_reason() {
+        let table = between(&lines(), &WEB, &DB)[0].table();
+        for word in [
+            "default/web",
+            "10.77.0.13:3306",
+            "default/db-policy",
+            "policy-denied",
+        ] {
+            assert!(table.contains(word), "{table}");
+        }
+    }
+}

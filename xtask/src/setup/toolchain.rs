@@ -1,0 +1,158 @@
+//! The compiler for the BPF target: Debian's, or rustup's nightly.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::{apt, linker};
+use crate::{machine, shell};
+
+/// Debian builds its `rustc-web` with a ready-made `core` for BPF: no nightly is needed.
+pub(super) const DEBIAN: [apt::Package; 4] = [
+    apt::Package {
+        name: "rustc-web",
+        why: "a Rust compiler that knows the BPF target",
+        at_least: Some((1, 90)),
+    },
+    apt::Package {
+        name: "cargo-web",
+        why: "the cargo of that compiler",
+        at_least: Some((1, 90)),
+    },
+    apt::Package {
+        name: "libstd-rust-web-dev-bpf",
+        why: "Rust's core library, compiled for BPF",
+        at_least: Some((1, 90)),
+    },
+    apt::Package {
+        name: "g++",
+        why: "C compiler, linker and the C++ library that LLVM is linked with",
+        at_least: None,
+    },
+];
+
+/// Where Debian's compiler is, whatever comes first in `PATH`.
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// Which compiler it is.
+enum Kind {
+    Debian,
+    Nightly { rustup: PathBuf },
+}
+
+/// A compiler and linker for the BPF target.
+pub(crate) struct Toolchain {
+    /// For the user to read.
+    pub(crate) name: String,
+    kind: Kind,
+    /// The path of bpf-linker.
+    linker: PathBuf,
+}
+
+/// Debian's compiler, whose packages are installed.
+pub(super) fn debian() -> Toolchain {
+    Toolchain {
+        name: String::new(),
+        kind: Kind::Debian,
+        linker: PathBuf::new(),
+    }
+}
+
+/// rustup's nightly, which must be installed with its sources.
+pub(super) fn nightly() -> Result<Toolchain> {
+    const HELP: &str = "there is no apt-get here, so the BPF programs are built by rustup's nightly \
+        Rust. Run: rustup toolchain install nightly --profile minimal --component rust-src";
+    let rustup = machine::find("rustup").context(HELP)?;
+    let mut components = Command::new(&rustup);
+    components.args(["component", "list", "--installed", "--toolchain", "nightly"]);
+    if !shell::quiet(components).context(HELP)?.contains("rust-src") {
+        bail!(HELP);
+    }
+    Ok(Toolchain {
+        name: String::new(),
+        kind: Kind::Nightly { rustup },
+        linker: PathBuf::new(),
+    })
+}
+
+impl Toolchain {
+    /// Adds the linker that goes with the compiler, building it when it is not there yet.
+    pub(super) fn with_linker(mut self) -> Result<Self> {
+        let mut version = self.rustc();
+        version.arg("-vV");
+        let version = shell::quiet(version)?;
+        let llvm = llvm_major(&version).context("rustc -vV does not tell its LLVM version")?;
+        let rustc = version.lines().next().unwrap_or("rustc").to_owned();
+        self.linker = linker::ensure(llvm)?;
+        self.name = format!("{rustc}, LLVM {llvm}, bpf-linker {}", linker::VERSION);
+        Ok(self)
+    }
+
+    /// The compiler's cargo with `verb`, ready for more arguments; it builds for the BPF target.
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
+        let mut command = match &self.kind {
+            Kind::Debian => {
+                let mut cargo = machine::other_cargo(DEBIAN_CARGO.as_ref());
+                // aya-ebpf uses a feature of the compiler that is not stable.
+                cargo
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .arg(verb);
+                cargo
+            }
+            Kind::Nightly { rustup } => {
+                let mut cargo = machine::other_cargo(rustup);
+                cargo.args(["run", "nightly", "cargo", verb, "-Z", "build-std=core"]);
+                cargo
+            }
+        };
+        let flags = format!(
+            "-C linker={} -C link-arg=--btf -C debuginfo=2",
+            self.linker.display()
+        );
+        command
+            .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", flags)
+            .args([
+                "--target",
+                "bpfel-unknown-none",
+                "--package",
+                "enforcer-ebpf",
+            ]);
+        command
+    }
+
+    fn rustc(&self) -> Command {
+        match &self.kind {
+            Kind::Debian => machine::other_cargo(DEBIAN_RUSTC.as_ref()),
+            Kind::Nightly { rustup } => {
+                let mut command = machine::other_cargo(rustup);
+                command.args(["run", "nightly", "rustc"]);
+                command
+            }
+        }
+    }
+}
+
+/// `22` of the line `LLVM version: 22.1.8`.
+fn llvm_major(rustc_version: &str) -> Option<u32> {
+    let version = rustc_version
+        .lines()
+        .find_map(|line| line.strip_prefix("LLVM version: "))?;
+    version.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_tells_its_llvm() {
+        assert_eq!(
+            llvm_major("rustc 1.96.0\nrelease: 1.96.0\nLLVM version: 22.1.8\n"),
+            Some(22)
+        );
+        assert_eq!(llvm_major("rustc 1.96.0\n"), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask test`: every test, with the real BPF object in the real kernel.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::{build_ebpf, machine, setup, shell};
+
+/// What to run.
+#[derive(clap::Args, Default)]
+pub(crate) struct Arguments {
+    /// Passed on to `cargo test`, for example `-p enforcer-policy`, a test's name, or
+    /// `-- --nocapture`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    cargo_test: Vec<OsString>,
+}
+
+/// Builds everything as this user, then runs the tests as root.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    // Asked first: nobody should wait for a build to learn that it was in vain.
+    let runner = machine::as_root("env", "load BPF programs and make network namespaces")?;
+    let toolchain = setup::run()?;
+    build_ebpf::object(&toolchain)?;
+    let mut cargo = machine::cargo();
+    cargo.arg("test");
+    if !arguments
+        .cargo_test
+        .iter()
+        .any(|word| word == "-p" || word == "--package")
+    {
+        cargo.args(["--workspace", "--exclude", "enforcer-ebpf"]);
+    }
+    cargo.args(&arguments.cargo_test);
+    if !machine::is_root() {
+        // Cargo and what it builds stay this user's; only the test binaries run as root.
+        let words: Vec<_> = std::iter::once(runner.get_program())
+            .chain(runner.get_args())
+            .collect();
+        cargo.env(runner_variable(), words.join(" ".as_ref()));
+    }
+    shell::show("tests", cargo)?;
+    build_ebpf::report()
+}
+
+/// The variable that tells cargo by what to run binaries of this machine's target.
+fn runner_variable() -> String {
+    let arch = std::env::consts::ARCH.to_uppercase();
+    format!("CARGO_TARGET_{arch}_UNKNOWN_LINUX_GNU_RUNNER")
+}
