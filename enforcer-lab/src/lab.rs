@@ -155,15 +155,13 @@ impl Lab {
         let Shape::Bridge { netfilter } = self.shape else {
             return Ok(());
         };
-        if !self.node.has_sysctl("net/bridge/bridge-nf-call-iptables")? {
-            if netfilter {
-                return Err(LabError::Unsupported("br_netfilter"));
-            }
-        } else {
+        if self.node.has_sysctl("net/bridge/bridge-nf-call-iptables")? {
             for table in ["iptables", "ip6tables"] {
                 let name = format!("net/bridge/bridge-nf-call-{table}");
                 self.node.sysctl(&name, if netfilter { "1" } else { "0" })?;
             }
+        } else if netfilter {
+            return Err(LabError::Unsupported("br_netfilter"));
         }
         self.node.ip("link add cni0 type bridge")?;
         self.node.ip("link set cni0 up")?;

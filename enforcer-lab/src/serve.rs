@@ -1,5 +1,6 @@
 //! Servers inside a namespace. All of them send back what they receive.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -131,7 +132,10 @@ fn bind_everywhere(port: u16) -> Result<Vec<UdpSocket>, LabError> {
         let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
     });
+    // On point-to-point links the node has the same address many times.
+    let addresses: BTreeSet<IpAddr> = addresses.collect();
     addresses
+        .into_iter()
         .filter(|address| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))
         .map(|address| {
             let address = SocketAddr::new(address, port);
