@@ -8,7 +8,10 @@ use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use enforcer_common::abi::Direction;
 use nix::time::{ClockId, clock_getres};
 
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
+use super::maps::LASTING;
+
+/// The BPF object that this binary carries; empty when it was built without one.
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
 
 /// Why the programs could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +47,9 @@ pub enum LoadError {
 pub struct LoadOptions {
     /// Sizes of maps that differ from the defaults in `enforcer_common::abi::limits`.
     pub map_entries: BTreeMap<String, u32>,
-    /// Maps taken from these pins instead of being made, by name.
-    pub reuse: BTreeMap<String, PathBuf>,
+    /// Where the maps that hold connections are pinned: taken from there when an earlier daemon
+    /// left them. `None` for maps of one's own that end with the process.
+    pub lasting: Option<PathBuf>,
     /// Events of each kind that each CPU may send in a second; `None` for the default.
     pub events_per_second: Option<u32>,
     /// Every packet leaves a line in the log.
@@ -76,8 +80,10 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     for (name, entries) in &options.map_entries {
         loader.map_max_entries(name, *entries);
     }
-    for (name, path) in &options.reuse {
-        loader.map_pin_path(name, path.as_path());
+    if let Some(directory) = &options.lasting {
+        for name in LASTING {
+            loader.map_pin_path(name, directory.join(name));
+        }
     }
     let mut ebpf = loader.load(OBJECT)?;
     for hook in Direction::ALL {

@@ -12,7 +12,10 @@ pub mod attach;
 pub mod bpffs;
 pub mod discover;
 pub mod load;
+pub mod maps;
 pub mod matching;
 pub mod netlink;
 pub mod netns;
 pub mod watch;
+
+pub use load::OBJECT;

@@ -1,0 +1,246 @@
+//! The kernel's maps, typed by the ABI.
+//!
+//! Keys and values cross as byte arrays of the ABI's layout (`bytemuck`), so that no type has to
+//! promise anything to aya.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use aya::Ebpf;
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use bytemuck::Zeroable as _;
+use enforcer_common::Reason;
+use enforcer_common::abi::{
+    Bucket, Counter, Direction, Endpoint, Event, EventKind, Peer, PortRange, Verdict, VerdictKey, limits,
+};
+use ipnet::IpNet;
+
+/// Why the maps could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum MapsError {
+    /// The object lacks a map.
+    #[error("the BPF object has no map {0}; run `cargo xtask build-ebpf`")]
+    NoMap(&'static str),
+    /// A map is not of the expected kind.
+    #[error("the map {name} is not as expected: {source}")]
+    Kind {
+        /// The map.
+        name: &'static str,
+        /// What aya says.
+        source: MapError,
+    },
+    /// The kernel refused.
+    #[error("cannot {what} in the map {name}: {source}")]
+    Access {
+        /// The map.
+        name: &'static str,
+        /// What was attempted.
+        what: &'static str,
+        /// What the kernel says.
+        source: MapError,
+    },
+    /// A pin could not be made.
+    #[error("cannot pin the map {name} at {}: {source}", path.display())]
+    Pin {
+        /// The map.
+        name: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the kernel says.
+        source: aya::pin::PinError,
+    },
+}
+
+type Bytes<T, const N: usize> = HashMap<MapData, T, [u8; N]>;
+
+/// Every map that the daemon writes or reads.
+pub struct Maps {
+    endpoints: Array<MapData, [u8; 64]>,
+    endpoints_far: Bytes<u32, 64>,
+    addresses_v4: Bytes<[u8; 4], 8>,
+    addresses_v6: Bytes<[u8; 16], 8>,
+    cidrs_v4: LpmTrie<MapData, [u8; 4], [u8; 8]>,
+    cidrs_v6: LpmTrie<MapData, [u8; 16], [u8; 8]>,
+    verdicts: Bytes<[u8; 8], 12>,
+    ports: Array<MapData, [u8; 8]>,
+    counters: PerCpuArray<MapData, [u8; 16]>,
+    buckets: PerCpuArray<MapData, [u8; 16]>,
+}
+
+/// The maps that hold connections: a later daemon goes on with them.
+pub const LASTING: [&str; 3] = ["FLOWS_V4", "FLOWS_V6", "FRAGMENTS"];
+
+/// The map that tells a later daemon which endpoint numbers its flows have.
+pub const ENDPOINTS: &str = "ENDPOINTS";
+
+impl Maps {
+    /// Takes the maps out of a loaded object.
+    pub fn take(ebpf: &mut Ebpf) -> Result<Self, MapsError> {
+        Ok(Self {
+            endpoints: take(ebpf, ENDPOINTS)?,
+            endpoints_far: take(ebpf, "ENDPOINTS_FAR")?,
+            addresses_v4: take(ebpf, "ADDRESSES_V4")?,
+            addresses_v6: take(ebpf, "ADDRESSES_V6")?,
+            cidrs_v4: take(ebpf, "CIDRS_V4")?,
+            cidrs_v6: take(ebpf, "CIDRS_V6")?,
+            verdicts: take(ebpf, "VERDICTS")?,
+            ports: take(ebpf, "PORTS")?,
+            counters: take(ebpf, "COUNTERS")?,
+            buckets: take(ebpf, "BUCKETS")?,
+        })
+    }
+
+    /// Sets the endpoint of a link.
+    pub fn put_endpoint(&mut self, ifindex: u32, endpoint: &Endpoint) -> Result<(), MapsError> {
+        let value: [u8; 64] = bytemuck::must_cast(*endpoint);
+        if ifindex < limits::NEAR_ENDPOINTS {
+            access(ENDPOINTS, "set an endpoint", self.endpoints.set(ifindex, value, 0))
+        } else {
+            access("ENDPOINTS_FAR", "set an endpoint", self.endpoints_far.insert(ifindex, value, 0))
+        }
+    }
+
+    /// Removes the endpoint of a link.
+    pub fn delete_endpoint(&mut self, ifindex: u32) -> Result<(), MapsError> {
+        if ifindex < limits::NEAR_ENDPOINTS {
+            self.put_endpoint(ifindex, &Endpoint::zeroed())
+        } else {
+            access("ENDPOINTS_FAR", "remove an endpoint", gone_is_fine(self.endpoints_far.remove(&ifindex)))
+        }
+    }
+
+    /// Sets who an address is.
+    pub fn put_address(&mut self, address: IpAddr, peer: Peer) -> Result<(), MapsError> {
+        let value: [u8; 8] = bytemuck::must_cast(peer);
+        match address {
+            IpAddr::V4(v4) => access("ADDRESSES_V4", "set an address", self.addresses_v4.insert(v4.octets(), value, 0)),
+            IpAddr::V6(v6) => access("ADDRESSES_V6", "set an address", self.addresses_v6.insert(v6.octets(), value, 0)),
+        }
+    }
+
+    /// Removes an address.
+    pub fn delete_address(&mut self, address: IpAddr) -> Result<(), MapsError> {
+        match address {
+            IpAddr::V4(v4) => {
+                access("ADDRESSES_V4", "remove an address", gone_is_fine(self.addresses_v4.remove(&v4.octets())))
+            }
+            IpAddr::V6(v6) => {
+                access("ADDRESSES_V6", "remove an address", gone_is_fine(self.addresses_v6.remove(&v6.octets())))
+            }
+        }
+    }
+
+    /// Sets who a prefix is.
+    pub fn put_cidr(&mut self, net: IpNet, peer: Peer) -> Result<(), MapsError> {
+        let value: [u8; 8] = bytemuck::must_cast(peer);
+        match net {
+            IpNet::V4(net) => access("CIDRS_V4", "set a prefix", self.cidrs_v4.insert(&v4_key(net), value, 0)),
+            IpNet::V6(net) => access("CIDRS_V6", "set a prefix", self.cidrs_v6.insert(&v6_key(net), value, 0)),
+        }
+    }
+
+    /// Removes a prefix.
+    pub fn delete_cidr(&mut self, net: IpNet) -> Result<(), MapsError> {
+        match net {
+            IpNet::V4(net) => {
+                access("CIDRS_V4", "remove a prefix", gone_is_fine(self.cidrs_v4.remove(&v4_key(net))))
+            }
+            IpNet::V6(net) => {
+                access("CIDRS_V6", "remove a prefix", gone_is_fine(self.cidrs_v6.remove(&v6_key(net))))
+            }
+        }
+    }
+
+    /// Sets a verdict.
+    pub fn put_verdict(&mut self, key: VerdictKey, verdict: Verdict) -> Result<(), MapsError> {
+        let (key, value): ([u8; 8], [u8; 12]) = (bytemuck::must_cast(key), bytemuck::must_cast(verdict));
+        access("VERDICTS", "set a verdict", self.verdicts.insert(key, value, 0))
+    }
+
+    /// Removes a verdict.
+    pub fn delete_verdict(&mut self, key: VerdictKey) -> Result<(), MapsError> {
+        let key: [u8; 8] = bytemuck::must_cast(key);
+        access("VERDICTS", "remove a verdict", gone_is_fine(self.verdicts.remove(&key)))
+    }
+
+    /// Fills slots of the port array.
+    pub fn put_ports(&mut self, offset: u32, ranges: &[PortRange]) -> Result<(), MapsError> {
+        for (index, range) in (offset..).zip(ranges) {
+            let value: [u8; 8] = bytemuck::must_cast(*range);
+            access("PORTS", "set a port range", self.ports.set(index, value, 0))?;
+        }
+        Ok(())
+    }
+
+    /// The counter of a reason at a hook, summed over the CPUs.
+    pub fn counter(&self, hook: Direction, reason: Reason) -> Result<Counter, MapsError> {
+        let values = access("COUNTERS", "read a counter", self.counters.get(&Counter::slot(hook, reason), 0))?;
+        let sum = |total: Counter, bytes: &[u8; 16]| {
+            let one: Counter = bytemuck::must_cast(*bytes);
+            Counter { packets: total.packets + one.packets, bytes: total.bytes + one.bytes }
+        };
+        Ok(values.iter().fold(Counter::default(), sum))
+    }
+
+    /// Events of a kind that were not sent.
+    pub fn suppressed(&self, kind: EventKind) -> Result<u64, MapsError> {
+        let values = access("BUCKETS", "read a bucket", self.buckets.get(&(kind as u32), 0))?;
+        Ok(values.iter().map(|bytes| bytemuck::must_cast::<[u8; 16], Bucket>(*bytes).suppressed).sum())
+    }
+}
+
+/// The ring buffer of events.
+pub fn take_events(ebpf: &mut Ebpf) -> Result<RingBuf<MapData>, MapsError> {
+    take(ebpf, "EVENTS")
+}
+
+/// An event as it lies in the ring buffer; `None` for a record of another size.
+pub fn event(bytes: &[u8]) -> Option<Event> {
+    bytemuck::try_pod_read_unaligned(bytes).ok()
+}
+
+/// Pins the endpoints in the place of an earlier daemon's, so that the next daemon can read them.
+/// To be called before [`Maps::take`].
+pub fn pin_endpoints(ebpf: &Ebpf, directory: &Path) -> Result<(), MapsError> {
+    let path = directory.join(ENDPOINTS);
+    let map = ebpf.map(ENDPOINTS).ok_or(MapsError::NoMap(ENDPOINTS))?;
+    // Where there is none there is nothing to replace.
+    let _ = std::fs::remove_file(&path);
+    map.pin(&path).map_err(|source| MapsError::Pin { name: ENDPOINTS, path, source })
+}
+
+/// The endpoints in a pinned map: those of an earlier daemon, by ifindex. Empty when there is none.
+pub fn pinned_endpoints(directory: &Path) -> Vec<(u32, Endpoint)> {
+    let Ok(data) = MapData::from_pin(directory.join(ENDPOINTS)) else { return Vec::new() };
+    let Ok(map) = Array::<_, [u8; 64]>::try_from(Map::Array(data)) else { return Vec::new() };
+    (0..limits::NEAR_ENDPOINTS)
+        .filter_map(|ifindex| Some((ifindex, bytemuck::must_cast::<[u8; 64], Endpoint>(map.get(&ifindex, 0).ok()?))))
+        .filter(|(_, endpoint)| endpoint.id != 0)
+        .collect()
+}
+
+fn take<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, MapsError> {
+    let map = ebpf.take_map(name).ok_or(MapsError::NoMap(name))?;
+    T::try_from(map).map_err(|source| MapsError::Kind { name, source })
+}
+
+fn access<T>(name: &'static str, what: &'static str, result: Result<T, MapError>) -> Result<T, MapsError> {
+    result.map_err(|source| MapsError::Access { name, what, source })
+}
+
+fn gone_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+    match result {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn v4_key(net: ipnet::Ipv4Net) -> Key<[u8; 4]> {
+    Key::new(u32::from(net.prefix_len()), net.network().octets())
+}
+
+fn v6_key(net: ipnet::Ipv6Net) -> Key<[u8; 16]> {
+    Key::new(u32::from(net.prefix_len()), net.network().octets())
+}
