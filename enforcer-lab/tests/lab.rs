@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -214,4 +215,74 @@ fn what_a_killed_process_left_is_swept_by_the_next_lab() {
     std::fs::rename(&made, &dead).unwrap();
     let _lab = Lab::new(Shape::Ptp, Families::V4).unwrap();
     assert!(!dead.exists());
+}
+
+/// Stands for a daemon: writes what it was started with, and where, and waits.
+const PLAY: &str = r#"#!/bin/sh
+case "$1" in
+run) echo "$@"; ip -o link show dev uplink0; trap 'echo told to end; exit 7' TERM
+     while :; do sleep 0.01; done;;
+status) echo "ready: $*";;
+*) echo "no such verb" >&2; exit 2;;
+esac
+"#;
+
+fn play(lab: &Lab) -> PathBuf {
+    let program = lab.home().join("play");
+    std::fs::write(&program, PLAY).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    program
+}
+
+fn wait_for(what: &str, log: impl Fn() -> String) {
+    let end = std::time::Instant::now() + LONG;
+    while !log().contains(what) {
+        assert!(
+            std::time::Instant::now() < end,
+            "no {what:?} in {:?}",
+            log()
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_daemon_runs_inside_the_node_with_the_labs_directories() {
+    let lab = Lab::new(Shape::Ptp, Families::V4).unwrap();
+    let daemon = lab.start(&play(&lab), "--hook clsact").unwrap();
+    // Only the node has this link.
+    wait_for("uplink0@", || daemon.log());
+    for directory in [lab.manifests(), lab.netns_dir(), lab.bpffs()] {
+        assert!(
+            daemon.log().contains(directory.to_str().unwrap()),
+            "{}",
+            daemon.log()
+        );
+    }
+    assert!(daemon.log().contains("--hook clsact"));
+    daemon.wait_ready(LONG).unwrap();
+    let ended = daemon.stop(LONG).unwrap().unwrap();
+    assert_eq!(ended.code(), Some(7));
+}
+
+#[test]
+fn a_question_that_fails_is_reported_with_the_daemons_log() {
+    let lab = Lab::new(Shape::Ptp, Families::V4).unwrap();
+    let daemon = lab.start(&play(&lab), "").unwrap();
+    wait_for("uplink0@", || daemon.log());
+    let error = daemon.ask(&["dance"]).unwrap_err().to_string();
+    assert!(
+        error.contains("no such verb") && error.contains("uplink0@"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_daemon_that_is_dropped_is_gone() {
+    let lab = Lab::new(Shape::Ptp, Families::V4).unwrap();
+    let daemon = lab.start(&play(&lab), "").unwrap();
+    let process = PathBuf::from(format!("/proc/{}", daemon.id()));
+    assert!(process.exists());
+    drop(daemon);
+    assert!(!process.exists());
 }

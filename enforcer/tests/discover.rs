@@ -325,3 +325,62 @@ fn a_link_that_goes_is_seen_at_once() {
         |links| links.namespaces[0].links.is_empty(),
     );
 }
+
+#[test]
+fn discovery_does_not_wake_its_own_watcher_again_and_again() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.plug(&web, "vethweb");
+    let netns = Netns::open(node.netns.path()).unwrap();
+    let wakes = netns.run(|| count_wakes(&node.netns_dir)).unwrap();
+    // The first discovery gives the namespace a number, which is one event; other programs of this
+    // machine may mount namespaces meanwhile. A loop would be some twenty.
+    assert!(wakes < 8, "{wakes}");
+}
+
+fn count_wakes(directory: &Path) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let watcher = Watcher::start(directory).unwrap();
+        let mut wakes = 0;
+        let end = tokio::time::Instant::now() + Duration::from_millis(500);
+        loop {
+            scan(directory).unwrap();
+            if tokio::time::timeout_at(end, watcher.changed())
+                .await
+                .is_err()
+            {
+                return wakes;
+            }
+            wakes += 1;
+        }
+    })
+}
+
+#[test]
+fn a_node_full_of_pods_is_discovered_in_a_fraction_of_a_second() {
+    let node = Node::new();
+    let pods: Vec<_> = (0..60)
+        .map(|number| {
+            let pod = node.pod(&format!("pod{number}"));
+            node.plug(&pod, &format!("veth{number}"));
+            pod
+        })
+        .collect();
+    let start = Instant::now();
+    let links = node.scan();
+    let took = start.elapsed();
+    assert_eq!(
+        links
+            .namespaces
+            .iter()
+            .map(|one| one.links.len())
+            .sum::<usize>(),
+        pods.len()
+    );
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    println!("{} pods in {took:?}", pods.len());
+}

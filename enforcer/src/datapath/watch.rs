@@ -9,7 +9,7 @@
 //! Start the watcher before the first discovery; then nothing can be missed between the two.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -144,12 +144,28 @@ fn drain(socket: &Socket) -> io::Result<()> {
     }
 }
 
-/// The kernel reports a change of the mounts as an error condition with priority data.
+/// The kernel reports a change of the mounts as an error condition with priority data. On a busy
+/// node most of them are of containers' file systems, so only those of namespaces are news.
 async fn follow_mounts(mounts: AsyncFd<File>, news: Arc<Notify>) {
+    let mut before = namespace_mounts(mounts.get_ref());
     while let Ok(mut ready) = mounts.ready(Interest::PRIORITY | Interest::ERROR).await {
         ready.clear_ready_matching(Ready::ALL);
-        news.notify_one();
+        let now = namespace_mounts(mounts.get_ref());
+        // What cannot be read may be anything.
+        if now.is_err() || now.as_ref().ok() != before.as_ref().ok() {
+            news.notify_one();
+        }
+        before = now;
     }
+}
+
+/// The lines of the mount table that are namespaces.
+fn namespace_mounts(mut table: &File) -> io::Result<Vec<String>> {
+    let mut text = String::new();
+    table.rewind()?;
+    table.read_to_string(&mut text)?;
+    let lines = text.lines().filter(|line| line.contains(" - nsfs "));
+    Ok(lines.map(str::to_owned).collect())
 }
 
 /// A directory that is watched. A new one in an old one's place has another inode.
