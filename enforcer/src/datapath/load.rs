@@ -8,6 +8,7 @@ use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use enforcer_common::abi::Direction;
 use nix::time::{ClockId, clock_getres};
 
+use super::attach::program_name;
 use super::maps::LASTING;
 
 /// The BPF object that this binary carries; empty when it was built without one.
@@ -54,14 +55,6 @@ pub struct LoadOptions {
     pub events_per_second: Option<u32>,
     /// Every packet leaves a line in the log.
     pub trace: bool,
-}
-
-/// Name of the program for a hook.
-pub const fn program_name(hook: Direction) -> &'static str {
-    match hook {
-        Direction::Ingress => "to_pod",
-        Direction::Egress => "from_pod",
-    }
 }
 
 /// Loads maps and programs; nothing is attached yet.

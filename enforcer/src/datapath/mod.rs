@@ -6,7 +6,10 @@
 //! - [`matching`]: which link belongs to which pod (pure);
 //! - [`watch`]: says when to discover again;
 //! - [`bpffs`]: the file system for what outlives the daemon;
-//! - [`attach`]: programs on links.
+//! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`attach`]: programs on links;
+//! - [`writer`]: the only one that writes: operations of the compiler and links of pods in, maps and
+//!   programs out.
 
 pub mod attach;
 pub mod bpffs;
@@ -17,5 +20,6 @@ pub mod matching;
 pub mod netlink;
 pub mod netns;
 pub mod watch;
+pub mod writer;
 
 pub use load::OBJECT;

@@ -1,0 +1,355 @@
+//! The only one that writes to the kernel: operations of the compiler and links of pods in, maps
+//! and attached programs out.
+
+mod numbering;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
+use enforcer_common::abi::{ABI_VERSION, Direction, Endpoint};
+use enforcer_policy::model::PodKey;
+use enforcer_policy::tables::{Op, Tables};
+
+use super::attach::{AttachError, Attacher, Hook, Place};
+use super::bpffs::{self, BpffsError};
+use super::load::{self, LoadError, LoadOptions};
+use super::maps::{self, Maps, MapsError};
+use super::matching::Matching;
+use numbering::Numbering;
+
+/// Why the datapath cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// No BPF file system.
+    #[error(transparent)]
+    Bpffs(#[from] BpffsError),
+    /// The programs cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The maps cannot be used.
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    /// Attaching does not work at all.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The directory of pins cannot be made or removed.
+    #[error("cannot use the directory of pins {}: {source}", path.display())]
+    Pins {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What the operator chose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Directory of pins, on a BPF file system; one is mounted where there is none.
+    pub bpffs: PathBuf,
+    /// Which hook to attach to.
+    pub hook: Hook,
+    /// Report what policy would drop, and let it pass.
+    pub audit: bool,
+    /// What passes at a link before its pod is known: nothing, or everything.
+    pub pending_deny: bool,
+    /// How to load.
+    pub load: LoadOptions,
+}
+
+/// Whose link it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Owner {
+    Pod(PodKey),
+    Pending,
+}
+
+/// A link that programs are attached to.
+#[derive(Clone, Debug)]
+struct Link {
+    owner: Owner,
+    name: String,
+    place: Place,
+}
+
+/// The kernel side of the daemon.
+pub struct Writer {
+    // The programs live in it.
+    ebpf: Ebpf,
+    maps: Maps,
+    attacher: Attacher,
+    numbering: Numbering,
+    options: Options,
+    pins: PathBuf,
+    /// Endpoints as the compiler has them.
+    endpoints: BTreeMap<PodKey, Endpoint>,
+    links: BTreeMap<u32, Link>,
+    /// Links that could not be attached to, and why.
+    failures: BTreeMap<u32, (Option<PodKey>, String)>,
+    /// A write failed: every endpoint denies until everything has been written again.
+    broken: Option<String>,
+}
+
+impl Writer {
+    /// Loads programs and maps. Nothing is attached, and what an earlier daemon attached goes on
+    /// as it was until [`Writer::follow`] replaces it link by link.
+    pub fn start(mut options: Options) -> Result<Self, WriterError> {
+        if let Some(mounted) = bpffs::ensure(&options.bpffs)? {
+            tracing::info!(path = %mounted.display(), "mounted a BPF file system");
+        }
+        let pins = options.bpffs.join(format!("v{ABI_VERSION}"));
+        std::fs::create_dir_all(&pins).map_err(|source| WriterError::Pins { path: pins.clone(), source })?;
+        let earlier = maps::pinned_endpoints(&pins);
+        options.load.lasting = Some(pins.clone());
+        let mut ebpf = load::load(&options.load)?;
+        maps::pin_endpoints(&ebpf, &pins)?;
+        let maps = Maps::take(&mut ebpf)?;
+        let attacher = Attacher::new(options.hook, &options.bpffs)?;
+        Ok(Self {
+            ebpf,
+            maps,
+            attacher,
+            numbering: Numbering::after(earlier),
+            options,
+            pins,
+            endpoints: BTreeMap::new(),
+            links: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            broken: None,
+        })
+    }
+
+    /// The ring buffer of events; can be taken once.
+    pub fn take_events(&mut self) -> Result<RingBuf<MapData>, MapsError> {
+        maps::take_events(&mut self.ebpf)
+    }
+
+    /// The maps, for reading.
+    pub fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
+    /// Does the operations in their order. Where one fails, every isolated endpoint falls to deny,
+    /// because nobody can say which verdicts the kernel has; `tables`, what the operations lead to,
+    /// is then written as a whole, at once and again at every call, until that succeeds.
+    pub fn apply(&mut self, ops: &[Op], tables: &Tables) {
+        let done = ops.iter().try_for_each(|op| self.write(op));
+        if let Err(error) = done {
+            tracing::error!(%error, "a map write failed; isolated endpoints deny everything until it succeeds");
+            self.broken = Some(error.to_string());
+        }
+        if self.broken.is_some() {
+            self.rewrite(tables);
+        }
+    }
+
+    fn rewrite(&mut self, tables: &Tables) {
+        self.endpoints.clone_from(&tables.endpoints);
+        let pods: Vec<PodKey> = self.endpoints.keys().cloned().collect();
+        for pod in &pods {
+            // Failing here leaves the endpoint as it is; the error is the one already reported.
+            let _ = self.write_endpoint(pod);
+        }
+        match self.write_all(tables) {
+            Err(error) => self.broken = Some(error.to_string()),
+            Ok(()) => {
+                tracing::info!("all tables written again; endpoints are back in force");
+                self.broken = None;
+                for pod in &pods {
+                    if let Err(error) = self.write_endpoint(pod) {
+                        self.broken = Some(error.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_all(&mut self, tables: &Tables) -> Result<(), MapsError> {
+        self.maps.put_ports(0, &tables.ports)?;
+        for (key, verdict) in &tables.verdicts {
+            self.maps.put_verdict(*key, *verdict)?;
+        }
+        for (net, peer) in &tables.cidrs {
+            self.maps.put_cidr(*net, *peer)?;
+        }
+        for (address, peer) in &tables.addresses {
+            self.maps.put_address(*address, *peer)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, op: &Op) -> Result<(), MapsError> {
+        match op {
+            Op::PutPorts(offset, ranges) => self.maps.put_ports(*offset, ranges),
+            Op::PutVerdict(key, verdict) => self.maps.put_verdict(*key, *verdict),
+            Op::DeleteVerdict(key) => self.maps.delete_verdict(*key),
+            Op::PutAddress(address, peer) => self.maps.put_address(*address, *peer),
+            Op::DeleteAddress(address) => self.maps.delete_address(*address),
+            Op::PutCidr(net, peer) => self.maps.put_cidr(*net, *peer),
+            Op::DeleteCidr(net) => self.maps.delete_cidr(*net),
+            Op::PutEndpoint(pod, endpoint) => {
+                self.endpoints.insert(pod.clone(), *endpoint);
+                self.write_endpoint(pod)
+            }
+            Op::DeleteEndpoint(pod) => {
+                self.endpoints.remove(pod);
+                self.write_endpoint(pod)
+            }
+        }
+    }
+
+    /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
+    fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
+        let owner = Owner::Pod(pod.clone());
+        let links: Vec<u32> = self.links.iter().filter(|(_, link)| link.owner == owner).map(|(i, _)| *i).collect();
+        links.into_iter().try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
+    }
+
+    fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
+        let compiled = match owner {
+            Owner::Pod(pod) => self.endpoints.get(pod).copied(),
+            Owner::Pending => None,
+        };
+        let mut endpoint = match compiled {
+            Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
+            None => self.numbering.pending(ifindex),
+        };
+        if compiled.is_none() && self.options.pending_deny {
+            endpoint.flags |= Endpoint::DENY_ALL;
+        }
+        if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
+            endpoint.flags |= Endpoint::DENY_ALL;
+        }
+        if self.options.audit {
+            endpoint.flags |= Endpoint::AUDIT;
+        }
+        self.maps.put_endpoint(ifindex, &endpoint)
+    }
+
+    /// Attaches to the links of pods and to those whose pod is not known yet, and lets go of links
+    /// that are nobody's any more. The endpoint is always there before the program.
+    pub fn follow(&mut self, matching: &Matching) {
+        let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
+        for link in matching.unknown.iter().chain(matching.ambiguous.iter().map(|(link, _)| link)) {
+            wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
+        }
+        for (pod, links) in &matching.links {
+            for link in links {
+                wanted.insert(link.host_ifindex, (Owner::Pod(pod.clone()), link.host_name.clone()));
+            }
+        }
+        let gone: BTreeSet<u32> = self.links.keys().filter(|i| !wanted.contains_key(i)).copied().collect();
+        for ifindex in gone {
+            self.let_go(ifindex);
+        }
+        self.failures.clear();
+        for (ifindex, (owner, name)) in wanted {
+            if let Err(why) = self.hold(ifindex, &owner, name) {
+                tracing::warn!(ifindex, %why, "a link cannot be enforced");
+                let pod = match owner {
+                    Owner::Pod(pod) => Some(pod),
+                    Owner::Pending => None,
+                };
+                self.failures.insert(ifindex, (pod, why));
+            }
+        }
+    }
+
+    fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
+        let held = self.links.get(&ifindex);
+        if held.is_some_and(|link| link.owner == *owner && link.name == name) {
+            return Ok(());
+        }
+        let place = held.map(|link| link.place);
+        self.put_endpoint(ifindex, owner).map_err(|error| error.to_string())?;
+        let place = match place {
+            Some(place) => place,
+            None => self.attach(ifindex).map_err(|error| error.to_string())?,
+        };
+        match owner {
+            Owner::Pod(pod) => tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached"),
+            Owner::Pending => tracing::info!(link = name, ifindex, "link of an unknown pod attached as pending"),
+        }
+        self.links.insert(ifindex, Link { owner: owner.clone(), name, place });
+        Ok(())
+    }
+
+    fn attach(&mut self, ifindex: u32) -> Result<Place, WriterError> {
+        let mut place = Place::Tcx;
+        for direction in Direction::ALL {
+            let program = load::program(&mut self.ebpf, direction)?;
+            place = self.attacher.attach(program, ifindex, direction)?.place;
+        }
+        Ok(place)
+    }
+
+    fn let_go(&mut self, ifindex: u32) {
+        self.links.remove(&ifindex);
+        for direction in Direction::ALL {
+            if let Err(error) = self.attacher.detach(ifindex, direction) {
+                tracing::debug!(ifindex, %error, "nothing to detach");
+            }
+        }
+        if let Err(error) = self.maps.delete_endpoint(ifindex) {
+            tracing::warn!(ifindex, %error, "an endpoint stays behind");
+        }
+    }
+
+    /// Lets go of what an earlier daemon attached to and this one does not hold.
+    pub fn drop_leftovers(&mut self) {
+        let attachments = match self.attacher.attachments() {
+            Ok(attachments) => attachments,
+            Err(error) => return tracing::warn!(%error, "cannot list earlier attachments"),
+        };
+        let strangers: BTreeSet<u32> =
+            attachments.iter().map(|a| a.ifindex).filter(|i| !self.links.contains_key(i)).collect();
+        for ifindex in strangers {
+            self.let_go(ifindex);
+        }
+    }
+
+    /// Links by pod, with the name of the host's side and the hook.
+    pub fn links(&self) -> impl Iterator<Item = (Option<&PodKey>, u32, &str, Place)> {
+        self.links.iter().map(|(ifindex, link)| {
+            let pod = match &link.owner {
+                Owner::Pod(pod) => Some(pod),
+                Owner::Pending => None,
+            };
+            (pod, *ifindex, link.name.as_str(), link.place)
+        })
+    }
+
+    /// The pod of a link.
+    pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
+        match &self.links.get(&ifindex)?.owner {
+            Owner::Pod(pod) => Some(pod),
+            Owner::Pending => None,
+        }
+    }
+
+    /// Links that could not be attached to: whose they are, and why.
+    pub fn failures(&self) -> impl Iterator<Item = (u32, Option<&PodKey>, &str)> {
+        self.failures.iter().map(|(ifindex, (pod, why))| (*ifindex, pod.as_ref(), why.as_str()))
+    }
+
+    /// What keeps the tables from being in force, if anything.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// Detaches everything and removes all pins.
+    pub fn cleanup(mut self) -> Result<(), WriterError> {
+        self.attacher.cleanup()?;
+        remove_pins(&self.pins)
+    }
+}
+
+fn remove_pins(pins: &Path) -> Result<(), WriterError> {
+    let failed = |source| WriterError::Pins { path: pins.to_owned(), source };
+    for entry in std::fs::read_dir(pins).map_err(failed)? {
+        std::fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+    }
+    std::fs::remove_dir(pins).map_err(failed)
+}
