@@ -307,7 +307,12 @@ fn cleanup_leaves_nothing_of_ours() {
     let node = Node::new();
     for hook in [Hook::Tcx, Hook::Clsact] {
         node.attach(hook).unwrap();
-        node.within(|| Attacher::new(hook, &node.bpffs).unwrap().cleanup().unwrap());
+        node.within(|| {
+            let mut attacher = Attacher::new(hook, &node.bpffs).unwrap();
+            attacher.cleanup().unwrap();
+            // And may be repeated.
+            attacher.cleanup().unwrap();
+        });
         assert_eq!(node.tcx(TcAttachType::Egress), [] as [u32; 0]);
         assert_eq!(node.clsact("egress"), "");
         assert!(!node.bpffs.join("links").exists());
