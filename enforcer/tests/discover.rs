@@ -384,3 +384,28 @@ fn a_node_full_of_pods_is_discovered_in_a_fraction_of_a_second() {
     assert!(took < Duration::from_millis(500), "{took:?}");
     println!("{} pods in {took:?}", pods.len());
 }
+
+#[test]
+fn news_are_kept_for_a_daemon_that_was_busy_or_stopped_waiting() {
+    let node = Node::new();
+    let netns = Netns::open(node.netns.path()).unwrap();
+    let told = netns.run(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let watcher = Watcher::start(&node.netns_dir).unwrap();
+            node.netns.ip("address add 10.9.9.9/32 dev lo").unwrap();
+            // As `select!` does when another branch is ready first.
+            for _ in 0..3 {
+                let waiting = tokio::time::timeout(Duration::from_millis(3), watcher.changed());
+                if waiting.await.is_ok() {
+                    return true;
+                }
+            }
+            tokio::time::timeout(SOON, watcher.changed()).await.is_ok()
+        })
+    });
+    assert!(told.unwrap());
+}

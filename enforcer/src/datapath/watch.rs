@@ -55,7 +55,7 @@ pub enum WatchError {
 /// A running watcher; it ends when dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    news: Arc<Notify>,
+    gathered: Arc<Notify>,
     /// Aborted on drop.
     _tasks: JoinSet<()>,
 }
@@ -76,19 +76,28 @@ impl Watcher {
         tasks.spawn(follow_netlink(netlink, news.clone()));
         tasks.spawn(follow_mounts(mounts, news.clone()));
         tasks.spawn(directory.follow());
+        let gathered = Arc::new(Notify::new());
+        tasks.spawn(gather(news, gathered.clone()));
         Ok(Self {
-            news,
+            gathered,
             _tasks: tasks,
         })
     }
 
-    /// Waits until something has changed since the last call returned, and then 15 ms more for what
-    /// belongs to it. The first call also returns when something changed before it.
+    /// Waits until something has changed since the last call returned, and 15 ms more for what
+    /// belongs to it. The first call also returns when something changed before it. Nothing is lost
+    /// when the future is dropped before it is ready.
     pub async fn changed(&self) {
-        self.news.notified().await;
+        self.gathered.notified().await;
+    }
+}
+
+/// Makes one piece of news of those that come together.
+async fn gather(news: Arc<Notify>, gathered: Arc<Notify>) {
+    loop {
+        news.notified().await;
         tokio::time::sleep(GATHER).await;
-        // What came meanwhile is covered by the discovery that follows.
-        futures_util::FutureExt::now_or_never(self.news.notified());
+        gathered.notify_one();
     }
 }
 
