@@ -42,7 +42,7 @@ pub fn network_policy(object: &NetworkPolicy) -> Result<Policy, Vec<Invalid>> {
     let directions = policy_types(spec, &mut invalid);
     let rules = entries(spec)
         .into_iter()
-        .flat_map(|(direction, entries)| {
+        .filter_map(|(direction, entries)| {
             let rules = lower(&entries, direction, &subject, &namespace, &mut invalid);
             directions.contains(&direction).then_some(rules)
         })

@@ -100,11 +100,13 @@ impl Writer {
             tracing::info!(path = %mounted.display(), "mounted a BPF file system");
         }
         let pins = options.bpffs.join(format!("v{ABI_VERSION}"));
-        std::fs::create_dir_all(&pins).map_err(|source| WriterError::Pins { path: pins.clone(), source })?;
+        std::fs::create_dir_all(&pins).map_err(|source| WriterError::Pins {
+            path: pins.clone(),
+            source,
+        })?;
         let earlier = maps::pinned_endpoints(&pins);
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
-        maps::pin_endpoints(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let attacher = Attacher::new(options.hook, &options.bpffs)?;
         Ok(Self {
@@ -203,8 +205,15 @@ impl Writer {
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
         let owner = Owner::Pod(pod.clone());
-        let links: Vec<u32> = self.links.iter().filter(|(_, link)| link.owner == owner).map(|(i, _)| *i).collect();
-        links.into_iter().try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
+        let links: Vec<u32> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.owner == owner)
+            .map(|(i, _)| *i)
+            .collect();
+        links
+            .into_iter()
+            .try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
@@ -232,15 +241,27 @@ impl Writer {
     /// that are nobody's any more. The endpoint is always there before the program.
     pub fn follow(&mut self, matching: &Matching) {
         let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
-        for link in matching.unknown.iter().chain(matching.ambiguous.iter().map(|(link, _)| link)) {
+        for link in matching
+            .unknown
+            .iter()
+            .chain(matching.ambiguous.iter().map(|(link, _)| link))
+        {
             wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
         }
         for (pod, links) in &matching.links {
             for link in links {
-                wanted.insert(link.host_ifindex, (Owner::Pod(pod.clone()), link.host_name.clone()));
+                wanted.insert(
+                    link.host_ifindex,
+                    (Owner::Pod(pod.clone()), link.host_name.clone()),
+                );
             }
         }
-        let gone: BTreeSet<u32> = self.links.keys().filter(|i| !wanted.contains_key(i)).copied().collect();
+        let gone: BTreeSet<u32> = self
+            .links
+            .keys()
+            .filter(|i| !wanted.contains_key(i))
+            .copied()
+            .collect();
         for ifindex in gone {
             self.let_go(ifindex);
         }
@@ -263,16 +284,30 @@ impl Writer {
             return Ok(());
         }
         let place = held.map(|link| link.place);
-        self.put_endpoint(ifindex, owner).map_err(|error| error.to_string())?;
+        self.put_endpoint(ifindex, owner)
+            .map_err(|error| error.to_string())?;
         let place = match place {
             Some(place) => place,
             None => self.attach(ifindex).map_err(|error| error.to_string())?,
         };
         match owner {
-            Owner::Pod(pod) => tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached"),
-            Owner::Pending => tracing::info!(link = name, ifindex, "link of an unknown pod attached as pending"),
+            Owner::Pod(pod) => {
+                tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached")
+            }
+            Owner::Pending => tracing::info!(
+                link = name,
+                ifindex,
+                "link of an unknown pod attached as pending"
+            ),
         }
-        self.links.insert(ifindex, Link { owner: owner.clone(), name, place });
+        self.links.insert(
+            ifindex,
+            Link {
+                owner: owner.clone(),
+                name,
+                place,
+            },
+        );
         Ok(())
     }
 
@@ -297,14 +332,24 @@ impl Writer {
         }
     }
 
-    /// Lets go of what an earlier daemon attached to and this one does not hold.
-    pub fn drop_leftovers(&mut self) {
+    /// Ends the take-over from an earlier daemon: lets go of what it attached to and this one does
+    /// not hold, and leaves this one's numbers to the next. Not before, so that a daemon that dies
+    /// half-way leaves the numbers that flows still have.
+    pub fn settle(&mut self) -> Result<(), WriterError> {
+        self.drop_leftovers();
+        Ok(self.maps.pin_endpoints(&self.pins)?)
+    }
+
+    fn drop_leftovers(&mut self) {
         let attachments = match self.attacher.attachments() {
             Ok(attachments) => attachments,
             Err(error) => return tracing::warn!(%error, "cannot list earlier attachments"),
         };
-        let strangers: BTreeSet<u32> =
-            attachments.iter().map(|a| a.ifindex).filter(|i| !self.links.contains_key(i)).collect();
+        let strangers: BTreeSet<u32> = attachments
+            .iter()
+            .map(|a| a.ifindex)
+            .filter(|i| !self.links.contains_key(i))
+            .collect();
         for ifindex in strangers {
             self.let_go(ifindex);
         }
@@ -331,7 +376,9 @@ impl Writer {
 
     /// Links that could not be attached to: whose they are, and why.
     pub fn failures(&self) -> impl Iterator<Item = (u32, Option<&PodKey>, &str)> {
-        self.failures.iter().map(|(ifindex, (pod, why))| (*ifindex, pod.as_ref(), why.as_str()))
+        self.failures
+            .iter()
+            .map(|(ifindex, (pod, why))| (*ifindex, pod.as_ref(), why.as_str()))
     }
 
     /// What keeps the tables from being in force, if anything.
@@ -347,7 +394,10 @@ impl Writer {
 }
 
 fn remove_pins(pins: &Path) -> Result<(), WriterError> {
-    let failed = |source| WriterError::Pins { path: pins.to_owned(), source };
+    let failed = |source| WriterError::Pins {
+        path: pins.to_owned(),
+        source,
+    };
     for entry in std::fs::read_dir(pins).map_err(failed)? {
         std::fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
     }

@@ -1,0 +1,25 @@
+//! A directory (or file) of manifests as the source of objects.
+//!
+//! ```text
+//! files ─→ yaml (located tree) ─→ identify ─→ typed (k8s-openapi) ─→ enforcer_policy::{api, lower} ─→ Object
+//! ```
+//!
+//! Every stage adds [`Problem`](super::problem::Problem)s with file, line and field; an object with
+//! an error is not taken, and [`ManifestSource`] keeps its last good version.
+
+mod fields;
+mod files;
+mod identify;
+pub(crate) mod load;
+mod object;
+pub(crate) mod read;
+mod source;
+mod spelling;
+mod typed;
+mod watch;
+mod wording;
+pub(crate) mod yaml;
+
+pub use object::{Kind, Object, ObjectKey};
+pub use source::{ManifestSource, Snapshot};
+pub use watch::{Watch, WatchError};

@@ -1,0 +1,121 @@
+//! What a manifest can describe.
+
+use std::fmt;
+use std::sync::Arc;
+
+use enforcer_policy::model::{Cluster, Namespace, Node, Pod, PodKey};
+use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
+
+/// The kinds of objects that matter to policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `v1` Node.
+    Node,
+    /// `v1` Namespace.
+    Namespace,
+    /// `v1` Pod.
+    Pod,
+    /// `networking.k8s.io/v1` NetworkPolicy.
+    NetworkPolicy,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Node, Self::Namespace, Self::Pod, Self::NetworkPolicy];
+
+    /// Its `kind`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::Pod => "Pod",
+            Self::NetworkPolicy => "NetworkPolicy",
+        }
+    }
+
+    /// Its `apiVersion`.
+    pub const fn api_version(self) -> &'static str {
+        match self {
+            Self::Node | Self::Namespace | Self::Pod => "v1",
+            Self::NetworkPolicy => "networking.k8s.io/v1",
+        }
+    }
+
+    /// Whether its objects live in namespaces.
+    pub const fn is_namespaced(self) -> bool {
+        matches!(self, Self::Pod | Self::NetworkPolicy)
+    }
+}
+
+/// The name of an object among all kinds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace, when the kind has one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    pub(crate) fn pod_key(&self) -> PodKey {
+        PodKey {
+            namespace: self.namespace.clone().unwrap_or_default(),
+            name: self.name.clone(),
+        }
+    }
+
+    pub(crate) fn policy_key(&self) -> PolicyKey {
+        PolicyKey {
+            kind: PolicyKind::NetworkPolicy,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// `NetworkPolicy default/db-policy`.
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind.name())?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// An object, validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A node.
+    Node(Node),
+    /// A namespace.
+    Namespace(Namespace),
+    /// A pod.
+    Pod(Pod),
+    /// A policy.
+    Policy(Arc<Policy>),
+}
+
+impl Object {
+    /// Puts it into `cluster` under its name.
+    pub(crate) fn insert_into(&self, key: &ObjectKey, cluster: &mut Cluster) {
+        match self {
+            Self::Node(node) => drop(cluster.nodes.insert(key.name.clone(), node.clone())),
+            Self::Namespace(namespace) => {
+                let namespaces = &mut cluster.namespaces;
+                drop(namespaces.insert(key.name.clone(), namespace.clone()));
+            }
+            Self::Pod(pod) => drop(cluster.pods.insert(key.pod_key(), pod.clone())),
+            Self::Policy(policy) => {
+                drop(
+                    cluster
+                        .policies
+                        .insert(key.policy_key(), Arc::clone(policy)),
+                );
+            }
+        }
+    }
+}

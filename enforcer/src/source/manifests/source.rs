@@ -1,0 +1,146 @@
+//! The source that the daemon reads again and again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use enforcer_policy::model::Cluster;
+
+use super::load::{Loaded, load};
+use super::object::{Object, ObjectKey};
+use super::watch::{Watch, WatchError};
+use crate::source::problem::Problem;
+
+/// A directory (or file) of manifests, and what was last good in it.
+///
+/// A mistake changes nothing that is in force: an object whose new text is wrong stays as it was
+/// last read, as do all objects of a file when nobody can tell which of them its mistake hides.
+#[derive(Debug)]
+pub struct ManifestSource {
+    root: PathBuf,
+    good: BTreeMap<ObjectKey, Kept>,
+}
+
+/// An object and the file that it was last read from.
+#[derive(Clone, Debug)]
+struct Kept {
+    file: Arc<Path>,
+    object: Object,
+}
+
+/// What is to be in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// All objects, each in its last good version.
+    pub cluster: Cluster,
+    /// What is wrong now, by file and line; gone when mended.
+    pub problems: Vec<Problem>,
+    /// How many files were read.
+    pub files: usize,
+    /// How many objects were of kinds that do not matter here.
+    pub ignored: usize,
+}
+
+impl ManifestSource {
+    /// A source that has read nothing yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            good: BTreeMap::new(),
+        }
+    }
+
+    /// Reads everything anew.
+    pub fn reload(&mut self) -> Snapshot {
+        let loaded = load(std::slice::from_ref(&self.root));
+        self.good = self.next(&loaded);
+        let mut cluster = Cluster::default();
+        for (key, kept) in &self.good {
+            kept.object.insert_into(key, &mut cluster);
+        }
+        Snapshot {
+            cluster,
+            problems: loaded.problems,
+            files: loaded.files,
+            ignored: loaded.ignored,
+        }
+    }
+
+    /// A stream of "something changed below the root".
+    ///
+    /// # Errors
+    /// When the system refuses to watch.
+    pub fn watch(&self) -> Result<Watch, WatchError> {
+        Watch::new(&self.root)
+    }
+
+    fn next(&self, loaded: &Loaded) -> BTreeMap<ObjectKey, Kept> {
+        let good = loaded.good().into_iter();
+        let mut next: BTreeMap<_, _> = good
+            .filter_map(|(key, document)| {
+                let file = Arc::clone(&document.file);
+                let object = document.object.clone()?;
+                Some((key.clone(), Kept { file, object }))
+            })
+            .collect();
+        let mistakes = Mistakes::new(loaded);
+        for (key, kept) in &self.good {
+            let gone = !next.contains_key(key);
+            if mistakes.spoil(key, kept) || (gone && mistakes.may_hide(key, kept)) {
+                next.insert(key.clone(), kept.clone());
+            }
+        }
+        next
+    }
+}
+
+/// What could not be taken, by what is known of it.
+#[derive(Default)]
+struct Mistakes<'a> {
+    /// Objects by file that have a good version there.
+    good: HashSet<(&'a ObjectKey, &'a Path)>,
+    /// Objects by file that have a wrong version there.
+    wrong: HashSet<(&'a ObjectKey, &'a Path)>,
+    /// Objects that have a wrong version anywhere.
+    keys: HashSet<&'a ObjectKey>,
+    /// Files with something that could be any object.
+    files: HashSet<&'a Path>,
+    /// Files and folders that could not be read.
+    unread: &'a [PathBuf],
+}
+
+impl<'a> Mistakes<'a> {
+    fn new(loaded: &'a Loaded) -> Self {
+        let unread = loaded.unread.as_slice();
+        let mut mistakes = Self {
+            unread,
+            ..Self::default()
+        };
+        for document in &loaded.documents {
+            let file = &*document.file;
+            match (&document.key, &document.object) {
+                (Some(key), Some(_)) => drop(mistakes.good.insert((key, file))),
+                (Some(key), None) => {
+                    mistakes.wrong.insert((key, file));
+                    mistakes.keys.insert(key);
+                }
+                (None, _) => drop(mistakes.files.insert(file)),
+            }
+        }
+        mistakes
+    }
+
+    /// Whether the object is still in its file, and wrong there: then no other file's version takes
+    /// its place meanwhile.
+    fn spoil(&self, key: &ObjectKey, kept: &Kept) -> bool {
+        let here = (key, &*kept.file);
+        self.wrong.contains(&here) && !self.good.contains(&here)
+    }
+
+    /// Whether a mistake may be what became of an object that is not found any more.
+    fn may_hide(&self, key: &ObjectKey, kept: &Kept) -> bool {
+        self.keys.contains(key)
+            || self.files.contains(&*kept.file)
+            || self.unread.iter().any(|path| kept.file.starts_with(path))
+    }
+}
