@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-// TODO pub mod coverage;
-// TODO pub mod generate;
+pub mod coverage;
+pub mod generate;
 pub mod objects;
 pub mod scenario;

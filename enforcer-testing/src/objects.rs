@@ -1,5 +1,7 @@
 //! Manifests, as JSON values, to API objects.
 
+use std::collections::BTreeSet;
+
 use enforcer_policy::oracle::Objects;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{Metadata, NamespaceResourceScope};
@@ -28,16 +30,28 @@ pub enum ManifestError {
         /// The path of the field.
         field: String,
     },
+    /// The same object is there twice, so that one would hide the other.
+    #[error("{0} is there twice")]
+    Twice(String),
     /// What should be deleted is not written as `KIND NAMESPACE/NAME` or `KIND NAME`, or is not there.
     #[error("there is no {0} to delete")]
     NothingToDelete(String),
 }
 
-/// Adds the objects of the manifests; one of the same kind, namespace and name is replaced.
+/// Adds the objects of the manifests; those that are there already under the same kind, namespace
+/// and name are replaced.
 pub fn apply(objects: &mut Objects, manifests: &[Value]) -> Result<(), ManifestError> {
-    manifests
-        .iter()
-        .try_for_each(|manifest| apply_one(objects, manifest))
+    let mut seen = BTreeSet::new();
+    for manifest in manifests {
+        let metadata = &manifest["metadata"];
+        let namespace = metadata["namespace"].as_str().unwrap_or("default");
+        let name = format!("{} {namespace}/{}", manifest["kind"], metadata["name"]);
+        if !seen.insert(name.clone()) {
+            return Err(ManifestError::Twice(name));
+        }
+        apply_one(objects, manifest)?;
+    }
+    Ok(())
 }
 
 fn apply_one(objects: &mut Objects, manifest: &Value) -> Result<(), ManifestError> {

@@ -57,7 +57,8 @@ pub(super) fn is_selectable(pod: &Pod) -> bool {
 
 /// The node that the pod runs on.
 pub(super) fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref()
+    let name = pod.spec.as_ref()?.node_name.as_deref();
+    name.filter(|name| !name.is_empty())
 }
 
 /// The addresses of a pod, in the order of its status.
@@ -77,13 +78,14 @@ pub(super) fn pod_addresses(pod: &Pod) -> Vec<IpAddr> {
     addresses
 }
 
-/// The addresses of a node.
+/// The addresses of a node; its entries of other types are names.
 pub(super) fn node_addresses(node: &Node) -> Vec<IpAddr> {
     let status = node.status.as_ref();
     let entries = status.and_then(|status| status.addresses.as_deref());
     entries
         .unwrap_or_default()
         .iter()
+        .filter(|entry| ["InternalIP", "ExternalIP"].contains(&entry.type_.as_str()))
         .filter_map(|entry| entry.address.parse().ok())
         .collect()
 }
