@@ -63,7 +63,20 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
+    /// Nobody that is known (yet).
     Pending,
+    /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
+    /// policy that may be meant could forbid it.
+    Doubtful,
+}
+
+impl Owner {
+    fn pod(&self) -> Option<&PodKey> {
+        match self {
+            Self::Pod(pod) => Some(pod),
+            Self::Pending | Self::Doubtful => None,
+        }
+    }
 }
 
 /// A link that programs are attached to.
@@ -219,13 +232,14 @@ impl Writer {
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
         let compiled = match owner {
             Owner::Pod(pod) => self.endpoints.get(pod).copied(),
-            Owner::Pending => None,
+            Owner::Pending | Owner::Doubtful => None,
         };
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
             None => self.numbering.pending(ifindex),
         };
-        if compiled.is_none() && self.options.pending_deny {
+        let held = self.options.pending_deny || *owner == Owner::Doubtful;
+        if compiled.is_none() && held {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
@@ -241,12 +255,11 @@ impl Writer {
     /// that are nobody's any more. The endpoint is always there before the program.
     pub fn follow(&mut self, matching: &Matching) {
         let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
-        for link in matching
-            .unknown
-            .iter()
-            .chain(matching.ambiguous.iter().map(|(link, _)| link))
-        {
+        for link in &matching.unknown {
             wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
+        }
+        for (link, _) in &matching.ambiguous {
+            wanted.insert(link.host_ifindex, (Owner::Doubtful, link.host_name.clone()));
         }
         for (pod, links) in &matching.links {
             for link in links {
@@ -269,11 +282,7 @@ impl Writer {
         for (ifindex, (owner, name)) in wanted {
             if let Err(why) = self.hold(ifindex, &owner, name) {
                 tracing::warn!(ifindex, %why, "a link cannot be enforced");
-                let pod = match owner {
-                    Owner::Pod(pod) => Some(pod),
-                    Owner::Pending => None,
-                };
-                self.failures.insert(ifindex, (pod, why));
+                self.failures.insert(ifindex, (owner.pod().cloned(), why));
             }
         }
     }
@@ -298,6 +307,11 @@ impl Writer {
                 link = name,
                 ifindex,
                 "link of an unknown pod attached as pending"
+            ),
+            Owner::Doubtful => tracing::warn!(
+                link = name,
+                ifindex,
+                "several pods or namespaces have this link's address: nothing passes"
             ),
         }
         self.links.insert(
@@ -357,21 +371,14 @@ impl Writer {
 
     /// Links by pod, with the name of the host's side and the hook.
     pub fn links(&self) -> impl Iterator<Item = (Option<&PodKey>, u32, &str, Place)> {
-        self.links.iter().map(|(ifindex, link)| {
-            let pod = match &link.owner {
-                Owner::Pod(pod) => Some(pod),
-                Owner::Pending => None,
-            };
-            (pod, *ifindex, link.name.as_str(), link.place)
-        })
+        self.links
+            .iter()
+            .map(|(ifindex, link)| (link.owner.pod(), *ifindex, link.name.as_str(), link.place))
     }
 
     /// The pod of a link.
     pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
-        match &self.links.get(&ifindex)?.owner {
-            Owner::Pod(pod) => Some(pod),
-            Owner::Pending => None,
-        }
+        self.links.get(&ifindex)?.owner.pod()
     }
 
     /// Links that could not be attached to: whose they are, and why.
