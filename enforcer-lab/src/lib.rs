@@ -2,13 +2,33 @@
 //!
 //! The node is a namespace too, so nothing here touches the machine's own links, routes or
 //! settings, and any number of labs can run at a time. Needs root and iproute2.
+//!
+//! - [`Lab`]: the node, its pods and the world outside, and the directories for a daemon;
+//! - [`Namespace`]: one of these;
+//! - [`probe`]: what a client inside one sees;
+//! - [`serve`]: servers inside one;
+//! - [`Connection`]: a connection that stays open;
+//! - [`Wire`]: raw frames;
+//! - [`Daemon`]: the program under test, inside the node.
 
 #![forbid(unsafe_code)]
 
+mod connection;
+mod daemon;
 mod error;
-pub mod namespace;
+mod lab;
+mod namespace;
+pub mod probe;
+pub mod serve;
 mod sweep;
+mod wire;
 
+pub use connection::Connection;
+pub use daemon::Daemon;
 pub use error::LabError;
+pub use lab::{Families, Lab, Pod, Shape};
 pub use namespace::Namespace;
+pub use probe::{Outcome, Protocol};
+pub use serve::Server;
 pub use sweep::Home;
+pub use wire::Wire;

@@ -45,6 +45,8 @@ impl Namespace {
         for conf in ["all", "default"] {
             namespace.sysctl(&format!("net/ipv6/conf/{conf}/accept_dad"), "0")?;
         }
+        // Everybody may ping.
+        namespace.sysctl("net/ipv4/ping_group_range", "0 2147483647")?;
         Ok(namespace)
     }
 
@@ -100,6 +102,12 @@ impl Namespace {
             command: command(),
             output: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// Whether there is such a value below `/proc/sys`.
+    pub fn has_sysctl(&self, name: &str) -> Result<bool, LabError> {
+        let path = Path::new("/proc/sys").join(name);
+        self.run(|| Ok(path.exists()))
     }
 
     /// Sets a value below `/proc/sys`, given without that prefix.

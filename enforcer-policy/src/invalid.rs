@@ -35,7 +35,7 @@ pub enum Problem {
         /// What the API knows.
         known: &'static [&'static str],
     },
-    /// Not a CIDR such as 10.0.0.0/8 or 2001:db8::/32.
+    /// Not a CIDR such as `10.0.0.0/8` or `2001:db8::/32`.
     NotACidr(String),
     /// An `except` that is not strictly inside the `cidr` beside it.
     ExceptOutside {
@@ -74,7 +74,7 @@ pub enum Problem {
     BadName(String),
     /// More than the API takes.
     TooMany {
-        /// Of what, in the plural.
+        /// Of what, in the grammatical number of `most`.
         what: &'static str,
         /// How many it takes.
         most: usize,
@@ -171,7 +171,7 @@ impl fmt::Display for Problem {
                 needs: false,
             } => write!(f, "{operator} takes no values"),
             Self::BadName(text) => write!(f, "{text:?} is not a valid name"),
-            Self::TooMany { what, most } => write!(f, "has more than {most} {what}"),
+            Self::TooMany { what, most } => write!(f, "more than {most} {what}"),
             Self::Duplicate(text) => write!(f, "{text:?} is there already"),
         }
     }

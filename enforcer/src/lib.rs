@@ -1,7 +1,18 @@
 //! The daemon and its command line, as a library so that tests can reach every part.
+//!
+//! ```text
+//! source ─→ enforcer_policy ─→ datapath::writer ─→ kernel ─→ flow ─→ api ─→ cli
+//! ```
+//!
+//! [`daemon`] is the only place where the stages meet.
 
+#![forbid(unsafe_code)]
+
+pub mod api;
 pub mod cli;
+pub mod daemon;
 pub mod datapath;
+pub mod flow;
 pub mod lint;
 pub mod source;
 pub mod trace;

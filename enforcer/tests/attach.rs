@@ -1,24 +1,30 @@
 //! Attaching to real links. Needs root and a built BPF object.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aya::programs::tc::{NlOptions, TcAttachOptions};
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType};
-use aya::{Ebpf, EbpfLoader};
-use enforcer::datapath::attach::{
-    AttachError, Attached, Attacher, Attachment, Hook, Place, program_name,
-};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use enforcer::datapath::attach::{AttachError, Attached, Attacher, Attachment, Hook, Place};
 use enforcer::datapath::bpffs;
 use enforcer::datapath::netns::Netns;
 use enforcer_common::abi::Direction;
 use enforcer_lab::{Home, Namespace};
+
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
 
 /// The link that the tests attach to.
 const LINK: &str = "vethenf0";
 
 /// A node with one link and a BPF file system of its own.
 struct Node {
-    node: Namespace,
+    netns: Namespace,
+    /// How many daemons it has had.
+    daemons: AtomicUsize,
     bpffs: PathBuf,
     _home: Home,
 }
@@ -29,11 +35,13 @@ impl Node {
         let bpffs = home.path().join("bpf");
         let mounted = bpffs::ensure(&bpffs).unwrap();
         assert_eq!(mounted.as_deref(), Some(bpffs.as_path()));
-        let node = Namespace::create(home.path().join("node")).unwrap();
-        node.ip(&format!("link add {LINK} type veth peer vethenf1"))
+        let netns = Namespace::create(home.path().join("node")).unwrap();
+        netns
+            .ip(&format!("link add {LINK} type veth peer vethenf1"))
             .unwrap();
         Self {
-            node,
+            netns,
+            daemons: AtomicUsize::new(0),
             bpffs,
             _home: home,
         }
@@ -41,18 +49,33 @@ impl Node {
 
     /// Runs inside the node, as the daemon does.
     fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        Netns::open(self.node.path()).unwrap().run(work).unwrap()
+        Netns::open(self.netns.path()).unwrap().run(work).unwrap()
     }
 
     fn index(&self) -> u32 {
-        let line = self.node.ip(&format!("-o link show dev {LINK}")).unwrap();
+        let line = self.netns.ip(&format!("-o link show dev {LINK}")).unwrap();
         line.split(':').next().unwrap().parse().unwrap()
     }
 
-    /// Starts a daemon, so to speak: loads, attaches both programs, and ends.
+    /// Starts a daemon, so to speak: attaches both of its programs. Each has others than the one
+    /// before it.
     fn attach(&self, hook: Hook) -> Result<[Attached; 2], AttachError> {
         let ifindex = self.index();
-        self.within(|| attach(hook, &self.bpffs, ifindex))
+        let number = self.daemons.fetch_add(1, Ordering::Relaxed);
+        let object = &LOADED[number % LOADED.len()];
+        let mut object = object.lock().unwrap_or_else(PoisonError::into_inner);
+        let object: &mut Ebpf = &mut object;
+        self.within(|| attach(object, hook, &self.bpffs, ifindex))
+    }
+
+    /// Starts a daemon that ends after it attached both of its programs.
+    fn attach_and_end(&self, hook: Hook) -> Result<[Attached; 2], AttachError> {
+        let ifindex = self.index();
+        self.within(|| attach(&mut load(), hook, &self.bpffs, ifindex))
+    }
+
+    fn cleanup(&self, hook: Hook) {
+        self.within(|| Attacher::new(hook, &self.bpffs).unwrap().cleanup().unwrap());
     }
 
     fn attachments(&self) -> Vec<Attachment> {
@@ -74,7 +97,7 @@ impl Node {
     }
 
     fn clsact(&self, side: &str) -> String {
-        self.node
+        self.netns
             .command("tc", &format!("filter show dev {LINK} {side}"))
             .unwrap()
     }
@@ -87,8 +110,20 @@ impl Node {
     }
 }
 
+/// The programs of two daemons, loaded once: the verifier takes its time.
+static LOADED: LazyLock<[Mutex<Ebpf>; 2]> = LazyLock::new(|| [(), ()].map(|()| Mutex::new(load())));
+
 fn load() -> Ebpf {
-    let mut object = EbpfLoader::new().load(enforcer::datapath::OBJECT).unwrap();
+    assert!(
+        !OBJECT.is_empty(),
+        "no BPF object; run `cargo xtask build-ebpf`"
+    );
+    let mut loader = EbpfLoader::new();
+    // Attaching needs no room in the maps that are made in full at once.
+    for map in ["ENDPOINTS", "FLOWS_V4", "FLOWS_V6", "FRAGMENTS", "PORTS"] {
+        loader.map_max_entries(map, 64);
+    }
+    let mut object = loader.load(OBJECT).unwrap();
     for direction in Direction::ALL {
         program(&mut object, direction).load().unwrap();
     }
@@ -96,14 +131,22 @@ fn load() -> Ebpf {
 }
 
 fn program(object: &mut Ebpf, direction: Direction) -> &mut SchedClassifier {
-    let program = object.program_mut(program_name(direction)).unwrap();
+    let name = match direction {
+        Direction::Egress => "from_pod",
+        Direction::Ingress => "to_pod",
+    };
+    let program = object.program_mut(name).unwrap();
     program.try_into().unwrap()
 }
 
-fn attach(hook: Hook, bpffs: &Path, ifindex: u32) -> Result<[Attached; 2], AttachError> {
-    let mut object = load();
+fn attach(
+    object: &mut Ebpf,
+    hook: Hook,
+    bpffs: &Path,
+    ifindex: u32,
+) -> Result<[Attached; 2], AttachError> {
     let mut attacher = Attacher::new(hook, bpffs)?;
-    let mut one = |direction| attacher.attach(program(&mut object, direction), ifindex, direction);
+    let mut one = |direction| attacher.attach(program(object, direction), ifindex, direction);
     Ok([one(Direction::Egress)?, one(Direction::Ingress)?])
 }
 
@@ -133,7 +176,7 @@ fn replaced(place: Place) -> [Attached; 2] {
 #[test]
 fn tcx_links_outlive_the_process_that_made_them() {
     let node = Node::new();
-    assert_eq!(node.attach(Hook::Tcx).unwrap(), fresh(Place::Tcx));
+    assert_eq!(node.attach_and_end(Hook::Tcx).unwrap(), fresh(Place::Tcx));
     assert_eq!(node.attachments(), both(node.index(), Place::Tcx));
     assert_eq!(node.tcx(TcAttachType::Ingress).len(), 1);
     assert_eq!(node.tcx(TcAttachType::Egress).len(), 1);
@@ -142,7 +185,10 @@ fn tcx_links_outlive_the_process_that_made_them() {
 #[test]
 fn clsact_filters_outlive_the_process_that_made_them() {
     let node = Node::new();
-    assert_eq!(node.attach(Hook::Clsact).unwrap(), fresh(Place::Clsact));
+    assert_eq!(
+        node.attach_and_end(Hook::Clsact).unwrap(),
+        fresh(Place::Clsact)
+    );
     assert_eq!(node.attachments(), both(node.index(), Place::Clsact));
     assert!(
         node.clsact("ingress")
@@ -204,9 +250,9 @@ fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
     let node = Node::new();
     let ifindex = node.index();
     node.attach(Hook::Tcx).unwrap();
-    node.node.ip(&format!("link delete {LINK}")).unwrap();
+    node.netns.ip(&format!("link delete {LINK}")).unwrap();
     // The same index again, as the kernel does after a while.
-    node.node
+    node.netns
         .ip(&format!(
             "link add {LINK} index {ifindex} type veth peer vethenf1"
         ))
@@ -219,7 +265,7 @@ fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
 fn pins_of_devices_that_are_gone_are_swept_by_a_listing() {
     let node = Node::new();
     node.attach(Hook::Tcx).unwrap();
-    node.node.ip(&format!("link delete {LINK}")).unwrap();
+    node.netns.ip(&format!("link delete {LINK}")).unwrap();
     assert_eq!(node.pins().len(), 2);
     assert_eq!(node.attachments(), []);
     assert_eq!(node.pins(), [] as [&str; 0]);
@@ -229,7 +275,11 @@ fn pins_of_devices_that_are_gone_are_swept_by_a_listing() {
 fn a_link_that_is_not_there_is_said_to_be_gone() {
     let node = Node::new();
     for hook in [Hook::Auto, Hook::Tcx, Hook::Clsact] {
-        let error = node.within(|| attach(hook, &node.bpffs, 4711)).unwrap_err();
+        let mut object = LOADED[0].lock().unwrap_or_else(PoisonError::into_inner);
+        let object: &mut Ebpf = &mut object;
+        let error = node
+            .within(|| attach(object, hook, &node.bpffs, 4711))
+            .unwrap_err();
         assert!(matches!(error, AttachError::Gone(4711)), "{error}");
     }
 }
@@ -257,7 +307,12 @@ fn cleanup_leaves_nothing_of_ours() {
     let node = Node::new();
     for hook in [Hook::Tcx, Hook::Clsact] {
         node.attach(hook).unwrap();
-        node.within(|| Attacher::new(hook, &node.bpffs).unwrap().cleanup().unwrap());
+        node.within(|| {
+            let mut attacher = Attacher::new(hook, &node.bpffs).unwrap();
+            attacher.cleanup().unwrap();
+            // And may be repeated.
+            attacher.cleanup().unwrap();
+        });
         assert_eq!(node.tcx(TcAttachType::Egress), [] as [u32; 0]);
         assert_eq!(node.clsact("egress"), "");
         assert!(!node.bpffs.join("links").exists());
@@ -279,12 +334,7 @@ fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
     node.attach(Hook::Tcx).unwrap();
     let all = node.tcx(TcAttachType::Ingress);
     assert_eq!((all.len(), all[1]), (2, theirs[0]));
-    node.within(|| {
-        Attacher::new(Hook::Tcx, &node.bpffs)
-            .unwrap()
-            .cleanup()
-            .unwrap()
-    });
+    node.cleanup(Hook::Tcx);
     assert_eq!(node.tcx(TcAttachType::Ingress), theirs);
 }
 
@@ -292,7 +342,7 @@ fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
 fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
     let node = Node::new();
     let mut foreign = load();
-    node.node
+    node.netns
         .command("tc", &format!("qdisc add dev {LINK} clsact"))
         .unwrap();
     node.within(|| {
@@ -312,23 +362,18 @@ fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
     let all = node.clsact("ingress");
     let ours = all.find("enforcer_from_pod").unwrap();
     assert!(ours < all.rfind(" from_pod").unwrap(), "{all}");
-    node.within(|| {
-        Attacher::new(Hook::Clsact, &node.bpffs)
-            .unwrap()
-            .cleanup()
-            .unwrap()
-    });
+    node.cleanup(Hook::Clsact);
     assert_eq!(node.clsact("ingress"), theirs);
 }
 
 #[test]
 fn a_foreign_filter_of_another_kind_in_our_place_is_named_as_the_obstacle() {
     let node = Node::new();
-    node.node
+    node.netns
         .command("tc", &format!("qdisc add dev {LINK} clsact"))
         .unwrap();
     let filter = format!("filter add dev {LINK} ingress prio 1 protocol ip u32 match u32 0 0");
-    node.node.command("tc", &filter).unwrap();
+    node.netns.command("tc", &filter).unwrap();
     let error = node.attach(Hook::Clsact).unwrap_err();
     assert!(matches!(error, AttachError::Occupied { .. }), "{error}");
     assert!(node.clsact("ingress").contains("u32"));

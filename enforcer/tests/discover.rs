@@ -1,5 +1,7 @@
 //! Discovery against the kernel. Needs root.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// A node in which the tests play the daemon.
 struct Node {
-    node: Namespace,
+    netns: Namespace,
     netns_dir: PathBuf,
     // These go last.
     home: Home,
@@ -34,7 +36,7 @@ impl Node {
         let netns_dir = home.path().join("netns");
         std::fs::create_dir(&netns_dir).unwrap();
         Self {
-            node: Namespace::create(home.path().join("node")).unwrap(),
+            netns: Namespace::create(home.path().join("node")).unwrap(),
             netns_dir,
             home,
             _alone: alone,
@@ -47,7 +49,7 @@ impl Node {
 
     fn plug(&self, pod: &Namespace, host_name: &str) {
         let peer = pod.path().display();
-        self.node
+        self.netns
             .ip(&format!(
                 "link add {host_name} type veth peer eth0 netns {peer}"
             ))
@@ -55,18 +57,18 @@ impl Node {
     }
 
     fn scan(&self) -> Links {
-        let netns = Netns::open(self.node.path()).unwrap();
+        let netns = Netns::open(self.netns.path()).unwrap();
         netns.run(|| scan(&self.netns_dir)).unwrap().unwrap()
     }
 
     fn index(&self, name: &str) -> u32 {
-        let line = self.node.ip(&format!("-o link show dev {name}")).unwrap();
+        let line = self.netns.ip(&format!("-o link show dev {name}")).unwrap();
         line.split(':').next().unwrap().parse().unwrap()
     }
 
     /// Plays the daemon inside the node: watches, and scans at each change until `wanted` holds.
     fn until(&self, change: impl FnOnce() + Send, wanted: impl Fn(&Links) -> bool + Send) {
-        let netns = Netns::open(self.node.path()).unwrap();
+        let netns = Netns::open(self.netns.path()).unwrap();
         let seen = netns
             .run(|| follow(&self.netns_dir, change, wanted))
             .unwrap();
@@ -136,9 +138,9 @@ fn each_link_of_a_pod_is_found_with_its_own_host_side_and_addresses() {
 fn a_host_side_in_a_bridge_is_found_too() {
     let node = Node::new();
     let web = node.pod("web");
-    node.node.ip("link add cni0 type bridge").unwrap();
+    node.netns.ip("link add cni0 type bridge").unwrap();
     node.plug(&web, "vethweb");
-    node.node.ip("link set vethweb master cni0").unwrap();
+    node.netns.ip("link set vethweb master cni0").unwrap();
     assert_eq!(
         node.scan().namespaces[0].links[0].host_ifindex,
         node.index("vethweb")
@@ -149,11 +151,11 @@ fn a_host_side_in_a_bridge_is_found_too() {
 fn macvlan_with_an_address_is_reported_as_unenforceable() {
     let node = Node::new();
     let web = node.pod("web");
-    node.node
+    node.netns
         .ip("link add uplink0 type veth peer uplink1")
         .unwrap();
     let peer = web.path().display();
-    node.node
+    node.netns
         .ip(&format!(
             "link add link uplink0 name mv0 netns {peer} type macvlan mode bridge"
         ))
@@ -195,7 +197,7 @@ fn a_pair_within_a_pod_or_to_another_pod_has_no_side_on_the_node() {
 fn the_daemons_own_namespace_and_second_names_are_skipped() {
     let node = Node::new();
     let web = node.pod("web");
-    std::os::unix::fs::symlink(node.node.path(), node.netns_dir.join("self")).unwrap();
+    std::os::unix::fs::symlink(node.netns.path(), node.netns_dir.join("self")).unwrap();
     std::os::unix::fs::symlink(web.path(), node.netns_dir.join("zweb")).unwrap();
     let links = node.scan();
     let paths: Vec<_> = links.namespaces.iter().map(|n| n.path.clone()).collect();
@@ -219,24 +221,24 @@ fn a_file_that_is_no_namespace_is_a_problem_and_hides_nothing() {
 #[test]
 fn local_addresses_are_the_nodes_without_loopback_and_link_local() {
     let node = Node::new();
-    node.node
+    node.netns
         .ip("link add uplink0 type veth peer uplink1")
         .unwrap();
-    node.node.ip("link set uplink0 up").unwrap();
-    node.node.ip("link set uplink1 up").unwrap();
-    node.node
+    node.netns.ip("link set uplink0 up").unwrap();
+    node.netns.ip("link set uplink1 up").unwrap();
+    node.netns
         .ip("address add 192.0.2.1/24 dev uplink0")
         .unwrap();
-    node.node
+    node.netns
         .ip("address add 2001:db8::1/64 dev uplink0")
         .unwrap();
-    node.node
+    node.netns
         .ip("link add kube-ipvs0 type veth peer unused0")
         .unwrap();
-    node.node
+    node.netns
         .ip("address add 10.96.0.10/32 dev kube-ipvs0")
         .unwrap();
-    let netns = Netns::open(node.node.path()).unwrap();
+    let netns = Netns::open(node.netns.path()).unwrap();
     assert_eq!(
         netns.run(local_addresses).unwrap().unwrap(),
         BTreeSet::from([ip("192.0.2.1"), ip("2001:db8::1")])
@@ -322,4 +324,88 @@ fn a_link_that_goes_is_seen_at_once() {
         },
         |links| links.namespaces[0].links.is_empty(),
     );
+}
+
+#[test]
+fn discovery_does_not_wake_its_own_watcher_again_and_again() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.plug(&web, "vethweb");
+    let netns = Netns::open(node.netns.path()).unwrap();
+    let wakes = netns.run(|| count_wakes(&node.netns_dir)).unwrap();
+    // The first discovery gives the namespace a number, which is one event; other programs of this
+    // machine may mount namespaces meanwhile. A loop would be some twenty.
+    assert!(wakes < 8, "{wakes}");
+}
+
+fn count_wakes(directory: &Path) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let watcher = Watcher::start(directory).unwrap();
+        let mut wakes = 0;
+        let end = tokio::time::Instant::now() + Duration::from_millis(500);
+        loop {
+            scan(directory).unwrap();
+            if tokio::time::timeout_at(end, watcher.changed())
+                .await
+                .is_err()
+            {
+                return wakes;
+            }
+            wakes += 1;
+        }
+    })
+}
+
+#[test]
+fn a_node_full_of_pods_is_discovered_in_a_fraction_of_a_second() {
+    let node = Node::new();
+    let pods: Vec<_> = (0..60)
+        .map(|number| {
+            let pod = node.pod(&format!("pod{number}"));
+            node.plug(&pod, &format!("veth{number}"));
+            pod
+        })
+        .collect();
+    let start = Instant::now();
+    let links = node.scan();
+    let took = start.elapsed();
+    assert_eq!(
+        links
+            .namespaces
+            .iter()
+            .map(|one| one.links.len())
+            .sum::<usize>(),
+        pods.len()
+    );
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    println!("{} pods in {took:?}", pods.len());
+}
+
+#[test]
+fn news_are_kept_for_a_daemon_that_was_busy_or_stopped_waiting() {
+    let node = Node::new();
+    let netns = Netns::open(node.netns.path()).unwrap();
+    let told = netns.run(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let watcher = Watcher::start(&node.netns_dir).unwrap();
+            node.netns.ip("address add 10.9.9.9/32 dev lo").unwrap();
+            // As `select!` does when another branch is ready first.
+            for _ in 0..3 {
+                let waiting = tokio::time::timeout(Duration::from_millis(3), watcher.changed());
+                if waiting.await.is_ok() {
+                    return true;
+                }
+            }
+            tokio::time::timeout(SOON, watcher.changed()).await.is_ok()
+        })
+    });
+    assert!(told.unwrap());
 }

@@ -6,10 +6,11 @@ mod licence;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::setup::apt;
-use crate::{machine, setup, shell, test, ui};
+use crate::ui::{self, Colour, paint};
+use crate::{machine, setup, shell, test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {
@@ -20,7 +21,7 @@ const CLIPPY: apt::Package = apt::Package {
 
 type Check = fn() -> Result<()>;
 
-/// The checks in order, quick ones first, and how long each took.
+/// Runs every check, quick ones first, also after one failed; then says how each went.
 pub(crate) fn run() -> Result<()> {
     let checks: [(&str, Check); 6] = [
         ("format", format),
@@ -31,19 +32,38 @@ pub(crate) fn run() -> Result<()> {
         ("tests", || test::run(&test::Arguments::default())),
     ];
     let start = Instant::now();
-    let mut times: Vec<(&str, Duration)> = Vec::new();
+    let mut summary = Vec::new();
+    let mut failed = Vec::new();
     for (name, check) in checks {
         ui::heading(name);
         let begin = Instant::now();
-        check()?;
-        times.push((name, begin.elapsed()));
+        let result = check();
+        summary.push(row(name, result.is_ok(), begin.elapsed()));
+        if let Err(error) = result {
+            ui::error(&error);
+            failed.push(name);
+        }
     }
-    ui::heading("all checks passed");
-    times.push(("together", start.elapsed()));
-    for (name, time) in times {
-        ui::line(format_args!("  {name:<28} {:>12}", ui::seconds(time)));
+    summary.push(row("together", failed.is_empty(), start.elapsed()));
+    ui::heading("summary");
+    ui::line(summary.join("\n"));
+    if failed.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    bail!("failed: {}", failed.join(", "))
+}
+
+fn row(name: &str, good: bool, time: Duration) -> String {
+    let (colour, word) = if good {
+        (Colour::Green, "ok")
+    } else {
+        (Colour::Red, "FAILED")
+    };
+    format!(
+        "  {name:<28} {} {:>12}",
+        paint(colour, format_args!("{word:<6}")),
+        ui::seconds(time)
+    )
 }
 
 fn cargo(words: &[&str]) -> Command {
@@ -72,14 +92,14 @@ fn lints() -> Result<()> {
 
 /// Debian's clippy knows the BPF target; on other machines nightly's does.
 fn bpf_lints() -> Result<()> {
+    let toolchain = setup::run()?;
     if apt::is_here() {
         apt::ensure(&[CLIPPY])?;
     }
-    let toolchain = setup::run()?;
     let mut clippy = toolchain.cargo("clippy");
     clippy
         .args(["--profile", "bpf", "--target-dir"])
-        .arg(crate::workspace::target().join("ebpf"))
+        .arg(workspace::target().join("ebpf"))
         .args(["--", "--deny", "warnings"]);
     shell::step("cargo clippy for the BPF target", clippy)
 }

@@ -63,7 +63,7 @@ fn addresses(status: &v1::PodStatus, invalid: &mut Vec<Invalid>) -> Vec<IpAddr> 
             None => invalid.push(Invalid::new(field, Problem::NotAnAddress(text.clone()))),
             Some(address) if found.contains(&address) => {}
             Some(address) if found.iter().any(|other| same_family(*other, address)) => {
-                let (what, most) = ("addresses of a family", 1);
+                let (what, most) = ("address of a family", 1);
                 invalid.push(Invalid::new(field, Problem::TooMany { what, most }));
             }
             Some(address) => found.push(address),

@@ -8,77 +8,18 @@
 //! by passing it on, so that all the others still run.
 
 mod clsact;
+mod error;
 mod tcx;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use aya::pin::PinError;
-use aya::programs::links::LinkError;
-use aya::programs::{ProgramError, SchedClassifier};
+use aya::programs::SchedClassifier;
 use enforcer_common::abi::Direction;
-use nix::errno::Errno;
 
-use super::netlink::{Netlink, NetlinkError};
-
-/// What can go wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    /// The link went away.
-    #[error("there is no link {0} any more")]
-    Gone(u32),
-    /// The link's name kept changing while a program was being attached by that name.
-    #[error("link {0} kept changing its name")]
-    Renamed(u32),
-    /// The kernel has no TCX, which was asked for.
-    #[error("this kernel has no TCX (Linux 6.6 or newer); use --hook auto or clsact")]
-    NoTcx,
-    /// Another program's filter is where ours must be.
-    #[error(
-        "link {ifindex} has a foreign tc filter at priority {}; remove it or use --hook tcx",
-        clsact::PRIORITY
-    )]
-    Occupied {
-        /// The link.
-        ifindex: u32,
-    },
-    /// A program cannot be attached or exchanged.
-    #[error("cannot attach to link {ifindex}: {source}")]
-    Program {
-        /// The link.
-        ifindex: u32,
-        /// Why.
-        source: ProgramError,
-    },
-    /// A BPF link cannot be looked at.
-    #[error("cannot read BPF link {path}: {source}")]
-    Link {
-        /// Its pin.
-        path: PathBuf,
-        /// Why.
-        source: LinkError,
-    },
-    /// A BPF link cannot be pinned.
-    #[error("cannot pin {path}: {source}")]
-    Pin {
-        /// Its pin.
-        path: PathBuf,
-        /// Why.
-        source: PinError,
-    },
-    /// The directory of pinned links does not work.
-    #[error("{path}: {source}")]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The kernel cannot be asked about qdiscs and filters.
-    #[error(transparent)]
-    Netlink(#[from] NetlinkError),
-}
+pub use self::error::AttachError;
+use super::netlink::Netlink;
 
 /// Which hook to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -229,8 +170,9 @@ pub const fn program_name(direction: Direction) -> &'static str {
 /// The name that a link has at this moment.
 fn name_of(ifindex: u32) -> Result<String, AttachError> {
     match nix::net::if_::if_indextoname(ifindex) {
-        Ok(name) => Ok(name.to_string_lossy().into_owned()),
-        Err(_) => Err(AttachError::Gone(ifindex)),
+        // nix takes the null pointer that says "no such link" for an empty name.
+        Ok(name) if !name.is_empty() => Ok(name.to_string_lossy().into_owned()),
+        _ => Err(AttachError::Gone(ifindex)),
     }
 }
 
@@ -241,13 +183,5 @@ fn remove_file(path: &Path) -> Result<(), AttachError> {
             source,
         }),
         _ => Ok(()),
-    }
-}
-
-/// The kernel's error number behind an error of aya, if there is one.
-fn errno(error: &ProgramError) -> Option<Errno> {
-    match error {
-        ProgramError::SyscallError(error) => error.io_error.raw_os_error().map(Errno::from_raw),
-        _ => None,
     }
 }

@@ -6,18 +6,22 @@
 //! link 2 of namespace number 7 is the node's link that says "2 in 7". No name or address is
 //! guessed from.
 
+mod attributes;
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use netlink_packet_route::address::AddressMessage;
+use netlink_packet_route::link::LinkMessage;
 
+use self::attributes::{FarEnd, address, far_end, is_pair, kind, name};
+pub use self::links::{LinkKind, Links, Namespace, PodLink, Unenforceable, Why};
 use super::netlink::{Netlink, NetlinkError};
-use super::netns::{Netns, NetnsError, NetnsId};
+use super::netns::{Netns, NetnsError};
 
 /// kube-proxy in IPVS mode gives every service address to this link. Those are no addresses of the
 /// node: behind them are pods.
@@ -40,107 +44,6 @@ pub enum DiscoverError {
     /// The kernel cannot be asked.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
-}
-
-/// What is there.
-#[derive(Debug, Default)]
-pub struct Links {
-    /// The namespaces, by path. One that several files name is there once, by its first path; the
-    /// daemon's own is not.
-    pub namespaces: Vec<Namespace>,
-    /// Files that could not be looked into, and why. A file that is not a namespace yet is among
-    /// them; the mount that makes it one wakes the watcher.
-    pub problems: Vec<(PathBuf, DiscoverError)>,
-}
-
-/// A network namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace {
-    /// Its file.
-    pub path: PathBuf,
-    /// Which namespace it is.
-    pub id: NetnsId,
-    /// Its links that have a side on the node, whether they have addresses yet or not.
-    pub links: Vec<PodLink>,
-    /// Its links with addresses that cannot be enforced from the node.
-    pub unenforceable: Vec<Unenforceable>,
-}
-
-/// A link between a namespace and the node.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PodLink {
-    /// The index of the node's side, where programs are attached.
-    pub host_ifindex: u32,
-    /// The name of the node's side, for people: it may change.
-    pub host_name: String,
-    /// What it is.
-    pub kind: LinkKind,
-    /// The file of the namespace.
-    pub namespace: PathBuf,
-    /// The index inside the namespace.
-    pub pod_ifindex: u32,
-    /// The name inside the namespace.
-    pub pod_ifname: String,
-    /// The addresses inside the namespace, sorted, without loopback and link-local IPv6 ones.
-    pub addresses: Vec<IpAddr>,
-}
-
-/// A link that cannot be enforced from the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unenforceable {
-    /// The name inside the namespace.
-    pub pod_ifname: String,
-    /// What it is.
-    pub kind: LinkKind,
-    /// Its addresses as in [`PodLink::addresses`]; never empty.
-    pub addresses: Vec<IpAddr>,
-    /// Why.
-    pub why: Why,
-}
-
-/// Why a link cannot be enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Its packets leave by the parent link without passing any link of the node's.
-    SharesParent,
-    /// No link of the node is its other side.
-    NoHostSide,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SharesParent => "its packets pass no link of the node's own",
-            Self::NoHostSide => "it has no side on the node",
-        })
-    }
-}
-
-/// The kind of a link.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LinkKind {
-    /// A virtual Ethernet pair.
-    Veth,
-    /// A netkit pair.
-    Netkit,
-    /// A slave of one of the node's links by address.
-    Ipvlan,
-    /// A slave of one of the node's links by MAC address.
-    Macvlan,
-    /// Anything else, by the kernel's name; a physical link has none and is called `physical`.
-    Other(String),
-}
-
-impl fmt::Display for LinkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Veth => "veth",
-            Self::Netkit => "netkit",
-            Self::Ipvlan => "ipvlan",
-            Self::Macvlan => "macvlan",
-            Self::Other(name) => name,
-        })
-    }
 }
 
 /// Looks into every namespace file of a directory.
@@ -215,9 +118,6 @@ fn files(directory: &Path) -> Result<BTreeSet<PathBuf>, DiscoverError> {
     }
 }
 
-/// The other side of a link: its namespace's number and its index there.
-type FarEnd = (i32, u32);
-
 /// The node's links that have their other side in another namespace, by that other side.
 fn host_sides(links: &[LinkMessage]) -> BTreeMap<FarEnd, &LinkMessage> {
     links
@@ -289,79 +189,4 @@ fn addresses_by_link(messages: &[AddressMessage]) -> BTreeMap<u32, Vec<IpAddr>> 
         .into_iter()
         .map(|(index, addresses)| (index, addresses.into_iter().collect()))
         .collect()
-}
-
-/// The address of a message if it is one that identifies its holder. On a point-to-point link
-/// `IFA_ADDRESS` is the peer's and `IFA_LOCAL` the own.
-fn address(message: &AddressMessage) -> Option<IpAddr> {
-    let find = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| {
-        message.attributes.iter().find_map(wanted)
-    };
-    find(|attribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    })
-    .or_else(|| {
-        find(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    })
-    .filter(|address| identifies(*address))
-}
-
-fn identifies(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_unspecified(),
-        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unspecified() && !v6.is_unicast_link_local(),
-    }
-}
-
-fn name(link: &LinkMessage) -> &str {
-    link.attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .unwrap_or_default()
-}
-
-fn kind(link: &LinkMessage) -> LinkKind {
-    let kind = link
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            LinkAttribute::LinkInfo(infos) => infos.iter().find_map(|info| match info {
-                LinkInfo::Kind(kind) => Some(kind),
-                _ => None,
-            }),
-            _ => None,
-        });
-    match kind {
-        None => LinkKind::Other("physical".to_owned()),
-        Some(InfoKind::Veth) => LinkKind::Veth,
-        Some(InfoKind::Netkit) => LinkKind::Netkit,
-        Some(InfoKind::IpVlan | InfoKind::IpVtap) => LinkKind::Ipvlan,
-        Some(InfoKind::MacVlan | InfoKind::MacVtap) => LinkKind::Macvlan,
-        Some(other) => LinkKind::Other(other.to_string()),
-    }
-}
-
-/// Other kinds have an `IFLA_LINK` too, which is a parent and no other side.
-fn is_pair(kind: &LinkKind) -> bool {
-    matches!(kind, LinkKind::Veth | LinkKind::Netkit)
-}
-
-fn far_end(link: &LinkMessage) -> Option<FarEnd> {
-    let attributes = &link.attributes;
-    let index = attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Link(index) => Some(*index),
-        _ => None,
-    })?;
-    let number = attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::LinkNetNsId(number) => Some(*number),
-        _ => None,
-    })?;
-    Some((number, index))
 }

@@ -12,7 +12,8 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use bytemuck::Zeroable as _;
 use enforcer_common::Reason;
 use enforcer_common::abi::{
-    Bucket, Counter, Direction, Endpoint, Event, EventKind, Peer, PortRange, Verdict, VerdictKey, limits,
+    Bucket, Counter, Direction, Endpoint, Event, EventKind, Peer, PortRange, Verdict, VerdictKey,
+    limits,
 };
 use ipnet::IpNet;
 
@@ -31,7 +32,7 @@ pub enum MapsError {
         source: MapError,
     },
     /// The kernel refused.
-    #[error("cannot {what} in the map {name}: {source}")]
+    #[error("the map {name} could not {what}: {source}")]
     Access {
         /// The map.
         name: &'static str,
@@ -56,6 +57,7 @@ type Bytes<T, const N: usize> = HashMap<MapData, T, [u8; N]>;
 
 /// Every map that the daemon writes or reads.
 pub struct Maps {
+    endpoints_id: u32,
     endpoints: Array<MapData, [u8; 64]>,
     endpoints_far: Bytes<u32, 64>,
     addresses_v4: Bytes<[u8; 4], 8>,
@@ -77,7 +79,11 @@ pub const ENDPOINTS: &str = "ENDPOINTS";
 impl Maps {
     /// Takes the maps out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, MapsError> {
+        let Some(Map::Array(data)) = ebpf.map(ENDPOINTS) else {
+            return Err(MapsError::NoMap(ENDPOINTS));
+        };
         Ok(Self {
+            endpoints_id: access(ENDPOINTS, "ask about itself", data.info())?.id(),
             endpoints: take(ebpf, ENDPOINTS)?,
             endpoints_far: take(ebpf, "ENDPOINTS_FAR")?,
             addresses_v4: take(ebpf, "ADDRESSES_V4")?,
@@ -91,13 +97,38 @@ impl Maps {
         })
     }
 
+    /// Pins the endpoints in the place of an earlier daemon's, so that the next daemon can read them.
+    pub fn pin_endpoints(&self, directory: &Path) -> Result<(), MapsError> {
+        let path = directory.join(ENDPOINTS);
+        // Where there is none there is nothing to replace.
+        let _ = std::fs::remove_file(&path);
+        let map = access(
+            ENDPOINTS,
+            "be opened by its id",
+            MapData::from_id(self.endpoints_id),
+        )?;
+        map.pin(&path).map_err(|source| MapsError::Pin {
+            name: ENDPOINTS,
+            path,
+            source,
+        })
+    }
+
     /// Sets the endpoint of a link.
     pub fn put_endpoint(&mut self, ifindex: u32, endpoint: &Endpoint) -> Result<(), MapsError> {
         let value: [u8; 64] = bytemuck::must_cast(*endpoint);
         if ifindex < limits::NEAR_ENDPOINTS {
-            access(ENDPOINTS, "set an endpoint", self.endpoints.set(ifindex, value, 0))
+            access(
+                ENDPOINTS,
+                "take an endpoint",
+                self.endpoints.set(ifindex, value, 0),
+            )
         } else {
-            access("ENDPOINTS_FAR", "set an endpoint", self.endpoints_far.insert(ifindex, value, 0))
+            access(
+                "ENDPOINTS_FAR",
+                "take an endpoint",
+                self.endpoints_far.insert(ifindex, value, 0),
+            )
         }
     }
 
@@ -106,7 +137,11 @@ impl Maps {
         if ifindex < limits::NEAR_ENDPOINTS {
             self.put_endpoint(ifindex, &Endpoint::zeroed())
         } else {
-            access("ENDPOINTS_FAR", "remove an endpoint", gone_is_fine(self.endpoints_far.remove(&ifindex)))
+            access(
+                "ENDPOINTS_FAR",
+                "drop an endpoint",
+                gone_is_fine(self.endpoints_far.remove(&ifindex)),
+            )
         }
     }
 
@@ -114,20 +149,32 @@ impl Maps {
     pub fn put_address(&mut self, address: IpAddr, peer: Peer) -> Result<(), MapsError> {
         let value: [u8; 8] = bytemuck::must_cast(peer);
         match address {
-            IpAddr::V4(v4) => access("ADDRESSES_V4", "set an address", self.addresses_v4.insert(v4.octets(), value, 0)),
-            IpAddr::V6(v6) => access("ADDRESSES_V6", "set an address", self.addresses_v6.insert(v6.octets(), value, 0)),
+            IpAddr::V4(v4) => access(
+                "ADDRESSES_V4",
+                "take an address",
+                self.addresses_v4.insert(v4.octets(), value, 0),
+            ),
+            IpAddr::V6(v6) => access(
+                "ADDRESSES_V6",
+                "take an address",
+                self.addresses_v6.insert(v6.octets(), value, 0),
+            ),
         }
     }
 
     /// Removes an address.
     pub fn delete_address(&mut self, address: IpAddr) -> Result<(), MapsError> {
         match address {
-            IpAddr::V4(v4) => {
-                access("ADDRESSES_V4", "remove an address", gone_is_fine(self.addresses_v4.remove(&v4.octets())))
-            }
-            IpAddr::V6(v6) => {
-                access("ADDRESSES_V6", "remove an address", gone_is_fine(self.addresses_v6.remove(&v6.octets())))
-            }
+            IpAddr::V4(v4) => access(
+                "ADDRESSES_V4",
+                "drop an address",
+                gone_is_fine(self.addresses_v4.remove(&v4.octets())),
+            ),
+            IpAddr::V6(v6) => access(
+                "ADDRESSES_V6",
+                "drop an address",
+                gone_is_fine(self.addresses_v6.remove(&v6.octets())),
+            ),
         }
     }
 
@@ -135,58 +182,97 @@ impl Maps {
     pub fn put_cidr(&mut self, net: IpNet, peer: Peer) -> Result<(), MapsError> {
         let value: [u8; 8] = bytemuck::must_cast(peer);
         match net {
-            IpNet::V4(net) => access("CIDRS_V4", "set a prefix", self.cidrs_v4.insert(&v4_key(net), value, 0)),
-            IpNet::V6(net) => access("CIDRS_V6", "set a prefix", self.cidrs_v6.insert(&v6_key(net), value, 0)),
+            IpNet::V4(net) => access(
+                "CIDRS_V4",
+                "take a prefix",
+                self.cidrs_v4.insert(&v4_key(net), value, 0),
+            ),
+            IpNet::V6(net) => access(
+                "CIDRS_V6",
+                "take a prefix",
+                self.cidrs_v6.insert(&v6_key(net), value, 0),
+            ),
         }
     }
 
     /// Removes a prefix.
     pub fn delete_cidr(&mut self, net: IpNet) -> Result<(), MapsError> {
         match net {
-            IpNet::V4(net) => {
-                access("CIDRS_V4", "remove a prefix", gone_is_fine(self.cidrs_v4.remove(&v4_key(net))))
-            }
-            IpNet::V6(net) => {
-                access("CIDRS_V6", "remove a prefix", gone_is_fine(self.cidrs_v6.remove(&v6_key(net))))
-            }
+            IpNet::V4(net) => access(
+                "CIDRS_V4",
+                "drop a prefix",
+                gone_is_fine(self.cidrs_v4.remove(&v4_key(net))),
+            ),
+            IpNet::V6(net) => access(
+                "CIDRS_V6",
+                "drop a prefix",
+                gone_is_fine(self.cidrs_v6.remove(&v6_key(net))),
+            ),
         }
     }
 
     /// Sets a verdict.
     pub fn put_verdict(&mut self, key: VerdictKey, verdict: Verdict) -> Result<(), MapsError> {
-        let (key, value): ([u8; 8], [u8; 12]) = (bytemuck::must_cast(key), bytemuck::must_cast(verdict));
-        access("VERDICTS", "set a verdict", self.verdicts.insert(key, value, 0))
+        let (key, value): ([u8; 8], [u8; 12]) =
+            (bytemuck::must_cast(key), bytemuck::must_cast(verdict));
+        access(
+            "VERDICTS",
+            "take a verdict",
+            self.verdicts.insert(key, value, 0),
+        )
     }
 
     /// Removes a verdict.
     pub fn delete_verdict(&mut self, key: VerdictKey) -> Result<(), MapsError> {
         let key: [u8; 8] = bytemuck::must_cast(key);
-        access("VERDICTS", "remove a verdict", gone_is_fine(self.verdicts.remove(&key)))
+        access(
+            "VERDICTS",
+            "drop a verdict",
+            gone_is_fine(self.verdicts.remove(&key)),
+        )
     }
 
     /// Fills slots of the port array.
     pub fn put_ports(&mut self, offset: u32, ranges: &[PortRange]) -> Result<(), MapsError> {
         for (index, range) in (offset..).zip(ranges) {
             let value: [u8; 8] = bytemuck::must_cast(*range);
-            access("PORTS", "set a port range", self.ports.set(index, value, 0))?;
+            access(
+                "PORTS",
+                "take a port range",
+                self.ports.set(index, value, 0),
+            )?;
         }
         Ok(())
     }
 
     /// The counter of a reason at a hook, summed over the CPUs.
     pub fn counter(&self, hook: Direction, reason: Reason) -> Result<Counter, MapsError> {
-        let values = access("COUNTERS", "read a counter", self.counters.get(&Counter::slot(hook, reason), 0))?;
+        let values = access(
+            "COUNTERS",
+            "tell a counter",
+            self.counters.get(&Counter::slot(hook, reason), 0),
+        )?;
         let sum = |total: Counter, bytes: &[u8; 16]| {
             let one: Counter = bytemuck::must_cast(*bytes);
-            Counter { packets: total.packets + one.packets, bytes: total.bytes + one.bytes }
+            Counter {
+                packets: total.packets + one.packets,
+                bytes: total.bytes + one.bytes,
+            }
         };
         Ok(values.iter().fold(Counter::default(), sum))
     }
 
     /// Events of a kind that were not sent.
     pub fn suppressed(&self, kind: EventKind) -> Result<u64, MapsError> {
-        let values = access("BUCKETS", "read a bucket", self.buckets.get(&(kind as u32), 0))?;
-        Ok(values.iter().map(|bytes| bytemuck::must_cast::<[u8; 16], Bucket>(*bytes).suppressed).sum())
+        let values = access(
+            "BUCKETS",
+            "tell a bucket",
+            self.buckets.get(&(kind as u32), 0),
+        )?;
+        Ok(values
+            .iter()
+            .map(|bytes| bytemuck::must_cast::<[u8; 16], Bucket>(*bytes).suppressed)
+            .sum())
     }
 }
 
@@ -200,39 +286,49 @@ pub fn event(bytes: &[u8]) -> Option<Event> {
     bytemuck::try_pod_read_unaligned(bytes).ok()
 }
 
-/// Pins the endpoints in the place of an earlier daemon's, so that the next daemon can read them.
-/// To be called before [`Maps::take`].
-pub fn pin_endpoints(ebpf: &Ebpf, directory: &Path) -> Result<(), MapsError> {
-    let path = directory.join(ENDPOINTS);
-    let map = ebpf.map(ENDPOINTS).ok_or(MapsError::NoMap(ENDPOINTS))?;
-    // Where there is none there is nothing to replace.
-    let _ = std::fs::remove_file(&path);
-    map.pin(&path).map_err(|source| MapsError::Pin { name: ENDPOINTS, path, source })
-}
-
 /// The endpoints in a pinned map: those of an earlier daemon, by ifindex. Empty when there is none.
 pub fn pinned_endpoints(directory: &Path) -> Vec<(u32, Endpoint)> {
-    let Ok(data) = MapData::from_pin(directory.join(ENDPOINTS)) else { return Vec::new() };
-    let Ok(map) = Array::<_, [u8; 64]>::try_from(Map::Array(data)) else { return Vec::new() };
+    let Ok(data) = MapData::from_pin(directory.join(ENDPOINTS)) else {
+        return Vec::new();
+    };
+    let Ok(map) = Array::<_, [u8; 64]>::try_from(Map::Array(data)) else {
+        return Vec::new();
+    };
     (0..limits::NEAR_ENDPOINTS)
-        .filter_map(|ifindex| Some((ifindex, bytemuck::must_cast::<[u8; 64], Endpoint>(map.get(&ifindex, 0).ok()?))))
+        .filter_map(|ifindex| {
+            Some((
+                ifindex,
+                bytemuck::must_cast::<[u8; 64], Endpoint>(map.get(&ifindex, 0).ok()?),
+            ))
+        })
         .filter(|(_, endpoint)| endpoint.id != 0)
         .collect()
 }
 
-fn take<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, MapsError> {
+fn take<T: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, MapsError> {
     let map = ebpf.take_map(name).ok_or(MapsError::NoMap(name))?;
     T::try_from(map).map_err(|source| MapsError::Kind { name, source })
 }
 
-fn access<T>(name: &'static str, what: &'static str, result: Result<T, MapError>) -> Result<T, MapsError> {
+fn access<T>(
+    name: &'static str,
+    what: &'static str,
+    result: Result<T, MapError>,
+) -> Result<T, MapsError> {
     result.map_err(|source| MapsError::Access { name, what, source })
 }
 
 fn gone_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
     match result {
         Err(MapError::KeyNotFound) => Ok(()),
-        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::ENOENT) => Ok(()),
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(nix::libc::ENOENT) =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }

@@ -8,21 +8,23 @@
 //!
 //! Start the watcher before the first discovery; then nothing can be missed between the two.
 
+mod directory;
+
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+use self::directory::Directory;
 
 /// How long news are gathered before they are told. A new pod is a burst of a dozen events.
 const GATHER: Duration = Duration::from_millis(15);
@@ -53,7 +55,7 @@ pub enum WatchError {
 /// A running watcher; it ends when dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    news: Arc<Notify>,
+    gathered: Arc<Notify>,
     /// Aborted on drop.
     _tasks: JoinSet<()>,
 }
@@ -62,7 +64,9 @@ impl Watcher {
     /// Starts on the running tokio runtime. The directory need not exist yet.
     pub fn start(directory: &Path) -> Result<Self, WatchError> {
         let news = Arc::new(Notify::new());
-        let netlink = listen().map_err(WatchError::Netlink)?;
+        let netlink = listen(RECEIVE_BUFFER)
+            .and_then(|socket| register(socket, Interest::READABLE))
+            .map_err(WatchError::Netlink)?;
         let mounts = File::open(MOUNTS)
             .and_then(|file| register(file, Interest::PRIORITY | Interest::ERROR))
             .map_err(WatchError::Mounts)?;
@@ -72,32 +76,41 @@ impl Watcher {
         tasks.spawn(follow_netlink(netlink, news.clone()));
         tasks.spawn(follow_mounts(mounts, news.clone()));
         tasks.spawn(directory.follow());
+        let gathered = Arc::new(Notify::new());
+        tasks.spawn(gather(news, gathered.clone()));
         Ok(Self {
-            news,
+            gathered,
             _tasks: tasks,
         })
     }
 
-    /// Waits until something has changed since the last call returned, and then 15 ms more for what
-    /// belongs to it. The first call also returns when something changed before it.
+    /// Waits until something has changed since the last call returned, and 15 ms more for what
+    /// belongs to it. The first call also returns when something changed before it. Nothing is lost
+    /// when the future is dropped before it is ready.
     pub async fn changed(&self) {
-        self.news.notified().await;
-        tokio::time::sleep(GATHER).await;
-        // What came meanwhile is covered by the discovery that follows.
-        futures_util::FutureExt::now_or_never(self.news.notified());
+        self.gathered.notified().await;
     }
 }
 
-fn listen() -> io::Result<AsyncFd<Socket>> {
+/// Makes one piece of news of those that come together.
+async fn gather(news: Arc<Notify>, gathered: Arc<Notify>) {
+    loop {
+        news.notified().await;
+        tokio::time::sleep(GATHER).await;
+        gathered.notify_one();
+    }
+}
+
+fn listen(receive_buffer: u32) -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.set_non_blocking(true)?;
-    socket.set_rx_buf_sz(RECEIVE_BUFFER)?;
+    socket.set_rx_buf_sz(receive_buffer)?;
     socket.set_listen_all_namespaces(true)?;
     for group in GROUPS {
         socket.add_membership(group)?;
     }
-    register(socket, Interest::READABLE)
+    Ok(socket)
 }
 
 #[expect(
@@ -144,107 +157,62 @@ fn drain(socket: &Socket) -> io::Result<()> {
     }
 }
 
-/// The kernel reports a change of the mounts as an error condition with priority data.
+/// The kernel reports a change of the mounts as an error condition with priority data. On a busy
+/// node most of them are of containers' file systems, so only those of namespaces are news.
 async fn follow_mounts(mounts: AsyncFd<File>, news: Arc<Notify>) {
+    let mut before = namespace_mounts(mounts.get_ref());
     while let Ok(mut ready) = mounts.ready(Interest::PRIORITY | Interest::ERROR).await {
         ready.clear_ready_matching(Ready::ALL);
-        news.notify_one();
+        let now = namespace_mounts(mounts.get_ref());
+        // What cannot be read may be anything.
+        if now.is_err() || now.as_ref().ok() != before.as_ref().ok() {
+            news.notify_one();
+        }
+        before = now;
     }
 }
 
-/// A directory that is watched. A new one in an old one's place has another inode.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Watched {
-    path: PathBuf,
-    inode: u64,
+/// The lines of the mount table that are namespaces.
+fn namespace_mounts(mut table: &File) -> io::Result<Vec<String>> {
+    let mut text = String::new();
+    table.rewind()?;
+    table.read_to_string(&mut text)?;
+    let lines = text.lines().filter(|line| line.contains(" - nsfs "));
+    Ok(lines.map(str::to_owned).collect())
 }
 
-impl Watched {
-    fn look(path: PathBuf) -> Option<Self> {
-        let metadata = std::fs::metadata(&path).ok()?;
-        metadata.is_dir().then(|| Self {
-            path,
-            inode: metadata.ino(),
-        })
-    }
-}
+#[cfg(test)]
+mod tests {
+    use enforcer_lab::{Home, Namespace};
 
-/// The directory, or while it does not exist the nearest one above it that does.
-struct Directory {
-    wanted: PathBuf,
-    watched: Watched,
-    watcher: RecommendedWatcher,
-    touched: Arc<Notify>,
-    news: Arc<Notify>,
-}
+    use super::*;
+    use crate::datapath::netns::Netns;
 
-impl Directory {
-    fn watch(wanted: &Path, news: Arc<Notify>) -> Result<Self, WatchError> {
-        let wanted = std::path::absolute(wanted)
-            .map_err(|error| WatchError::Directory(notify::Error::io(error)))?;
-        let touched = Arc::new(Notify::new());
-        let told = touched.clone();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Discovery itself opens every file.
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                told.notify_one();
+    #[test]
+    fn lost_events_are_no_error_and_are_drained_like_others() {
+        let home = Home::create().unwrap();
+        let node = Namespace::create(home.path().join("node")).unwrap();
+        let netns = Netns::open(node.path()).unwrap();
+        // The kernel makes it the smallest there is.
+        let socket = netns.run(|| listen(1)).unwrap().unwrap();
+        let flood = || {
+            for number in 1..30 {
+                node.ip(&format!("address add 10.0.0.{number}/32 dev lo"))
+                    .unwrap();
             }
-        })
-        .map_err(WatchError::Directory)?;
-        let mut directory = Self {
-            wanted,
-            watched: Watched::default(),
-            watcher,
-            touched,
-            news,
+            node.ip("address flush dev lo").unwrap();
         };
-        directory.come_closer()?;
-        Ok(directory)
-    }
-
-    /// Watches the wanted directory, or its nearest ancestor.
-    fn come_closer(&mut self) -> Result<(), WatchError> {
-        let ancestors: Vec<PathBuf> = self.wanted.ancestors().map(Path::to_owned).collect();
-        let mut result = Ok(());
-        for path in ancestors {
-            let Some(found) = Watched::look(path) else {
-                continue;
-            };
-            if found == self.watched {
-                return Ok(());
-            }
-            result = self.watcher.watch(&found.path, RecursiveMode::NonRecursive);
-            if result.is_ok() {
-                if found.path != self.watched.path {
-                    // It is gone already when the directory was removed.
-                    let _ = self.watcher.unwatch(&self.watched.path);
-                }
-                self.watched = found;
-                break;
-            }
-        }
-        result.map_err(WatchError::Directory)
-    }
-
-    async fn follow(mut self) {
-        loop {
-            self.touched.notified().await;
-            let mut relevant = self.watched.path == self.wanted;
-            loop {
-                let before = self.watched.clone();
-                if let Err(error) = self.come_closer() {
-                    tracing::warn!(%error, directory = %self.wanted.display(),
-                        "network namespaces are followed by mounts only");
-                }
-                if self.watched == before {
-                    break;
-                }
-                // The next part of the path may have appeared before this one was watched.
-                relevant = true;
-            }
-            if relevant {
-                self.news.notify_one();
-            }
-        }
+        flood();
+        let lost = socket
+            .recv(&mut Vec::with_capacity(1 << 16), 0)
+            .unwrap_err();
+        assert_eq!(
+            lost.raw_os_error(),
+            Some(Errno::ENOBUFS as i32),
+            "no overrun to test with"
+        );
+        drain(&socket).unwrap();
+        flood();
+        drain(&socket).unwrap();
     }
 }

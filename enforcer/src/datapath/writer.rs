@@ -63,7 +63,20 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
+    /// Nobody that is known (yet).
     Pending,
+    /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
+    /// policy that may be meant could forbid it.
+    Doubtful,
+}
+
+impl Owner {
+    fn pod(&self) -> Option<&PodKey> {
+        match self {
+            Self::Pod(pod) => Some(pod),
+            Self::Pending | Self::Doubtful => None,
+        }
+    }
 }
 
 /// A link that programs are attached to.
@@ -100,11 +113,13 @@ impl Writer {
             tracing::info!(path = %mounted.display(), "mounted a BPF file system");
         }
         let pins = options.bpffs.join(format!("v{ABI_VERSION}"));
-        std::fs::create_dir_all(&pins).map_err(|source| WriterError::Pins { path: pins.clone(), source })?;
+        std::fs::create_dir_all(&pins).map_err(|source| WriterError::Pins {
+            path: pins.clone(),
+            source,
+        })?;
         let earlier = maps::pinned_endpoints(&pins);
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
-        maps::pin_endpoints(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let attacher = Attacher::new(options.hook, &options.bpffs)?;
         Ok(Self {
@@ -203,20 +218,28 @@ impl Writer {
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
         let owner = Owner::Pod(pod.clone());
-        let links: Vec<u32> = self.links.iter().filter(|(_, link)| link.owner == owner).map(|(i, _)| *i).collect();
-        links.into_iter().try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
+        let links: Vec<u32> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.owner == owner)
+            .map(|(i, _)| *i)
+            .collect();
+        links
+            .into_iter()
+            .try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
         let compiled = match owner {
             Owner::Pod(pod) => self.endpoints.get(pod).copied(),
-            Owner::Pending => None,
+            Owner::Pending | Owner::Doubtful => None,
         };
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
             None => self.numbering.pending(ifindex),
         };
-        if compiled.is_none() && self.options.pending_deny {
+        let held = self.options.pending_deny || *owner == Owner::Doubtful;
+        if compiled.is_none() && held {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
@@ -232,15 +255,26 @@ impl Writer {
     /// that are nobody's any more. The endpoint is always there before the program.
     pub fn follow(&mut self, matching: &Matching) {
         let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
-        for link in matching.unknown.iter().chain(matching.ambiguous.iter().map(|(link, _)| link)) {
+        for link in &matching.unknown {
             wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
+        }
+        for (link, _) in &matching.ambiguous {
+            wanted.insert(link.host_ifindex, (Owner::Doubtful, link.host_name.clone()));
         }
         for (pod, links) in &matching.links {
             for link in links {
-                wanted.insert(link.host_ifindex, (Owner::Pod(pod.clone()), link.host_name.clone()));
+                wanted.insert(
+                    link.host_ifindex,
+                    (Owner::Pod(pod.clone()), link.host_name.clone()),
+                );
             }
         }
-        let gone: BTreeSet<u32> = self.links.keys().filter(|i| !wanted.contains_key(i)).copied().collect();
+        let gone: BTreeSet<u32> = self
+            .links
+            .keys()
+            .filter(|i| !wanted.contains_key(i))
+            .copied()
+            .collect();
         for ifindex in gone {
             self.let_go(ifindex);
         }
@@ -248,11 +282,7 @@ impl Writer {
         for (ifindex, (owner, name)) in wanted {
             if let Err(why) = self.hold(ifindex, &owner, name) {
                 tracing::warn!(ifindex, %why, "a link cannot be enforced");
-                let pod = match owner {
-                    Owner::Pod(pod) => Some(pod),
-                    Owner::Pending => None,
-                };
-                self.failures.insert(ifindex, (pod, why));
+                self.failures.insert(ifindex, (owner.pod().cloned(), why));
             }
         }
     }
@@ -263,16 +293,35 @@ impl Writer {
             return Ok(());
         }
         let place = held.map(|link| link.place);
-        self.put_endpoint(ifindex, owner).map_err(|error| error.to_string())?;
+        self.put_endpoint(ifindex, owner)
+            .map_err(|error| error.to_string())?;
         let place = match place {
             Some(place) => place,
             None => self.attach(ifindex).map_err(|error| error.to_string())?,
         };
         match owner {
-            Owner::Pod(pod) => tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached"),
-            Owner::Pending => tracing::info!(link = name, ifindex, "link of an unknown pod attached as pending"),
+            Owner::Pod(pod) => {
+                tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached")
+            }
+            Owner::Pending => tracing::info!(
+                link = name,
+                ifindex,
+                "link of an unknown pod attached as pending"
+            ),
+            Owner::Doubtful => tracing::warn!(
+                link = name,
+                ifindex,
+                "several pods or namespaces have this link's address: nothing passes"
+            ),
         }
-        self.links.insert(ifindex, Link { owner: owner.clone(), name, place });
+        self.links.insert(
+            ifindex,
+            Link {
+                owner: owner.clone(),
+                name,
+                place,
+            },
+        );
         Ok(())
     }
 
@@ -297,14 +346,24 @@ impl Writer {
         }
     }
 
-    /// Lets go of what an earlier daemon attached to and this one does not hold.
-    pub fn drop_leftovers(&mut self) {
+    /// Ends the take-over from an earlier daemon: lets go of what it attached to and this one does
+    /// not hold, and leaves this one's numbers to the next. Not before, so that a daemon that dies
+    /// half-way leaves the numbers that flows still have.
+    pub fn settle(&mut self) -> Result<(), WriterError> {
+        self.drop_leftovers();
+        Ok(self.maps.pin_endpoints(&self.pins)?)
+    }
+
+    fn drop_leftovers(&mut self) {
         let attachments = match self.attacher.attachments() {
             Ok(attachments) => attachments,
             Err(error) => return tracing::warn!(%error, "cannot list earlier attachments"),
         };
-        let strangers: BTreeSet<u32> =
-            attachments.iter().map(|a| a.ifindex).filter(|i| !self.links.contains_key(i)).collect();
+        let strangers: BTreeSet<u32> = attachments
+            .iter()
+            .map(|a| a.ifindex)
+            .filter(|i| !self.links.contains_key(i))
+            .collect();
         for ifindex in strangers {
             self.let_go(ifindex);
         }
@@ -312,26 +371,21 @@ impl Writer {
 
     /// Links by pod, with the name of the host's side and the hook.
     pub fn links(&self) -> impl Iterator<Item = (Option<&PodKey>, u32, &str, Place)> {
-        self.links.iter().map(|(ifindex, link)| {
-            let pod = match &link.owner {
-                Owner::Pod(pod) => Some(pod),
-                Owner::Pending => None,
-            };
-            (pod, *ifindex, link.name.as_str(), link.place)
-        })
+        self.links
+            .iter()
+            .map(|(ifindex, link)| (link.owner.pod(), *ifindex, link.name.as_str(), link.place))
     }
 
     /// The pod of a link.
     pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
-        match &self.links.get(&ifindex)?.owner {
-            Owner::Pod(pod) => Some(pod),
-            Owner::Pending => None,
-        }
+        self.links.get(&ifindex)?.owner.pod()
     }
 
     /// Links that could not be attached to: whose they are, and why.
     pub fn failures(&self) -> impl Iterator<Item = (u32, Option<&PodKey>, &str)> {
-        self.failures.iter().map(|(ifindex, (pod, why))| (*ifindex, pod.as_ref(), why.as_str()))
+        self.failures
+            .iter()
+            .map(|(ifindex, (pod, why))| (*ifindex, pod.as_ref(), why.as_str()))
     }
 
     /// What keeps the tables from being in force, if anything.
@@ -347,7 +401,10 @@ impl Writer {
 }
 
 fn remove_pins(pins: &Path) -> Result<(), WriterError> {
-    let failed = |source| WriterError::Pins { path: pins.to_owned(), source };
+    let failed = |source| WriterError::Pins {
+        path: pins.to_owned(),
+        source,
+    };
     for entry in std::fs::read_dir(pins).map_err(failed)? {
         std::fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
     }

@@ -1,1 +1,179 @@
-//! Lints.
+//! What is legal but probably not meant.
+//!
+//! Lints look at objects that are valid, and at the cluster that the given manifests describe. What
+//! needs pods or namespaces to be judged is judged only when some are given.
+
+mod dns;
+mod effect;
+mod peers;
+mod ports;
+mod subject;
+
+use enforcer_common::abi::Direction;
+use enforcer_policy::model::Cluster;
+use enforcer_policy::rule::{Origin, Policy, Rule};
+
+use crate::source::manifests::load::Loaded;
+use crate::source::manifests::read::Document;
+use crate::source::manifests::yaml::{Node, parse_path};
+use crate::source::manifests::{Object, ObjectKey};
+use crate::source::problem::{Problem, Severity};
+
+/// A policy under a lint.
+struct Subject<'a> {
+    key: &'a ObjectKey,
+    document: &'a Document,
+    node: &'a Node,
+    policy: &'a Policy,
+}
+
+/// What a lint sees.
+struct Scene<'a> {
+    cluster: Cluster,
+    policies: Vec<Subject<'a>>,
+}
+
+/// What a lint says about its policy.
+struct Finding {
+    severity: Severity,
+    code: &'static str,
+    field: String,
+    message: String,
+    help: String,
+}
+
+type Lint = fn(&Scene<'_>, &Subject<'_>) -> Vec<Finding>;
+
+const LINTS: &[Lint] = &[
+    effect::empty_parts,
+    effect::entries_without_effect,
+    dns::egress_without_dns,
+    peers::split,
+    peers::host_bits,
+    peers::matching_nothing,
+    ports::unknown_names,
+    subject::host_network,
+    subject::no_pods,
+    subject::namespace,
+];
+
+/// All findings about the policies in `loaded`.
+pub(crate) fn lint(loaded: &Loaded) -> Vec<Problem> {
+    let scene = Scene::new(loaded);
+    let mut problems = Vec::new();
+    for subject in &scene.policies {
+        let findings = LINTS.iter().flat_map(|lint| lint(&scene, subject));
+        problems.extend(findings.map(|finding| finding.about(subject)));
+    }
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+impl<'a> Scene<'a> {
+    fn new(loaded: &'a Loaded) -> Self {
+        let mut scene = Self {
+            cluster: Cluster::default(),
+            policies: Vec::new(),
+        };
+        for (key, document) in loaded.good() {
+            let (Some(object), Some(node)) = (&document.object, &document.node) else {
+                continue;
+            };
+            object.insert_into(key, &mut scene.cluster);
+            if let Object::Policy(policy) = object {
+                scene.policies.push(Subject {
+                    key,
+                    document,
+                    node,
+                    policy,
+                });
+            }
+        }
+        scene
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// The policies of a namespace: they stand together, for they are sorted by key.
+    fn policies_of(&self, namespace: &str) -> impl Iterator<Item = &Subject<'a>> {
+        let start = self
+            .policies
+            .partition_point(|one| one.namespace() < namespace);
+        let policies = self.policies.get(start..).unwrap_or_default();
+        policies
+            .iter()
+            .take_while(move |one| one.namespace() == namespace)
+    }
+}
+
+impl Subject<'_> {
+    fn namespace(&self) -> &str {
+        self.key.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The rules that come from entries, each with the path of its entry.
+    fn entries(&self) -> impl Iterator<Item = (String, &Rule)> {
+        self.policy.rules.iter().filter_map(|rule| {
+            let Origin::Entry(index) = rule.origin else {
+                return None;
+            };
+            let (list, _) = names(rule.direction);
+            Some((format!("spec.{list}[{index}]"), rule))
+        })
+    }
+
+    fn isolates(&self, direction: Direction) -> bool {
+        let mut rules = self.policy.rules.iter();
+        rules.any(|rule| rule.direction == direction)
+    }
+
+    fn at(&self, path: &str) -> Option<&Node> {
+        self.node.find(&parse_path(path))
+    }
+}
+
+impl Finding {
+    fn warning(
+        code: &'static str,
+        field: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            code,
+            field: field.into(),
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    fn info(mut self) -> Self {
+        self.severity = Severity::Info;
+        self
+    }
+
+    fn about(self, subject: &Subject<'_>) -> Problem {
+        let place = subject.node.locate(&parse_path(&self.field));
+        Problem {
+            file: subject.document.file.to_path_buf(),
+            line: place.line,
+            column: place.column,
+            severity: self.severity,
+            code: self.code,
+            object: Some(subject.key.to_string()),
+            field: Some(self.field),
+            message: self.message,
+            help: Some(self.help),
+        }
+    }
+}
+
+/// The names of a direction's list of entries and of their list of peers.
+fn names(direction: Direction) -> (&'static str, &'static str) {
+    match direction {
+        Direction::Ingress => ("ingress", "from"),
+        Direction::Egress => ("egress", "to"),
+    }
+}

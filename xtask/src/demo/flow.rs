@@ -24,7 +24,7 @@ struct End {
     pod: String,
 }
 
-/// The drops between these pods, the newest one last.
+/// The drops between these pods, the oldest one first.
 pub(super) fn between(lines: &str, from: &Pod, to: &Pod) -> Vec<Drop> {
     let drops = lines
         .lines()
@@ -78,16 +78,14 @@ impl Drop {
 
     /// A table of this one drop.
     pub(super) fn table(&self) -> String {
-        let bold = |text: &str| (text.to_owned(), Some(Colour::Bold));
-        let head = ["dropped", "to", "protocol", "policy", "reason"].map(bold);
-        let row = vec![
-            plain(self.source.text()),
-            plain(self.destination.text()),
-            plain(&self.protocol),
-            (self.policies.clone(), Some(Colour::Cyan)),
-            (self.reason.clone(), Some(Colour::Red)),
-        ];
-        table::draw(&[head.to_vec(), row])
+        let row = |name: &str, text: &str, colour| vec![plain(name), (text.to_owned(), colour)];
+        table::draw(&[
+            row("dropped", &self.protocol, Some(Colour::Bold)),
+            row("from", &self.source.text(), None),
+            row("to", &self.destination.text(), None),
+            row("policy", &self.policies, Some(Colour::Cyan)),
+            row("reason", &self.reason, Some(Colour::Red)),
+        ])
     }
 }
 

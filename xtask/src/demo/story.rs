@@ -116,8 +116,9 @@ impl Show<'_> {
         let written = Instant::now();
         let in_force = self.put_policy(&edited(POLICY)?)?;
         self.see_it_cut(&connection, written, in_force)?;
-        self.matrix(|from, to| to != &DB || from == &WEB)?;
-        self.show_drop(&API, &DB)
+        // Before anything else fails between the two: this is the connection itself.
+        self.show_drop(&API, &DB)?;
+        self.matrix(|from, to| to != &DB || from == &WEB)
     }
 
     /// Waits for the connection to fall silent, and says when it did.
@@ -139,7 +140,7 @@ impl Show<'_> {
         ui::line(format_args!(
             "  in force after {} ms; {} after {} ms, at count {}",
             in_force.as_millis(),
-            paint(Colour::Red, "the connection got its last answer"),
+            paint(Colour::Red, "the connection is cut: its last answer came"),
             last.saturating_duration_since(written).as_millis(),
             connection.answers().count
         ));
@@ -159,11 +160,11 @@ impl Show<'_> {
         Ok(())
     }
 
-    /// Shows the newest drop between two pods, which must name the policy.
+    /// Shows the first drop between two pods, which must name the policy.
     fn show_drop(&mut self, from: &Pod, to: &Pod) -> Result<()> {
         let daemon = &mut self.daemon;
         let drop: Option<Drop> = interrupt::until(Duration::from_secs(3), || {
-            Ok(flow::between(&daemon.drops()?, from, to).pop())
+            Ok(flow::between(&daemon.drops()?, from, to).into_iter().next())
         })?;
         match drop {
             Some(drop) if drop.names(POLICY_NAME) => ui::line(drop.table()),

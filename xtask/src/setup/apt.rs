@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -21,6 +22,9 @@ pub(crate) struct Package {
     /// The oldest version that will do.
     pub(crate) at_least: Option<Version>,
 }
+
+/// Whether the package lists were brought up to date by this run.
+static UPDATED: AtomicBool = AtomicBool::new(false);
 
 /// Whether this machine installs packages by apt.
 pub(crate) fn is_here() -> bool {
@@ -48,9 +52,11 @@ pub(crate) fn ensure(packages: &[Package]) -> Result<()> {
             package.name, package.why
         ));
     }
-    let mut update = apt()?;
-    update.arg("update");
-    shell::step("package lists (apt-get update)", update)?;
+    if !UPDATED.swap(true, Ordering::Relaxed) {
+        let mut update = apt()?;
+        update.arg("update");
+        shell::step("package lists (apt-get update)", update)?;
+    }
     let mut install = apt()?;
     install
         .args(["install", "--no-install-recommends", "--no-remove"])

@@ -34,6 +34,7 @@ pub(super) const DEBIAN: [apt::Package; 4] = [
 
 /// Where Debian's compiler is, whatever comes first in `PATH`.
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// Which compiler it is.
@@ -94,7 +95,14 @@ impl Toolchain {
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut command = match &self.kind {
             Kind::Debian => {
-                let mut cargo = machine::other_cargo(DEBIAN_CARGO.as_ref());
+                // Cargo would look for its verb in rustup's directory first.
+                let program = if verb == "clippy" {
+                    DEBIAN_CLIPPY
+                } else {
+                    DEBIAN_CARGO
+                };
+                let mut cargo = machine::other_cargo(program.as_ref());
+                cargo.env("CARGO", DEBIAN_CARGO);
                 // aya-ebpf uses a feature of the compiler that is not stable.
                 cargo
                     .env("RUSTC", DEBIAN_RUSTC)

@@ -39,7 +39,7 @@ pub(super) fn attach(
         .as_fd()
         .as_raw_fd();
     let filters = filters(netlink, ifindex, direction)?;
-    if filters.iter().any(|filter| is_foreign_in_our_place(filter)) {
+    if filters.iter().any(is_foreign_in_our_place) {
         return Err(AttachError::Occupied { ifindex });
     }
     add_qdisc(netlink, ifindex)?;

@@ -11,7 +11,8 @@ use aya::programs::{MultiProgLink, ProgramError, SchedClassifier, TcAttachType};
 use enforcer_common::abi::Direction;
 use nix::errno::Errno;
 
-use super::{AttachError, Attachment, Place, errno, name_of, program_name, remove_file};
+use super::error::errno;
+use super::{AttachError, Attachment, Place, name_of, program_name, remove_file};
 
 /// How often an attachment by name is tried when the name changes meanwhile.
 const ATTEMPTS: usize = 3;
@@ -81,7 +82,11 @@ impl Pins {
             source,
         };
         let mut living = Vec::new();
-        for entry in fs::read_dir(&self.0).map_err(failed)? {
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(living),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             let path = entry.map_err(failed)?.path();
             let Some((ifindex, direction)) = parse(&path) else {
                 continue;
@@ -101,10 +106,13 @@ impl Pins {
 
     /// Removes the directory.
     pub(super) fn remove(&self) -> Result<(), AttachError> {
-        fs::remove_dir(&self.0).map_err(|source| AttachError::File {
-            path: self.0.clone(),
-            source,
-        })
+        match fs::remove_dir(&self.0) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AttachError::File {
+                path: self.0.clone(),
+                source,
+            }),
+            _ => Ok(()),
+        }
     }
 }
 

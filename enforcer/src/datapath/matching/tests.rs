@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::*;
 use crate::datapath::discover::{LinkKind, Namespace, Why};
 use crate::datapath::netns::NetnsId;

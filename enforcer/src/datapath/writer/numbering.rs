@@ -24,10 +24,23 @@ const PENDING: u32 = 1 << 31;
 impl Numbering {
     /// Numbers for a daemon that comes after one with these endpoints.
     pub(super) fn after(earlier: Vec<(u32, Endpoint)>) -> Self {
-        let pods = || earlier.iter().map(|(_, endpoint)| endpoint).filter(|endpoint| endpoint.id < PENDING);
+        let pods = || {
+            earlier
+                .iter()
+                .map(|(_, endpoint)| endpoint)
+                .filter(|endpoint| endpoint.id < PENDING)
+        };
         let ids = pods().map(|endpoint| endpoint.id).max().unwrap_or(0);
-        let revisions = pods().flat_map(|endpoint| endpoint.revisions).max().unwrap_or(0);
-        Self { ids, revisions, earlier: earlier.into_iter().collect(), kept: BTreeMap::new() }
+        let revisions = pods()
+            .flat_map(|endpoint| endpoint.revisions)
+            .max()
+            .unwrap_or(0);
+        Self {
+            ids,
+            revisions,
+            earlier: earlier.into_iter().collect(),
+            kept: BTreeMap::new(),
+        }
     }
 
     /// The endpoint as the kernel gets it. On the same link with the same addresses it is the same
@@ -36,7 +49,10 @@ impl Numbering {
         let same = |earlier: &&Endpoint| {
             earlier.id < PENDING && earlier.v4 == endpoint.v4 && earlier.v6 == endpoint.v6
         };
-        let id = match (self.kept.get(&endpoint.id), self.earlier.get(&ifindex).filter(same)) {
+        let id = match (
+            self.kept.get(&endpoint.id),
+            self.earlier.get(&ifindex).filter(same),
+        ) {
             (Some(id), _) => *id,
             (None, Some(earlier)) => earlier.id,
             (None, None) => self.ids.wrapping_add(endpoint.id),
@@ -45,13 +61,19 @@ impl Numbering {
         self.earlier.remove(&ifindex);
         self.kept.insert(endpoint.id, id);
         endpoint.id = id;
-        endpoint.revisions = endpoint.revisions.map(|revision| revision.wrapping_add(self.revisions).wrapping_add(1));
+        endpoint.revisions = endpoint
+            .revisions
+            .map(|revision| revision.wrapping_add(self.revisions).wrapping_add(1));
         endpoint
     }
 
     /// The endpoint of a link without a pod.
     pub(super) fn pending(&self, ifindex: u32) -> Endpoint {
-        Endpoint { id: PENDING | ifindex, flags: Endpoint::PENDING, ..Endpoint::default() }
+        Endpoint {
+            id: PENDING | ifindex,
+            flags: Endpoint::PENDING,
+            ..Endpoint::default()
+        }
     }
 }
 
@@ -60,12 +82,18 @@ mod tests {
     use super::*;
 
     fn endpoint(id: u32, revision: u32, address: u32) -> Endpoint {
-        Endpoint { id, revisions: [revision; 2], v4: [address], ..Endpoint::default() }
+        Endpoint {
+            id,
+            revisions: [revision; 2],
+            v4: [address],
+            ..Endpoint::default()
+        }
     }
 
     #[test]
     fn the_same_pod_on_the_same_link_keeps_its_id_and_gets_a_newer_revision() {
-        let mut numbering = Numbering::after(vec![(7, endpoint(40, 90, 1)), (8, endpoint(41, 95, 2))]);
+        let mut numbering =
+            Numbering::after(vec![(7, endpoint(40, 90, 1)), (8, endpoint(41, 95, 2))]);
         let kept = numbering.in_kernel(7, endpoint(1, 1, 1));
         assert_eq!(kept.id, 40);
         assert!(kept.revisions[0] > 95);
@@ -74,7 +102,8 @@ mod tests {
 
     #[test]
     fn another_pod_never_gets_an_id_that_flows_may_have() {
-        let mut numbering = Numbering::after(vec![(7, endpoint(40, 90, 1)), (8, endpoint(41, 95, 2))]);
+        let mut numbering =
+            Numbering::after(vec![(7, endpoint(40, 90, 1)), (8, endpoint(41, 95, 2))]);
         let other_address = numbering.in_kernel(7, endpoint(1, 1, 9));
         let other_link = numbering.in_kernel(9, endpoint(2, 1, 2));
         assert!(other_address.id > 41 && other_link.id > 41);

@@ -18,6 +18,8 @@ const META: &[&str] = &[
     "creationTimestamp",
     "deletionTimestamp",
     "managedFields",
+    "deletionGracePeriodSeconds",
+    "selfLink",
 ];
 const SELECTOR: &[&str] = &["matchLabels", "matchExpressions"];
 const PEER: &[&str] = &["podSelector", "namespaceSelector", "ipBlock"];
@@ -111,6 +113,21 @@ const FIELDS: &[(Option<Kind>, &str, &[&str])] = &[
     (Some(Kind::Node), "status.addresses", &["address", "type"]),
 ];
 
+/// (where, what is written there, what is right there).
+const MIX_UPS: &[(&str, &str, &str)] = &[
+    ("spec.egress", "from", "to"),
+    ("spec.ingress", "to", "from"),
+    ("spec", "selector", "podSelector"),
+    ("spec", "endpointSelector", "podSelector"),
+    ("spec", "types", "policyTypes"),
+];
+
+/// (what holds them, fields that are often not indented far enough).
+const INNER: &[(&str, &[&str])] = &[
+    ("podSelector or namespaceSelector", SELECTOR),
+    ("ipBlock", &["cidr", "except"]),
+];
+
 /// Advice about a field that does not exist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Advice {
@@ -130,9 +147,19 @@ pub(super) fn advice(kind: Kind, path: &[Segment]) -> Advice {
         return Advice::None;
     };
     let place = place(parents);
+    if let Some((_, _, right)) = MIX_UPS
+        .iter()
+        .find(|(at, wrong, _)| kind == Kind::NetworkPolicy && *at == place && wrong == word)
+    {
+        return Advice::DidYouMean(right);
+    }
     let here = fields(kind, &place);
     if let Some(meant) = here.and_then(|known| closest(word, known.iter().copied())) {
         return Advice::DidYouMean(meant);
+    }
+    let mut inner = INNER.iter();
+    if let Some((holder, _)) = inner.find(|(_, fields)| fields.contains(&word.as_str())) {
+        return Advice::BelongsTo((*holder).to_owned());
     }
     let elsewhere = FIELDS
         .iter()
@@ -182,9 +209,10 @@ mod tests {
             Advice::BelongsTo("spec".into())
         );
         assert_eq!(advice("ingress"), Advice::BelongsTo("spec".into()));
+        assert_eq!(advice("spec.egress[0].from"), Advice::DidYouMean("to"));
         assert_eq!(
-            advice("spec.egress[0].from"),
-            Advice::BelongsTo("spec.ingress".into())
+            advice("spec.egress[0].to[0].matchLabels"),
+            Advice::BelongsTo("podSelector or namespaceSelector".into())
         );
         assert_eq!(
             advice("spec.ingress[0].from[0].podSelector.matchLabel"),

@@ -12,6 +12,7 @@ mod files;
 mod identify;
 pub(crate) mod load;
 mod object;
+mod quantities;
 pub(crate) mod read;
 mod source;
 mod spelling;
@@ -22,4 +23,5 @@ pub(crate) mod yaml;
 
 pub use object::{Kind, Object, ObjectKey};
 pub use source::{ManifestSource, Snapshot};
+pub(crate) use spelling::closest;
 pub use watch::{Watch, WatchError};

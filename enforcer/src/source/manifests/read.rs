@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use enforcer_policy::invalid::{self, Invalid};
 use enforcer_policy::{api, lower};
-use k8s_openapi::api::core::v1;
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::de::DeserializeOwned;
 
 use super::fields::{self, Advice};
 use super::identify::{self, Identity, Wrong};
 use super::object::{Kind, Object, ObjectKey};
+use super::quantities;
+use super::spelling::closest;
 use super::typed;
 use super::wording;
 use super::yaml::{self, Node, Place, Segment};
@@ -26,8 +26,6 @@ pub(crate) struct Document {
     pub key: Option<ObjectKey>,
     /// The object, when nothing is wrong with it.
     pub object: Option<Object>,
-    /// The policy as it was written, for linting.
-    pub policy: Option<NetworkPolicy>,
     /// Its text, for places.
     pub node: Option<Node>,
 }
@@ -87,13 +85,13 @@ impl Reader {
     fn node(&mut self, node: Node, inherited: Option<Kind>, broken: bool) {
         match identify::identify(&node, inherited) {
             Identity::Object(kind) => self.object(kind, node, broken),
-            Identity::List(kind) => self.list(node, kind, broken),
+            Identity::List(kind) => self.list(&node, kind, broken),
             Identity::Other => self.contents.ignored += 1,
             Identity::Wrong(wrong) => self.wrong(&node, wrong),
         }
     }
 
-    fn list(&mut self, node: Node, kind: Option<Kind>, broken: bool) {
+    fn list(&mut self, node: &Node, kind: Option<Kind>, broken: bool) {
         match node.get("items").map(|items| &items.value) {
             Some(yaml::Value::List(items)) => {
                 for item in items {
@@ -101,7 +99,7 @@ impl Reader {
                 }
             }
             _ => self.wrong(
-                &node,
+                node,
                 Wrong {
                     warning: false,
                     code: "missing-field",
@@ -140,7 +138,6 @@ impl Reader {
             file: Arc::clone(&self.file),
             key: None,
             object: None,
-            policy: None,
             node: None,
         });
     }
@@ -155,37 +152,35 @@ impl Reader {
             node: &node,
             name,
         };
-        let read = match kind {
+        let object = match kind {
             Kind::Node => self
                 .convert(&subject, api::node)
-                .map(|(_, (_, node))| (Object::Node(node), None)),
+                .map(|(_, node)| Object::Node(node)),
             Kind::Namespace => self
                 .convert(&subject, api::namespace)
-                .map(|(_, (_, namespace))| (Object::Namespace(namespace), None)),
+                .map(|(_, namespace)| Object::Namespace(namespace)),
             Kind::Pod => self
                 .convert(&subject, api::pod)
-                .map(|(_, (_, pod)): (v1::Pod, _)| (Object::Pod(pod), None)),
+                .map(|(_, pod)| Object::Pod(pod)),
             Kind::NetworkPolicy => self
                 .convert(&subject, lower::network_policy)
-                .map(|(raw, policy)| (Object::Policy(Arc::new(policy)), Some(raw))),
+                .map(|policy| Object::Policy(Arc::new(policy))),
         };
-        let (object, policy) = read.filter(|_| !broken).unzip();
         self.contents.documents.push(Document {
             file: Arc::clone(&self.file),
             key,
-            object,
-            policy: policy.flatten(),
+            object: object.filter(|_| !broken),
             node: Some(node),
         });
     }
 
-    /// The object by its API type and as `parse` understands it, unless anything is wrong.
+    /// The object as `parse` understands it, unless anything is wrong.
     fn convert<K: DeserializeOwned, T>(
         &mut self,
         subject: &Subject<'_>,
         parse: impl Fn(&K) -> Result<T, Vec<Invalid>>,
-    ) -> Option<(K, T)> {
-        let typed = typed::read::<K>(subject.node.to_json());
+    ) -> Option<T> {
+        let typed = typed::read::<K>(quantities::as_strings(subject.node.to_json()));
         for (path, message) in &typed.wrong {
             self.wrong_type(subject, path, message);
         }
@@ -198,11 +193,10 @@ impl Reader {
             }
             refused |= self.unknown_field(subject, path, &advice);
         }
-        let raw = typed.object?;
-        match parse(&raw) {
-            Ok(object) if !refused => Some((raw, object)),
-            Ok(_) => None,
-            Err(all) => {
+        match parse(typed.object.as_ref()?) {
+            Ok(object) => (!refused && typed.wrong.is_empty()).then_some(object),
+            Err(mut all) => {
+                all.retain(|one| !typed.is_spoilt(&yaml::parse_path(&one.field)));
                 self.invalid(subject, &all, &meant);
                 None
             }
@@ -211,7 +205,7 @@ impl Reader {
 
     fn wrong_type(&mut self, subject: &Subject<'_>, path: &[Segment], message: &str) {
         let node = subject.node.find(path).unwrap_or(subject.node);
-        let wording = wording::wrong_type(message, node);
+        let wording = wording::wrong_type(message, path, node);
         let place = subject.node.locate(path);
         self.about(subject, place, path, "wrong-type", wording.message);
         if let Some(problem) = self.contents.problems.last_mut() {
@@ -236,6 +230,7 @@ impl Reader {
             problem.help = advise(advice);
             if !refused {
                 problem.severity = Severity::Warning;
+                problem.help = Some(NEWER.to_owned());
             }
         }
         refused
@@ -260,12 +255,11 @@ impl Reader {
             let message = match &one.problem {
                 invalid::Problem::Missing => format!("{last} is missing"),
                 invalid::Problem::EmptyPeer => format!("this peer {}", one.problem),
-                invalid::Problem::TooMany { .. } => format!("{last} {}", one.problem),
                 other => other.to_string(),
             };
             self.about(subject, place, &path, one.problem.code(), message);
             if let Some(problem) = self.contents.problems.last_mut() {
-                problem.help = Some(one.problem.help().to_owned());
+                problem.help = Some(help(&one.problem));
             }
         }
     }
@@ -300,12 +294,23 @@ impl Reader {
     }
 }
 
+const NEWER: &str = "it has no effect on policies; this program knows Kubernetes 1.33";
+
 /// Outside of `spec` and `status`.
 fn in_the_open(path: &[Segment]) -> bool {
     match path {
         [Segment::Key(first), _, ..] => !matches!(first.as_str(), "spec" | "status"),
         _ => true,
     }
+}
+
+fn help(problem: &invalid::Problem) -> String {
+    if let invalid::Problem::NotOneOf { found, known } = problem
+        && let Some(meant) = closest(found, known.iter().copied())
+    {
+        return format!("did you mean {meant}?");
+    }
+    problem.help().to_owned()
 }
 
 fn advise(advice: &Advice) -> Option<String> {

@@ -1,7 +1,7 @@
 //! "Did you mean …?"
 
 /// The one of `known` that `word` was probably meant to be.
-pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let scored = known.into_iter().map(|candidate| {
         let distance = distance(&lower, &candidate.to_lowercase());

@@ -12,12 +12,21 @@ const MOST: usize = 50;
 
 /// What became of a value.
 pub(super) struct Typed<T> {
-    /// The object, when every field had the right type.
+    /// The object, without the fields that had the wrong type.
     pub object: Option<T>,
     /// Wrong types: where, and what was expected in serde's words.
     pub wrong: Vec<(Vec<Segment>, String)>,
     /// Fields that the type does not have.
     pub unknown: BTreeSet<Vec<Segment>>,
+}
+
+impl<T> Typed<T> {
+    /// Whether the value at `path` is, holds or belongs to one of the wrong type, so that what is
+    /// wrong with it may follow from that.
+    pub(super) fn is_spoilt(&self, path: &[Segment]) -> bool {
+        let related = |wrong: &[Segment]| wrong.starts_with(path) || path.starts_with(wrong);
+        self.wrong.iter().any(|(wrong, _)| related(wrong))
+    }
 }
 
 /// Reads `value` as a `T`. Serde stops at the first error, so after each one the field concerned is
@@ -31,13 +40,17 @@ pub(super) fn read<T: DeserializeOwned>(mut value: Value) -> Typed<T> {
     while typed.wrong.len() < MOST {
         match attempt(&value, &mut typed.unknown) {
             Ok(object) => {
-                typed.object = typed.wrong.is_empty().then_some(object);
+                typed.object = Some(object);
                 break;
             }
             Err((path, message)) => {
-                let removed = remove(&mut value, &path);
-                typed.wrong.push((path, message));
-                if !removed {
+                let again = typed.wrong.iter().any(|(known, _)| *known == path);
+                let mended = (!again && replace_item(&mut value, &path, &message))
+                    || remove(&mut value, &path);
+                if !again {
+                    typed.wrong.push((path, message));
+                }
+                if !mended {
                     break;
                 }
             }
@@ -88,8 +101,24 @@ fn segment(segment: &serde_path_to_error::Segment) -> Option<Segment> {
     }
 }
 
-/// Takes the deepest field on `path` out of `value`. Items of lists stay, for the indices of their
-/// siblings must not change.
+/// Puts something harmless of the expected type in the place of a list's item, so that the indices
+/// of its siblings stay as they are.
+fn replace_item(value: &mut Value, path: &[Segment], message: &str) -> bool {
+    let Some(Segment::Index(_)) = path.last() else {
+        return false;
+    };
+    let harmless = match message.split_once("expected ") {
+        Some((_, "a string")) => Value::String(String::new()),
+        Some((_, "a sequence")) => Value::Array(Vec::new()),
+        _ => Value::Object(serde_json::Map::new()),
+    };
+    find(value, path).is_some_and(|item| {
+        *item = harmless;
+        true
+    })
+}
+
+/// Takes the deepest field on `path` out of `value`.
 fn remove(value: &mut Value, path: &[Segment]) -> bool {
     let Some(last) = path
         .iter()
@@ -97,19 +126,15 @@ fn remove(value: &mut Value, path: &[Segment]) -> bool {
     else {
         return false;
     };
-    let mut node = value;
-    for segment in &path[..last] {
-        let next = match segment {
-            Segment::Key(key) => node.get_mut(key),
-            Segment::Index(index) => node.get_mut(index),
-        };
-        let Some(next) = next else {
-            return false;
-        };
-        node = next;
-    }
-    match (node, &path[last]) {
-        (Value::Object(fields), Segment::Key(key)) => fields.remove(key).is_some(),
+    match (find(value, &path[..last]), &path[last]) {
+        (Some(Value::Object(fields)), Segment::Key(key)) => fields.remove(key).is_some(),
         _ => false,
     }
+}
+
+fn find<'a>(value: &'a mut Value, path: &[Segment]) -> Option<&'a mut Value> {
+    path.iter().try_fold(value, |node, segment| match segment {
+        Segment::Key(key) => node.get_mut(key),
+        Segment::Index(index) => node.get_mut(index),
+    })
 }

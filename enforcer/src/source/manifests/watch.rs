@@ -78,7 +78,8 @@ impl Watch {
                 break;
             }
         }
-        if let Err(error) = self.renew() {
+        let watched = self.watcher.is_some();
+        if let (Err(error), true) = (self.renew(), watched) {
             tracing::warn!(%error, "changes of manifests are noticed by looking twice a second");
         }
         self.pending = false;

@@ -1,6 +1,6 @@
 //! Wrong types in plain words.
 
-use super::yaml::{Node, Value};
+use super::yaml::{Node, Segment, Value};
 
 /// What is wrong, and what to do about it.
 pub(super) struct Wording {
@@ -8,8 +8,22 @@ pub(super) struct Wording {
     pub help: Option<String>,
 }
 
-/// Puts a type error into words: `serde` is its message, `node` what stands there.
-pub(super) fn wrong_type(serde: &str, node: &Node) -> Wording {
+/// Lists and fields in whose place people write the one thing that matters about their content.
+const SHORTHANDS: &[(&str, &str)] = &[
+    ("ports", "port"),
+    ("podIPs", "ip"),
+    ("ipBlock", "cidr"),
+    ("addresses", "address"),
+];
+
+/// Puts a type error into words: `serde` is its message, `node` what stands at `path`.
+pub(super) fn wrong_type(serde: &str, path: &[Segment], node: &Node) -> Wording {
+    if serde.starts_with("invalid value: integer") {
+        return Wording {
+            message: format!("{} is out of range", found(node)),
+            help: None,
+        };
+    }
     let Some((_, expected)) = serde.split_once("expected ") else {
         let message = serde.to_owned();
         return Wording {
@@ -20,7 +34,7 @@ pub(super) fn wrong_type(serde: &str, node: &Node) -> Wording {
     let expected = plain(expected);
     Wording {
         message: format!("{expected} belongs here, not {}", found(node)),
-        help: help(expected, node),
+        help: shorthand(expected, path, node).or_else(|| help(expected, node)),
     }
 }
 
@@ -50,6 +64,19 @@ fn found(node: &Node) -> String {
             _ => format!("the string {text}"),
         },
     }
+}
+
+fn shorthand(expected: &str, path: &[Segment], node: &Node) -> Option<String> {
+    let Value::Scalar { json, text } = &node.value else {
+        return None;
+    };
+    let mut keys = path.iter().rev().filter_map(|segment| match segment {
+        Segment::Key(key) => Some(key.as_str()),
+        Segment::Index(_) => None,
+    });
+    let holder = keys.next()?;
+    let (_, field) = SHORTHANDS.iter().find(|(name, _)| *name == holder)?;
+    (expected == "a mapping" && !json.is_null()).then(|| format!("write {field}: {text}"))
 }
 
 fn help(expected: &str, node: &Node) -> Option<String> {

@@ -110,7 +110,13 @@ impl Builder {
     /// The document that `error` ended.
     pub(super) fn fail(mut self, error: &ScanError) -> Document {
         let place = self.place(*error.marker());
-        self.fatal(place, "yaml-syntax", format!("not YAML: {}", error.info()));
+        let message = format!("not YAML: {}", error.info());
+        self.error(place, "yaml-syntax", message).help = Some(if error.info().contains("tab") {
+            "indent with spaces"
+        } else {
+            "check the indentation, brackets and quotes of this line and of those above it"
+        });
+        self.broken = true;
         self.finish()
     }
 
@@ -210,13 +216,13 @@ impl Builder {
                             Some("remove one of them, or merge what they hold");
                     }
                 }
-                None => match key(&node, merge) {
-                    Some(key) => map.key = Some(key),
-                    None => {
+                None => {
+                    map.key = key(&node, merge);
+                    if map.key.is_none() {
                         let message = "a key must be a word, not a list, a mapping or nothing";
                         self.fatal(node.at, "bad-key", message.to_owned());
                     }
-                },
+                }
             },
         }
     }

@@ -78,6 +78,11 @@ impl Node {
         matches!(&self.value, Value::Scalar { json, .. } if json.is_null())
     }
 
+    /// Whether it is a list without items.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        matches!(&self.value, Value::List(items) if items.is_empty())
+    }
+
     /// How many nodes it is made of.
     pub(crate) fn size(&self) -> usize {
         1 + match &self.value {

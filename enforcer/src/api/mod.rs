@@ -1,0 +1,47 @@
+//! The daemon's socket: newline-delimited JSON over a Unix stream socket.
+//!
+//! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
+//! one line, and `flows` with one [`FlowLine`] a line, without end when following.
+
+pub mod client;
+pub mod server;
+pub mod status;
+
+use serde::{Deserialize, Serialize};
+
+pub use status::Status;
+
+/// Where the socket is unless `--socket` says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/enforcer/enforcer.sock";
+
+/// One line of the answer to `flows`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FlowLine {
+    /// Records that the client was too slow for.
+    Lost {
+        /// How many.
+        lost: u64,
+    },
+    /// A record.
+    Record(Box<crate::flow::record::Record>),
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// The daemon's state.
+    Status {
+        /// Read manifests and links anew before answering, so that the answer is about what they
+        /// are now.
+        #[serde(default)]
+        refresh: bool,
+    },
+    /// Flow records.
+    Flows {
+        /// Go on with new records.
+        #[serde(default)]
+        follow: bool,
+    },
+}

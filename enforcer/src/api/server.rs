@@ -1,0 +1,151 @@
+//! Serving the socket.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{FlowLine, Request, Status};
+use crate::flow::record::Record;
+
+/// Longest request that is read, in bytes.
+const LONGEST_REQUEST: u64 = 64 * 1024;
+
+/// A question to the daemon's loop.
+pub enum Question {
+    /// See [`Request::Status`].
+    Status {
+        /// See [`Request::Status`].
+        refresh: bool,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Status>,
+    },
+    /// What is kept, and what comes.
+    Flows {
+        /// Where the answer goes.
+        answer: oneshot::Sender<(Vec<Arc<Record>>, broadcast::Receiver<Arc<Record>>)>,
+    },
+}
+
+/// The socket; removed when dropped.
+#[derive(Debug)]
+pub struct Socket {
+    path: PathBuf,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Gone already is fine too.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Listens at `path`, for root alone, and sends what clients ask to `questions`. A socket that an
+/// earlier daemon left behind is replaced; one that a daemon listens at is an error.
+pub fn listen(path: &Path, questions: mpsc::Sender<Question>) -> io::Result<Socket> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another daemon listens there",
+        ));
+    }
+    if path.exists() {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    tokio::spawn(accept(listener, questions));
+    Ok(Socket {
+        path: path.to_owned(),
+    })
+}
+
+async fn accept(listener: UnixListener, questions: mpsc::Sender<Question>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve(stream, questions.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a client");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(reading.take(LONGEST_REQUEST));
+    if reader.read_line(&mut line).await.is_err() {
+        return;
+    }
+    let served = match serde_json::from_str(&line) {
+        Ok(Request::Status { refresh }) => status(&mut writing, &questions, refresh).await,
+        Ok(Request::Flows { follow }) => flows(&mut writing, &questions, follow).await,
+        Err(error) => {
+            send(
+                &mut writing,
+                &serde_json::json!({ "error": error.to_string() }),
+            )
+            .await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a client went away");
+    }
+}
+
+async fn status(
+    writing: &mut OwnedWriteHalf,
+    questions: &mpsc::Sender<Question>,
+    refresh: bool,
+) -> io::Result<()> {
+    let (answer, status) = oneshot::channel();
+    // An error means that the daemon is stopping; the client sees the end of the stream.
+    let _ = questions.send(Question::Status { refresh, answer }).await;
+    match status.await {
+        Ok(status) => send(writing, &status).await,
+        Err(_) => Ok(()),
+    }
+}
+
+async fn flows(
+    writing: &mut OwnedWriteHalf,
+    questions: &mpsc::Sender<Question>,
+    follow: bool,
+) -> io::Result<()> {
+    let (answer, records) = oneshot::channel();
+    let _ = questions.send(Question::Flows { answer }).await;
+    let Ok((kept, mut coming)) = records.await else {
+        return Ok(());
+    };
+    for record in kept {
+        send(writing, &*record).await?;
+    }
+    while follow {
+        match coming.recv().await {
+            Ok(record) => send(writing, &*record).await?,
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                send(writing, &FlowLine::Lost { lost }).await?
+            }
+            Err(broadcast::error::RecvError::Closed) => break,
+        }
+    }
+    Ok(())
+}
+
+async fn send(writing: &mut OwnedWriteHalf, value: &impl serde::Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    writing.write_all(&line).await
+}

@@ -1,0 +1,223 @@
+//! The daemon's state as a [`Status`].
+
+use std::collections::BTreeMap;
+
+use enforcer_common::Reason;
+use enforcer_common::abi::{Direction, EventKind};
+use enforcer_policy::model::{Pod, PodKey};
+use enforcer_policy::rule::{Namespaces, PodSelector, Policy};
+
+use super::{Daemon, capacity};
+use crate::api::Status;
+use crate::api::status::{EndpointStatus, Fill, PolicyStatus};
+use crate::flow::enrich::name_of;
+
+impl Daemon {
+    pub(super) fn status(&self) -> Status {
+        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        let faults = self.faults();
+        let stats = self.compiler.stats();
+        Status {
+            in_force: faults.is_empty()
+                && !self
+                    .problems
+                    .iter()
+                    .any(crate::source::problem::Problem::is_error),
+            node: self.options.node.clone(),
+            mode: if self.options.datapath.audit {
+                "audit"
+            } else {
+                "enforce"
+            }
+            .to_owned(),
+            pending: if self.options.datapath.pending_deny {
+                "deny"
+            } else {
+                "allow"
+            }
+            .to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            endpoints: self.endpoints(),
+            pending_links: self
+                .writer
+                .links()
+                .filter(|link| link.0.is_none())
+                .map(|link| link.2.to_owned())
+                .collect(),
+            policies: self.policies(),
+            problems,
+            faults,
+            identities: stats.identities,
+            policy_sets: stats.policy_sets,
+            maps: self.fill(),
+            packets: self.packets(),
+            events_suppressed: self.suppressed(),
+        }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if let Some(why) = self.writer.broken() {
+            faults.push(format!(
+                "a map write failed, isolated endpoints deny everything until it succeeds: {why}"
+            ));
+        }
+        if let Some(why) = &self.scan_failure {
+            faults.push(format!("cannot look for links: {why}"));
+        }
+        for (ifindex, pod, why) in self.writer.failures() {
+            let pod = pod.map_or("an unknown pod".to_owned(), ToString::to_string);
+            faults.push(format!("link {ifindex} of {pod}: {why}"));
+        }
+        for (pod, why) in self.compiler.unfit() {
+            faults.push(format!("{pod} denies everything: {why}"));
+        }
+        faults
+    }
+
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        let mut links: BTreeMap<&PodKey, Vec<String>> = BTreeMap::new();
+        for (pod, _, name, _) in self.writer.links() {
+            if let Some(pod) = pod {
+                links.entry(pod).or_default().push(name.to_owned());
+            }
+        }
+        let here = self
+            .matching
+            .links
+            .keys()
+            .chain(self.matching.missing.keys());
+        let pods: std::collections::BTreeSet<&PodKey> = here.collect();
+        pods.into_iter()
+            .map(|pod| EndpointStatus {
+                pod: pod.to_string(),
+                addresses: self
+                    .compiler
+                    .cluster()
+                    .pods
+                    .get(pod)
+                    .map(|pod| pod.addresses.clone())
+                    .unwrap_or_default(),
+                links: links.get(pod).cloned().unwrap_or_default(),
+                ingress: self.isolating(pod, Direction::Ingress),
+                egress: self.isolating(pod, Direction::Egress),
+                not_enforced: self.not_enforced(pod),
+            })
+            .collect()
+    }
+
+    fn isolating(&self, pod: &PodKey, direction: Direction) -> Vec<String> {
+        self.compiler
+            .isolating(pod, direction)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Why a pod of this node is not enforced.
+    fn not_enforced(&self, pod: &PodKey) -> Option<String> {
+        if let Some(missing) = self.matching.missing.get(pod) {
+            return Some(missing.to_string());
+        }
+        self.writer
+            .failures()
+            .find(|(_, owner, _)| *owner == Some(pod))
+            .map(|(_, _, why)| why.to_owned())
+    }
+
+    fn policies(&self) -> Vec<PolicyStatus> {
+        self.compiler
+            .cluster()
+            .policies
+            .values()
+            .map(|policy| self.policy(policy))
+            .collect()
+    }
+
+    fn policy(&self, policy: &Policy) -> PolicyStatus {
+        let mut status = PolicyStatus {
+            policy: policy.key.to_string(),
+            selected: 0,
+            not_enforced: BTreeMap::new(),
+        };
+        for (key, pod) in &self.compiler.cluster().pods {
+            if !policy
+                .rules
+                .iter()
+                .any(|rule| self.selects(&rule.subject, key, pod))
+            {
+                continue;
+            }
+            let here =
+                self.matching.links.contains_key(key) || self.matching.missing.contains_key(key);
+            if pod.host_network {
+                let why =
+                    "it shares the node's network (hostNetwork), where pods cannot be told apart";
+                status.not_enforced.insert(key.to_string(), why.to_owned());
+            } else if here && !pod.terminated {
+                status.selected += 1;
+                if let Some(why) = self.not_enforced(key) {
+                    status.not_enforced.insert(key.to_string(), why);
+                }
+            }
+        }
+        status
+    }
+
+    fn selects(&self, subject: &PodSelector, key: &PodKey, pod: &Pod) -> bool {
+        let namespace = match &subject.namespaces {
+            Namespaces::Named(name) => *name == key.namespace,
+            Namespaces::Matching(selector) => {
+                selector.matches(&self.compiler.cluster().namespace_labels(&key.namespace))
+            }
+        };
+        namespace && subject.pods.matches(&pod.labels)
+    }
+
+    fn fill(&self) -> BTreeMap<String, Fill> {
+        let tables = self.compiler.tables();
+        let capacity = capacity(&self.options.datapath);
+        let maps = [
+            ("ADDRESSES", tables.addresses.len(), capacity.addresses),
+            ("CIDRS", tables.cidrs.len(), capacity.cidrs),
+            ("VERDICTS", tables.verdicts.len(), capacity.verdicts),
+            ("PORTS", tables.ports.len(), capacity.ports),
+        ];
+        maps.into_iter()
+            .map(|(name, used, capacity)| (name.to_owned(), Fill { used, capacity }))
+            .collect()
+    }
+
+    fn packets(&self) -> BTreeMap<String, u64> {
+        let mut packets = BTreeMap::new();
+        for hook in Direction::ALL {
+            for reason in Reason::ALL {
+                match self.writer.maps().counter(hook, *reason) {
+                    Ok(counter) if counter.packets > 0 => {
+                        packets.insert(
+                            format!("{}/{}", name_of(hook), reason.name()),
+                            counter.packets,
+                        );
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "cannot read counters"),
+                }
+            }
+        }
+        packets
+    }
+
+    fn suppressed(&self) -> BTreeMap<String, u64> {
+        let kinds = [
+            ("allowed", EventKind::Allowed),
+            ("denied", EventKind::Denied),
+            ("audit", EventKind::Audit),
+        ];
+        kinds
+            .into_iter()
+            .filter_map(|(name, kind)| {
+                Some((name.to_owned(), self.writer.maps().suppressed(kind).ok()?))
+            })
+            .collect()
+    }
+}

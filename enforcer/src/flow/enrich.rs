@@ -1,0 +1,149 @@
+//! From numbers to names.
+
+use std::net::IpAddr;
+
+use enforcer_common::Reason;
+use enforcer_common::abi::address::to_ip;
+use enforcer_common::abi::{Direction, Event, EventKind};
+use enforcer_common::parse::number;
+use enforcer_policy::explain::{Explanation, PeerSide, explain};
+use enforcer_policy::model::{Cluster, PodKey};
+use enforcer_policy::rule::Protocol;
+
+use super::record::{Party, Record, Verdict};
+
+/// The record of an event that was seen at the link of `endpoint`, in the words of the cluster as
+/// it is now. `None` for numbers that no program of this version sends.
+pub fn enrich(event: &Event, endpoint: Option<&PodKey>, cluster: &Cluster) -> Option<Record> {
+    let (source, destination) = addresses(event);
+    let reason = Reason::from_number(event.reason)?;
+    let direction = Direction::from_number(event.direction)?;
+    let explained = match reason {
+        Reason::PolicyDenied | Reason::Revoked | Reason::Allowed => {
+            endpoint.and_then(|pod| explain_event(event, direction, pod, cluster))
+        }
+        _ => None,
+    };
+    let policies = explained
+        .iter()
+        .flat_map(|e| &e.isolating)
+        .map(ToString::to_string)
+        .collect();
+    let rule = |e: &Explanation| e.allowed_by.as_ref().map(ToString::to_string);
+    let nearest = |e: &Explanation| e.nearest.as_ref().map(ToString::to_string);
+    let denied = event.kind != EventKind::Allowed as u8;
+    Some(Record {
+        time: jiff::Timestamp::now().to_string(),
+        verdict: match EventKind::from_number(event.kind)? {
+            EventKind::Allowed => Verdict::Allowed,
+            EventKind::Denied => Verdict::Denied,
+            EventKind::Audit => Verdict::Audit,
+        },
+        reason: reason.name().to_owned(),
+        direction: name_of(direction).to_owned(),
+        endpoint: endpoint.map(ToString::to_string),
+        source: party(source, event.source_port, event.protocol, cluster),
+        destination: party(destination, event.destination_port, event.protocol, cluster),
+        protocol: protocol_name(event),
+        policies,
+        allowed_by: if denied {
+            None
+        } else {
+            explained.as_ref().and_then(rule)
+        },
+        hint: if denied {
+            explained.as_ref().and_then(nearest)
+        } else {
+            None
+        },
+        length: event.length,
+    })
+}
+
+/// The name of a direction in records.
+pub const fn name_of(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ingress => "ingress",
+        Direction::Egress => "egress",
+    }
+}
+
+fn addresses(event: &Event) -> (Option<IpAddr>, Option<IpAddr>) {
+    match event.ethertype {
+        number::IPV4 => (
+            Some(to_ip([event.source[0]])),
+            Some(to_ip([event.destination[0]])),
+        ),
+        number::IPV6 => (Some(to_ip(event.source)), Some(to_ip(event.destination))),
+        _ => (None, None),
+    }
+}
+
+/// The policies of the endpoint about this connection, which the packet may belong to as a reply:
+/// then its ports are those of the packet the other way.
+fn explain_event(
+    event: &Event,
+    direction: Direction,
+    pod: &PodKey,
+    cluster: &Cluster,
+) -> Option<Explanation> {
+    let hook = Direction::from_number(event.hook)?;
+    let (source, destination) = addresses(event);
+    let peer = if hook == Direction::Ingress {
+        source?
+    } else {
+        destination?
+    };
+    let port = if hook == direction {
+        event.destination_port
+    } else {
+        event.source_port
+    };
+    Some(explain(
+        cluster,
+        pod,
+        direction,
+        &peer_side(peer, cluster),
+        event.protocol,
+        port,
+    ))
+}
+
+fn peer_side(address: IpAddr, cluster: &Cluster) -> PeerSide {
+    PeerSide::of(cluster, address)
+}
+
+fn party(address: Option<IpAddr>, port: u16, protocol: u8, cluster: &Cluster) -> Party {
+    let pod = address
+        .and_then(|address| cluster.pod_by_address(address))
+        .map(|(key, _)| key.to_string());
+    let node = match (&pod, address) {
+        (None, Some(address)) => cluster
+            .node_by_address(address)
+            .map(|(name, _)| name.to_owned()),
+        _ => None,
+    };
+    let port = matches!(protocol, number::TCP | number::UDP | number::SCTP).then_some(port);
+    Party {
+        address,
+        port,
+        pod,
+        node,
+    }
+}
+
+fn protocol_name(event: &Event) -> String {
+    if let Some(known) = Protocol::ALL
+        .into_iter()
+        .find(|protocol| protocol.number() == event.protocol)
+    {
+        return known.name().to_owned();
+    }
+    match (event.ethertype, event.protocol) {
+        (number::ARP, _) => "ARP".to_owned(),
+        (number::IPV4, number::ICMP) => "ICMP".to_owned(),
+        (number::IPV6, number::ICMPV6) => "ICMPv6".to_owned(),
+        (number::IPV4 | number::IPV6, protocol) => format!("IP protocol {protocol}"),
+        (ethertype, _) => format!("ethertype 0x{ethertype:04x}"),
+    }
+}

@@ -1,0 +1,11 @@
+//! Flow events: from the ring buffer to records with names.
+//!
+//! - [`reader`]: the ring buffer as a stream;
+//! - [`record`]: what users see;
+//! - [`enrich`]: addresses → pods, verdicts → policies;
+//! - [`store`]: the last records, and who follows them.
+
+pub mod enrich;
+pub mod reader;
+pub mod record;
+pub mod store;

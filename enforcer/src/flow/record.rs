@@ -1,0 +1,104 @@
+//! What users see of a flow event; also its JSON form.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What became of the packet.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// A new connection was allowed.
+    Allowed,
+    /// A packet was dropped.
+    #[value(alias = "deny", alias = "dropped")]
+    Denied,
+    /// A packet would have been dropped; the daemon is in audit mode.
+    Audit,
+}
+
+/// One side of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// Its address; absent for frames without one.
+    pub address: Option<IpAddr>,
+    /// Its port; absent for protocols without ports.
+    pub port: Option<u16>,
+    /// `namespace/name` of the pod with the address.
+    pub pod: Option<String>,
+    /// Name of the node with the address.
+    pub node: Option<String>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When the daemon read it, RFC 3339 in UTC.
+    pub time: String,
+    /// What became of the packet.
+    pub verdict: Verdict,
+    /// Why: a name of `enforcer_common::Reason`.
+    pub reason: String,
+    /// `ingress` or `egress`, seen from `endpoint`: whose policy was asked.
+    pub direction: String,
+    /// `namespace/name` of the pod at whose link it was seen; absent while that is unknown.
+    pub endpoint: Option<String>,
+    /// Where it came from.
+    pub source: Party,
+    /// Where it went.
+    pub destination: Party,
+    /// Name or number of the protocol; the ethertype for frames other than IP.
+    pub protocol: String,
+    /// Policies that isolate the endpoint in this direction, `namespace/name`.
+    pub policies: Vec<String>,
+    /// The rule that allowed it: policy and field.
+    pub allowed_by: Option<String>,
+    /// For a denial by policy: the rule that came nearest, and what it lacked.
+    pub hint: Option<String>,
+    /// Length of the packet in bytes.
+    pub length: u32,
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.pod.as_deref().or(self.node.as_deref());
+        match (name, self.address) {
+            (Some(name), Some(address)) => write!(f, "{name} ({address}")?,
+            (None, Some(address)) => write!(f, "({address}")?,
+            (_, None) => return f.write_str("?"),
+        }
+        match self.port {
+            Some(port) => write!(f, " port {port})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+/// One line, and a second one where there is more to say.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Allowed => "ALLOWED",
+            Verdict::Denied => "DENIED",
+            Verdict::Audit => "AUDIT",
+        };
+        write!(
+            f,
+            "{} {verdict:<7} {} {} → {}",
+            self.time, self.protocol, self.source, self.destination
+        )?;
+        write!(f, "  {} {}", self.direction, self.reason)?;
+        if let Some(rule) = &self.allowed_by {
+            write!(f, ", by {rule}")?;
+        } else if !self.policies.is_empty() {
+            write!(f, ", isolated by {}", self.policies.join(", "))?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n    nearest rule: {hint}")?;
+        }
+        Ok(())
+    }
+}
