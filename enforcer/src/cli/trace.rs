@@ -99,7 +99,11 @@ pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::
 
 /// Reports the errors in the manifests and says whether to go on.
 fn usable(args: &TraceArgs, snapshot: &Snapshot, err: &mut impl Write) -> io::Result<bool> {
-    let errors: Vec<_> = snapshot.problems.iter().filter(|one| one.is_error()).collect();
+    let errors: Vec<_> = snapshot
+        .problems
+        .iter()
+        .filter(|one| one.is_error())
+        .collect();
     for problem in &errors {
         writeln!(err, "{problem}")?;
     }

@@ -143,7 +143,9 @@ impl Judge for Probe {
     fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError> {
         self.maps.put_endpoint(self.ifindex, endpoint)?;
         let action = self.run(arrival)?;
-        let quick = (action == TC_ACT_UNSPEC).then(|| uncounted(endpoint, arrival.hook)).flatten();
+        let quick = (action == TC_ACT_UNSPEC)
+            .then(|| uncounted(endpoint, arrival.hook))
+            .flatten();
         let reason = match quick {
             Some(reason) => Some(reason),
             None => self.counted(arrival.hook)?,

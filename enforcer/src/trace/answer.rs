@@ -3,6 +3,9 @@
 use std::fmt;
 
 use enforcer_common::Action;
+use enforcer_common::abi::Direction;
+use enforcer_policy::explain::{self, RuleRef};
+use enforcer_policy::rule::Origin;
 use serde::Serialize;
 
 /// Whether a connection can be made.
@@ -98,10 +101,35 @@ pub struct RuleName {
 /// A rule that would have allowed the connection, but for something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Nearest {
-    /// The policy, `NAMESPACE/NAME`.
-    pub policy: String,
-    /// The field of the rule: `spec.ingress[1]`.
-    pub rule: String,
-    /// What it lacked, in words.
-    pub lacks: String,
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: RuleName,
+    /// What the connection lacks to be meant by it, in words; never empty.
+    pub lacks: Vec<String>,
+}
+
+impl RuleName {
+    /// The name of a rule; `None` for the isolation that is written nowhere.
+    pub(super) fn of(rule: &RuleRef) -> Option<Self> {
+        let Origin::Entry(index) = rule.origin else {
+            return None;
+        };
+        let list = match rule.direction {
+            Direction::Ingress => "ingress",
+            Direction::Egress => "egress",
+        };
+        Some(Self {
+            policy: rule.policy.to_string(),
+            rule: format!("spec.{list}[{index}]"),
+        })
+    }
+}
+
+impl Nearest {
+    pub(super) fn of(nearest: &explain::Nearest) -> Option<Self> {
+        Some(Self {
+            rule: RuleName::of(&nearest.rule)?,
+            lacks: nearest.lacks.iter().map(ToString::to_string).collect(),
+        })
+    }
 }

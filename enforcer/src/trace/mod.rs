@@ -22,8 +22,10 @@ pub use text::write_text;
 
 use std::net::IpAddr;
 
+use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, Endpoint};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_policy::explain::{PeerIdentity, PeerSide, explain_by};
 use enforcer_policy::model::{Cluster, PodKey};
 use enforcer_policy::rule::PolicyKey;
 
@@ -31,7 +33,7 @@ use crate::datapath::frame;
 use crate::datapath::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 use crate::datapath::memory::Memory;
 use crate::datapath::probe::Probe;
-use party::{Parties, Party, Who};
+use party::{Parties, Party};
 use query::{Service, Side};
 
 /// Why a question has no answer.
@@ -60,7 +62,8 @@ pub struct Tracer {
 
 /// A connection between known ends.
 struct Connection {
-    service: Service,
+    protocol: u8,
+    port: u16,
     source: IpAddr,
     destination: IpAddr,
     frame: Vec<u8>,
@@ -98,11 +101,12 @@ impl Tracer {
         let to = self.parties.find(cluster, Side::parse(&question.to)?)?;
         let (source, destination) = party::common_family(&from, &to)?;
         let protocol = service.number(destination);
-        let port = service.port();
-        let frame = frame::opening(source, destination, protocol, port.unwrap_or_default())
+        let port = service.port().unwrap_or_default();
+        let frame = frame::opening(source, destination, protocol, port)
             .ok_or(PartyError::NoCommonFamily)?;
         let connection = Connection {
-            service,
+            protocol,
+            port,
             source,
             destination,
             frame,
@@ -113,7 +117,7 @@ impl Tracer {
             from: question.from.clone(),
             to: question.to.clone(),
             protocol: service.name(),
-            port,
+            port: service.port(),
             verdict: egress.verdict.max(ingress.verdict),
             egress,
             ingress,
@@ -128,7 +132,7 @@ impl Tracer {
         peer: &Party,
         connection: &Connection,
     ) -> Result<Part, TraceError> {
-        let Who::Pod(pod) = &party.who else {
+        let PeerIdentity::Pod(pod) = &party.who else {
             return Ok(Part::not_a_pod());
         };
         let Some(endpoint) = self.endpoint(pod) else {
@@ -142,14 +146,43 @@ impl Tracer {
         };
         let reason = self.judge.judge(&endpoint, &arrival)?;
         let policies = self.compiler.isolating(pod, hook);
-        Ok(Part {
+        let mut part = Part {
             verdict: reason.action().into(),
             isolated: endpoint.isolated(hook),
             policies: policies.iter().map(PolicyKey::to_string).collect(),
             allowed_by: None,
             reason: reason.name(),
             nearest: None,
-        })
+        };
+        if matches!(reason, Reason::Allowed | Reason::PolicyDenied) {
+            self.explain(&mut part, policies, pod, hook, peer, connection);
+        }
+        Ok(part)
+    }
+
+    /// Adds the words of the policies.
+    fn explain(
+        &self,
+        part: &mut Part,
+        policies: Vec<PolicyKey>,
+        pod: &PodKey,
+        direction: Direction,
+        peer: &Party,
+        connection: &Connection,
+    ) {
+        let address = match direction {
+            Direction::Ingress => connection.source,
+            Direction::Egress => connection.destination,
+        };
+        let peer = PeerSide {
+            identity: peer.who.clone(),
+            address: Some(address),
+        };
+        let (cluster, port) = (self.compiler.cluster(), connection.port);
+        let protocol = connection.protocol;
+        let words = explain_by(cluster, policies, pod, direction, &peer, protocol, port);
+        part.allowed_by = words.allowed_by.as_ref().and_then(RuleName::of);
+        part.nearest = words.nearest.as_ref().and_then(Nearest::of);
     }
 
     /// The pod's endpoint under a number that no flow has.
@@ -167,8 +200,8 @@ impl Tracer {
     fn ingress_ifindex(&self, hook: Direction, pod: &PodKey, peer: &Party) -> u32 {
         match (hook, &peer.who) {
             (Direction::Egress, _) => LINK,
-            (Direction::Ingress, Who::Pod(peer)) if peer == pod => LINK,
-            (Direction::Ingress, Who::Node(node)) if self.is_on(pod, node) => 0,
+            (Direction::Ingress, PeerIdentity::Pod(peer)) if peer == pod => LINK,
+            (Direction::Ingress, PeerIdentity::Node(node)) if self.is_on(pod, node) => 0,
             (Direction::Ingress, _) => OTHER_LINK,
         }
     }

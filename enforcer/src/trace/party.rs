@@ -3,25 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use enforcer_policy::explain::PeerIdentity;
 use enforcer_policy::model::{Change, Cluster, Node, Pod, PodKey};
 
 use super::query::Side;
 
-/// Who an end is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Who {
-    /// A pod that policies can mean.
-    Pod(PodKey),
-    /// A node, or a pod that shares its node's network.
-    Node(String),
-    /// Somebody outside the cluster.
-    Outside,
-}
-
 /// An end and the addresses that it may use, the preferred one first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Party {
-    pub(super) who: Who,
+    pub(super) who: PeerIdentity,
     addresses: Vec<IpAddr>,
 }
 
@@ -45,7 +35,7 @@ pub enum PartyError {
 /// Addresses by owner, so that no question walks over the cluster.
 #[derive(Debug, Default)]
 pub(super) struct Parties {
-    owners: HashMap<IpAddr, Who>,
+    owners: HashMap<IpAddr, PeerIdentity>,
 }
 
 impl Parties {
@@ -54,21 +44,24 @@ impl Parties {
         let mut owners = HashMap::new();
         for (key, pod) in cluster.pods.iter().filter(|(_, pod)| pod.is_selectable()) {
             for address in &pod.addresses {
-                let who = || Who::Pod(key.clone());
+                let who = || PeerIdentity::Pod(key.clone());
                 owners.entry(*address).or_insert_with(who);
             }
         }
         for (name, node) in &cluster.nodes {
             for address in &node.addresses {
-                let who = || Who::Node(name.clone());
+                let who = || PeerIdentity::Node(name.clone());
                 owners.entry(*address).or_insert_with(who);
             }
         }
         Self { owners }
     }
 
-    fn owner(&self, address: IpAddr) -> Who {
-        self.owners.get(&address).cloned().unwrap_or(Who::Outside)
+    fn owner(&self, address: IpAddr) -> PeerIdentity {
+        self.owners
+            .get(&address)
+            .cloned()
+            .unwrap_or(PeerIdentity::Outside)
     }
 
     /// Who is meant.
@@ -88,18 +81,13 @@ impl Parties {
             Some(pod) if pod.host_network => self.host_network(cluster, key, pod),
             Some(pod) if pod.addresses.is_empty() => Err(PartyError::NoAddress(key)),
             Some(pod) => Ok(Party {
-                who: Who::Pod(key),
+                who: PeerIdentity::Pod(key),
                 addresses: pod.addresses.clone(),
             }),
         }
     }
 
-    fn host_network(
-        &self,
-        cluster: &Cluster,
-        key: PodKey,
-        pod: &Pod,
-    ) -> Result<Party, PartyError> {
+    fn host_network(&self, cluster: &Cluster, key: PodKey, pod: &Pod) -> Result<Party, PartyError> {
         let node = pod.node.as_ref();
         let mut addresses = pod.addresses.clone();
         if addresses.is_empty() {
@@ -110,7 +98,7 @@ impl Parties {
             return Err(PartyError::NoAddress(key));
         };
         let who = match node {
-            Some(name) => Who::Node(name.clone()),
+            Some(name) => PeerIdentity::Node(name.clone()),
             None => self.owner(*first),
         };
         Ok(Party { who, addresses })

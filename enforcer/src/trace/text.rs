@@ -35,8 +35,13 @@ fn write_part(part: &Part, direction: &str, who: &str, out: &mut impl Write) -> 
         writeln!(out, "  allowed by {} {}", rule.policy, rule.rule)?;
     }
     if let Some(nearest) = &part.nearest {
-        writeln!(out, "  nearest rule: {} {}", nearest.policy, nearest.rule)?;
-        writeln!(out, "  what it lacks: {}", nearest.lacks)?;
+        let rule = &nearest.rule;
+        writeln!(out, "  nearest is {} {}, but", rule.policy, rule.rule)?;
+        for lack in &nearest.lacks {
+            writeln!(out, "    {lack}")?;
+        }
+    } else if part.verdict == Verdict::Deny {
+        writeln!(out, "  they allow nothing in this direction")?;
     }
     Ok(())
 }

@@ -15,15 +15,15 @@ struct Cli {
 }
 
 /// What a run wrote and returned.
-pub struct Run {
-    pub out: String,
-    pub err: String,
-    pub code: u8,
+pub(crate) struct Run {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) code: u8,
 }
 
 impl Run {
     /// The lines of its output as JSON.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let lines = self.out.lines();
         lines
             .map(|line| serde_json::from_str(line).unwrap())
@@ -32,13 +32,13 @@ impl Run {
 }
 
 /// A folder of manifests, and room for other files.
-pub struct Folder {
+pub(crate) struct Folder {
     place: TempDir,
 }
 
 impl Folder {
     /// A folder with one file of manifests.
-    pub fn with(manifests: &str) -> Self {
+    pub(crate) fn with(manifests: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("manifests")).unwrap();
         let folder = Self { place };
@@ -47,17 +47,17 @@ impl Folder {
     }
 
     /// Where the manifests are.
-    pub fn manifests(&self) -> PathBuf {
+    pub(crate) fn manifests(&self) -> PathBuf {
         self.place.path().join("manifests")
     }
 
     /// Runs `trace` with these further arguments, which are split at white space.
-    pub fn trace(&self, arguments: &str) -> Run {
+    pub(crate) fn trace(&self, arguments: &str) -> Run {
         trace(&self.manifests(), arguments)
     }
 
     /// Answers a batch with these further arguments.
-    pub fn batch(&self, questions: &str, arguments: &str) -> Run {
+    pub(crate) fn batch(&self, questions: &str, arguments: &str) -> Run {
         let path = self.place.path().join("questions");
         fs::write(&path, questions).unwrap();
         self.trace(&format!("--batch {} {arguments}", path.display()))
