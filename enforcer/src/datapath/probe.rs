@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
 use aya::programs::{TestRun as _, TestRunOptions};
 use enforcer_common::abi::{Direction, Endpoint, limits};
 use enforcer_common::{Action, Reason};
@@ -12,7 +13,7 @@ use enforcer_policy::tables::{Op, Tables};
 use super::attach::program_name;
 use super::judge::{Arrival, Judge, JudgeError, LINK};
 use super::load::{self, LoadOptions};
-use super::maps::{Maps, MapsError};
+use super::maps::{self, Maps, MapsError};
 
 /// What a program returns for a packet that passes (`linux/pkt_cls.h`).
 const TC_ACT_UNSPEC: i32 = -1;
@@ -63,6 +64,11 @@ impl Probe {
             likely: [Reason::ALL.to_vec(), Reason::ALL.to_vec()],
             ifindex: LINK,
         })
+    }
+
+    /// The events that the programs send from now on. They find no place once nobody takes them.
+    pub fn take_events(&mut self) -> Result<RingBuf<MapData>, MapsError> {
+        maps::take_events(&mut self.ebpf)
     }
 
     /// Runs take place on this link of the calling thread's network namespace from now on.
@@ -143,12 +149,13 @@ impl Judge for Probe {
     fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError> {
         self.maps.put_endpoint(self.ifindex, endpoint)?;
         let action = self.run(arrival)?;
-        let quick = (action == TC_ACT_UNSPEC)
-            .then(|| uncounted(endpoint, arrival.hook))
-            .flatten();
-        let reason = match quick {
-            Some(reason) => Some(reason),
-            None => self.counted(arrival.hook)?,
+        let uncounted = uncounted(endpoint, arrival.hook);
+        // Most packets at such an endpoint; then no counter need be read.
+        let plain = uncounted.is_some() && endpoint.flags & Endpoint::AUDIT == 0;
+        let reason = if plain && action == TC_ACT_UNSPEC {
+            uncounted
+        } else {
+            self.counted(arrival.hook)?.or(uncounted)
         };
         match (action, reason, reason.map(Reason::action)) {
             (TC_ACT_UNSPEC, Some(reason), Some(Action::Pass))
