@@ -8,5 +8,6 @@ mod generate;
 mod lookup;
 mod meaning;
 mod properties;
-mod rare;
+
 mod scale;
+mod single;

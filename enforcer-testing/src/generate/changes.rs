@@ -21,7 +21,7 @@ pub enum Edit {
     /// A node appears or changes.
     PutNode(Box<Node>),
     /// A namespace appears or changes.
-    PutNamespace(Namespace),
+    PutNamespace(Box<Namespace>),
     /// A pod appears, changes or moves to another namespace.
     PutPod(Box<Pod>),
     /// A policy appears, changes or moves to another namespace.
@@ -41,7 +41,7 @@ impl Edit {
     pub fn apply(&self, objects: &mut Objects) {
         match self {
             Self::PutNode(node) => put(&mut objects.nodes, node.as_ref()),
-            Self::PutNamespace(namespace) => put(&mut objects.namespaces, namespace),
+            Self::PutNamespace(namespace) => put(&mut objects.namespaces, namespace.as_ref()),
             Self::PutPod(pod) => put(&mut objects.pods, pod.as_ref()),
             Self::PutPolicy(policy) => put(&mut objects.policies, policy.as_ref()),
             Self::Relabel(name, labels) => {
@@ -78,7 +78,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     let pods = super::pools::POD_LABELS;
     prop_oneof![
         1 => (0..NODES.len()).prop_flat_map(node).prop_map(|node| Edit::PutNode(Box::new(node))),
-        2 => select(NAMESPACES).prop_flat_map(namespace).prop_map(Edit::PutNamespace),
+        2 => select(NAMESPACES).prop_flat_map(namespace).prop_map(|namespace| Edit::PutNamespace(Box::new(namespace))),
         4 => (0..MAX_PODS).prop_flat_map(pod).prop_map(|pod| Edit::PutPod(Box::new(pod))),
         4 => (0..MAX_POLICIES)
             .prop_flat_map(policy)

@@ -377,3 +377,21 @@ fn a_change_writes_only_what_it_concerns() {
         "nothing new"
     );
 }
+
+#[test]
+fn a_long_list_of_blocks_is_many_prefixes_but_one_identity() {
+    let one = |n: u8| match block(&format!("172.16.{n}.0/24"), &[]) {
+        Peers::Of(blocks) => blocks,
+        Peers::Any => Vec::new(),
+    };
+    let peers = Peers::Of((0..200).step_by(2).flat_map(one).collect());
+    let mut compiler = compiler();
+    compiler.apply([
+        new_pod("a", "10.0.0.1"),
+        policy("p", ingress("a", peers, Ports::Any)),
+    ]);
+    let stats = compiler.stats();
+    assert_eq!((stats.cidrs, stats.identities, stats.verdicts), (100, 2, 2));
+    assert!(lets_in(&compiler, "a", "172.16.4.1", 80));
+    assert!(!lets_in(&compiler, "a", "172.16.5.1", 80));
+}
