@@ -28,6 +28,7 @@ use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::explain::{PeerIdentity, PeerSide, explain_by};
 use enforcer_policy::model::{Cluster, PodKey};
 use enforcer_policy::rule::PolicyKey;
+use enforcer_policy::tables::Tables;
 
 use crate::datapath::frame;
 use crate::datapath::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
@@ -73,14 +74,22 @@ impl Tracer {
     /// Asks the verdict algorithm on this host.
     pub fn on_host(cluster: &Cluster) -> Self {
         let compiler = compile(cluster);
-        let judge = Box::new(Memory::new(compiler.tables().clone()));
-        Self::new(compiler, judge)
+        let judge = Memory::new(compiler.tables().clone());
+        Self::new(compiler, Box::new(judge))
     }
 
     /// Asks the programs, loaded into the kernel for this alone.
     pub fn in_kernel(cluster: &Cluster) -> Result<Self, JudgeError> {
+        Self::asking(cluster, |tables| Ok(Box::new(Probe::new(tables)?)))
+    }
+
+    /// Asks whoever knows the compiled tables.
+    pub fn asking(
+        cluster: &Cluster,
+        judge: impl FnOnce(&Tables) -> Result<Box<dyn Judge>, JudgeError>,
+    ) -> Result<Self, JudgeError> {
         let compiler = compile(cluster);
-        let judge = Box::new(Probe::new(compiler.tables())?);
+        let judge = judge(compiler.tables())?;
         Ok(Self::new(compiler, judge))
     }
 

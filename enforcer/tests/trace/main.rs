@@ -7,6 +7,9 @@
 )]
 
 mod command;
+mod kernel;
+mod random;
 mod scenarios;
 mod speed;
 mod words;
+mod written;

@@ -5,19 +5,22 @@ use enforcer_testing::scenario::{self, Check, Stage, Verdict};
 use serde_json::{Value, json};
 
 use crate::command::Folder;
+use crate::kernel::Kernel;
+use crate::written::{line, manifests};
 
 #[test]
 fn every_scenario_holds_on_the_host() {
-    assert_all("");
+    assert_all(|folder, questions| folder.batch(questions, "").lines());
 }
 
 /// Needs root: the programs are loaded.
 #[test]
 fn every_scenario_holds_in_the_kernel() {
-    assert_all("--kernel");
+    let kernel = Kernel::load();
+    assert_all(|folder, questions| kernel.batch(folder, questions));
 }
 
-fn assert_all(arguments: &str) {
+fn assert_all(ask: impl Fn(&Folder, &str) -> Vec<Value>) {
     let scenarios = scenario::load_all(&scenario::directory()).unwrap();
     assert!(scenarios.len() > 40, "only {} scenarios", scenarios.len());
     let mut failures = Vec::new();
@@ -25,7 +28,7 @@ fn assert_all(arguments: &str) {
     for scenario in &scenarios {
         for (number, stage) in scenario.stages.iter().enumerate() {
             let name = format!("{} stage {number}", scenario.name);
-            asked += assert_stage(&name, stage, arguments, &mut failures);
+            asked += assert_stage(&name, stage, &ask, &mut failures);
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -33,12 +36,20 @@ fn assert_all(arguments: &str) {
 }
 
 /// Asks all questions of a stage; returns how many there were.
-fn assert_stage(name: &str, stage: &Stage, arguments: &str, failures: &mut Vec<String>) -> usize {
+fn assert_stage(
+    name: &str,
+    stage: &Stage,
+    ask: impl Fn(&Folder, &str) -> Vec<Value>,
+    failures: &mut Vec<String>,
+) -> usize {
     let folder = Folder::with(&manifests(&stage.objects));
-    let lines: Vec<String> = stage.checks.iter().map(line).collect();
-    let run = folder.batch(&lines.join("\n"), arguments);
-    let answers = run.lines();
-    assert_eq!(answers.len(), lines.len(), "{name}: {}", run.err);
+    let lines: Vec<String> = stage
+        .checks
+        .iter()
+        .map(|check| line(&check.question))
+        .collect();
+    let answers = ask(&folder, &lines.join("\n"));
+    assert_eq!(answers.len(), lines.len(), "{name}");
     for (check, answer) in stage.checks.iter().zip(&answers) {
         if let Some(pod) = cannot_connect(&stage.objects, &check.question) {
             let error = answer["error"].as_str().unwrap_or_default();
@@ -65,40 +76,6 @@ fn names(answer: &Value, policy: &str) -> bool {
         let policies = part["policies"].as_array().unwrap();
         part["verdict"] == answer["verdict"] && policies.contains(&json!(policy))
     })
-}
-
-fn manifests(objects: &Objects) -> String {
-    let lists = [
-        json!(objects.nodes),
-        json!(objects.namespaces),
-        json!(objects.pods),
-        json!(objects.policies),
-    ];
-    let items = lists.iter().flat_map(|list| list.as_array().unwrap());
-    let items: Vec<&Value> = items.collect();
-    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
-}
-
-fn line(check: &Check) -> String {
-    let Question {
-        from,
-        to,
-        protocol,
-        port,
-    } = &check.question;
-    let (protocol, port) = match protocol {
-        1 | 58 => ("ICMP".to_owned(), None),
-        6 | 17 | 132 => (protocol.to_string(), Some(port)),
-        other => (other.to_string(), None),
-    };
-    json!({"from": side(from), "to": side(to), "protocol": protocol, "port": port}).to_string()
-}
-
-fn side(side: &Side) -> String {
-    match side {
-        Side::Pod(namespace, name) => format!("{namespace}/{name}"),
-        Side::Address(address) => address.to_string(),
-    }
 }
 
 /// A pod of the question that is judged by its labels alone, or has ended: real connections it
