@@ -4,7 +4,7 @@ use std::fmt;
 
 use enforcer_common::Action;
 use enforcer_common::abi::Direction;
-use enforcer_policy::explain::{self, RuleRef};
+use enforcer_policy::explain::{self, PeerIdentity, RuleRef};
 use enforcer_policy::rule::Origin;
 use serde::Serialize;
 
@@ -58,6 +58,8 @@ pub struct Answer {
 /// What one end says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
+    /// Who it is: `pod NAMESPACE/NAME`, `node NAME` or `outside the cluster`.
+    pub who: String,
     /// Whether it lets the connection happen.
     pub verdict: Verdict,
     /// Whether any policy isolates the pod in this direction.
@@ -77,8 +79,9 @@ pub const NOT_A_POD: &str = "not-a-pod";
 
 impl Part {
     /// What an end says that is no pod.
-    pub fn not_a_pod() -> Self {
+    pub fn not_a_pod(who: &PeerIdentity) -> Self {
         Self {
+            who: who.to_string(),
             verdict: Verdict::Allow,
             isolated: false,
             policies: Vec::new(),

@@ -142,7 +142,7 @@ impl Tracer {
         connection: &Connection,
     ) -> Result<Part, TraceError> {
         let PeerIdentity::Pod(pod) = &party.who else {
-            return Ok(Part::not_a_pod());
+            return Ok(Part::not_a_pod(&party.who));
         };
         let Some(endpoint) = self.endpoint(pod) else {
             return Err(PartyError::NoAddress(pod.clone()).into());
@@ -156,6 +156,7 @@ impl Tracer {
         let reason = self.judge.judge(&endpoint, &arrival)?;
         let policies = self.compiler.isolating(pod, hook);
         let mut part = Part {
+            who: party.who.to_string(),
             verdict: reason.action().into(),
             isolated: endpoint.isolated(hook),
             policies: policies.iter().map(PolicyKey::to_string).collect(),

@@ -25,9 +25,14 @@ pub fn write_text(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
     write_part(&answer.ingress, "ingress", to, out)
 }
 
-fn write_part(part: &Part, direction: &str, who: &str, out: &mut impl Write) -> io::Result<()> {
-    let verdict = part.verdict;
-    writeln!(out, "\n{direction} of {who}: {verdict}, {}", why(part))?;
+fn write_part(part: &Part, direction: &str, asked: &str, out: &mut impl Write) -> io::Result<()> {
+    let Part { who, verdict, .. } = part;
+    write!(out, "\n{direction} of {asked}")?;
+    // An address or a name without namespace does not say it all.
+    if !who.ends_with(&format!(" {asked}")) {
+        write!(out, ", {who}")?;
+    }
+    writeln!(out, ": {verdict}, {}", why(part))?;
     if part.isolated {
         writeln!(out, "  isolated by {}", part.policies.join(", "))?;
     }

@@ -44,9 +44,9 @@ fn agree(cases: u32, tracer: impl Fn(&Cluster) -> Tracer) {
         for question in by_address.iter().chain(&by_name) {
             if !is_about(&cluster, question, &ambiguous) {
                 let reasons = compare(&mut tracer, &objects, question)?;
-                reasons
-                    .iter()
-                    .for_each(|reason| *met.borrow_mut().entry(reason).or_default() += 1);
+                for reason in reasons {
+                    *met.borrow_mut().entry(reason).or_default() += 1;
+                }
             }
         }
         Ok(())

@@ -105,9 +105,9 @@ fn a_denied_connection_names_the_nearest_rule_and_what_it_lacks() {
     let expected = "\
 DENIED: api → db TCP port 3307
 
-egress of api: allow, no policy isolates it in this direction
+egress of api, pod default/api: allow, no policy isolates it in this direction
 
-ingress of db: deny, no rule allows it
+ingress of db, pod default/db: deny, no rule allows it
   isolated by default/db-policy
   nearest is default/db-policy spec.ingress[1], but
     port 3307 given, rule allows 3306
@@ -124,12 +124,14 @@ fn json_has_both_ends() {
         json!({
             "from": "web", "to": "db", "protocol": "TCP", "port": 3306, "verdict": "deny",
             "egress": {
+                "who": "pod default/web",
                 "verdict": "deny", "isolated": true, "policies": ["default/web-out"],
                 "allowed_by": null, "reason": "policy-denied",
                 "nearest": {"policy": "default/web-out", "rule": "spec.egress[0]",
                     "lacks": ["protocol TCP given, rule is for UDP"]},
             },
             "ingress": {
+                "who": "pod default/db",
                 "verdict": "deny", "isolated": true, "policies": ["default/db-policy"],
                 "allowed_by": null, "reason": "policy-denied",
                 "nearest": {"policy": "default/db-policy", "rule": "spec.ingress[1]",
@@ -143,7 +145,11 @@ fn json_has_both_ends() {
 #[test]
 fn an_end_that_is_no_pod_allows_everything() {
     let folder = cluster();
-    for outside in ["192.0.2.1", "192.168.0.1", "default/agent"] {
+    for (outside, who) in [
+        ("192.0.2.1", "outside the cluster"),
+        ("192.168.0.1", "node n1"),
+        ("default/agent", "node n1"),
+    ] {
         let run = folder.trace(&format!(
             "--from {outside} --to web --port 80 --output json"
         ));
@@ -151,6 +157,7 @@ fn an_end_that_is_no_pod_allows_everything() {
         assert_eq!(
             answer["egress"],
             json!({
+                "who": who,
                 "verdict": "allow", "isolated": false, "policies": [], "allowed_by": null,
                 "reason": "not-a-pod", "nearest": null,
             }),
