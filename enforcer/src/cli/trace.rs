@@ -141,7 +141,12 @@ fn answer_batch(
     if summary.failed == 0 {
         return Ok(ALLOWED);
     }
-    writeln!(err, "error: {} lines have no answer", summary.failed)?;
+    let all = summary.failed + summary.answered;
+    writeln!(
+        err,
+        "error: no answer to {} of {all} questions",
+        summary.failed
+    )?;
     Ok(ERROR)
 }
 

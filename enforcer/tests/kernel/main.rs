@@ -11,6 +11,7 @@ mod both;
 mod far;
 
 mod lengths;
+mod longest;
 mod packets;
 mod random;
 mod verifier;

@@ -122,6 +122,22 @@ fn what_is_cut_off_anywhere_never_passes() {
 }
 
 #[test]
+fn the_first_packet_of_a_connection_of_any_protocol_is_well_formed() {
+    for (from, to) in [(FRIEND, POD), (FRIEND_V6, POD_V6)] {
+        for protocol in 0..=255 {
+            let packet = frame::opening(ip(from), ip(to), protocol, 80).unwrap();
+            let reason = Link::isolated().gets(&packet);
+            let expected = if protocol == TCP {
+                Reason::Allowed
+            } else {
+                Reason::PolicyDenied
+            };
+            assert_eq!(reason, expected, "{from} {protocol}");
+        }
+    }
+}
+
+#[test]
 fn padding_behind_the_packet_is_no_part_of_it() {
     let mut packet = syn(FRIEND, POD, (40_000, 80));
     packet.extend([0; 12]);
