@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use aya::Ebpf;
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{HashMap, MapData, RingBuf};
 use aya::programs::{TestRun as _, TestRunOptions};
-use enforcer_common::abi::{Direction, Endpoint, limits};
+use enforcer_common::abi::{Direction, Endpoint, Flow, FlowKey, limits};
 use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::program_name;
 use super::judge::{Arrival, Judge, JudgeError, LINK};
-use super::load::{self, LoadOptions};
+use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 
 /// What a program returns for a packet that passes (`linux/pkt_cls.h`).
@@ -69,6 +69,38 @@ impl Probe {
     /// The events that the programs send from now on. They find no place once nobody takes them.
     pub fn take_events(&mut self) -> Result<RingBuf<MapData>, MapsError> {
         maps::take_events(&mut self.ebpf)
+    }
+
+    /// Lets time pass, as far as flows are concerned: they become as much older.
+    pub fn advance(&mut self, seconds: u32) -> Result<(), JudgeError> {
+        let rate = load::ticks_per_second().map_err(LoadError::from)?;
+        let ticks = seconds.wrapping_mul(rate);
+        self.age_flows::<{ size_of::<FlowKey<1>>() }>("FLOWS_V4", ticks)?;
+        self.age_flows::<{ size_of::<FlowKey<4>>() }>("FLOWS_V6", ticks)
+    }
+
+    /// `K` is the size of the keys.
+    fn age_flows<const K: usize>(
+        &mut self,
+        name: &'static str,
+        ticks: u32,
+    ) -> Result<(), JudgeError> {
+        let map = self.ebpf.map_mut(name).ok_or(MapsError::NoMap(name))?;
+        let access = |source| MapsError::Access {
+            name,
+            what: "age a flow",
+            source,
+        };
+        let mut flows = HashMap::<_, [u8; K], [u8; size_of::<Flow>()]>::try_from(map)
+            .map_err(|source| MapsError::Kind { name, source })?;
+        let keys: Vec<_> = flows.keys().collect::<Result<_, _>>().map_err(access)?;
+        for key in keys {
+            let mut flow: Flow = bytemuck::must_cast(flows.get(&key, 0).map_err(access)?);
+            flow.last_seen = flow.last_seen.wrapping_sub(ticks);
+            let value: [u8; size_of::<Flow>()] = bytemuck::must_cast(flow);
+            flows.insert(key, value, 0).map_err(access)?;
+        }
+        Ok(())
     }
 
     /// Runs take place on this link of the calling thread's network namespace from now on.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use enforcer_common::Reason;
+use enforcer_common::abi::Endpoint;
 
 use crate::both::Both;
 use crate::packets::Packets;
 use crate::random::Random;
 use crate::world;
 
-const WORLDS: u64 = 40;
+const WORLDS: u64 = 60;
 const SEQUENCES: u32 = 12;
 const PACKETS: usize = 60;
 
@@ -42,4 +43,34 @@ fn program_and_host_agree_about_every_packet_and_meet_every_reason() {
         .filter(|reason| !met.contains_key(reason))
         .collect();
     assert!(missing.is_empty(), "never met: {missing:?}");
+}
+
+/// Seconds that pass at a time. No sum of them comes close to the life of a flow from below, so
+/// that the few seconds that the test itself takes make no difference.
+const PAUSES: [u32; 4] = [47, 47, 131, 433_000];
+
+#[test]
+fn flows_expire_alike() {
+    let mut both = Both::new();
+    let mut random = Random::new(1000);
+    both.set_tables(world::tables(&mut random));
+    let mut established = 0;
+    for id in 1..=60 {
+        let mut endpoint = world::endpoint(&mut random, id);
+        endpoint.flags = Endpoint::ISOLATED;
+        endpoint.sets = [0, random.of(&[0, 1])];
+        let mut packets = Packets::new(random.clone());
+        for _ in 0..40 {
+            if random.once_in(12) {
+                both.advance(random.of(&PAUSES));
+            }
+            let reason = both.judge(&endpoint, &packets.next());
+            established += u32::from(reason == Some(Reason::Established));
+            random.next();
+        }
+    }
+    assert!(
+        established > 50,
+        "only {established} packets belonged to a flow"
+    );
 }

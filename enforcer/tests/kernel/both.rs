@@ -46,6 +46,12 @@ impl Both {
         self.host.tables = tables;
     }
 
+    /// Lets time pass for both.
+    pub(crate) fn advance(&mut self, seconds: u32) {
+        self.host.advance(seconds);
+        self.kernel.advance(seconds).unwrap();
+    }
+
     /// Shows them a packet. They must agree on what becomes of it, why, and what is reported.
     /// `None` when the kernel does not take the packet.
     pub(crate) fn judge(&mut self, endpoint: &Endpoint, packet: &Packet) -> Option<Reason> {
