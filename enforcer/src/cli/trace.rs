@@ -43,7 +43,7 @@ Exit codes:
   1  denied
   2  errors; of a batch: at least one line had no answer")]
 pub struct TraceArgs {
-    /// Folder or file of manifests: Nodes, Namespaces, Pods with status.podIPs, NetworkPolicies.
+    /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs` and policies.
     #[arg(long, value_name = "PATH")]
     pub manifests: PathBuf,
     /// Who connects.

@@ -83,7 +83,7 @@ pub struct Ipv4<'a> {
     pub options: &'a [u8],
 }
 
-impl<'a> Ipv4<'a> {
+impl Ipv4<'_> {
     /// A header without options, of a datagram in one piece.
     pub fn new(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8) -> Self {
         Self {

@@ -1,5 +1,11 @@
 //! The loaded programs against the same code on the host. Needs root.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at its first surprise"
+)]
+
 mod agreement;
 mod both;
 mod far;

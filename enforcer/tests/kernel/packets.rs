@@ -166,7 +166,7 @@ impl Packets {
                 0 | 1 => options.push(1),
                 2 if random.once_in(3) => options.push(0),
                 3 if random.once_in(3) => {
-                    options.extend([random.of(&[131, 137]), 7, 4, 0, 0, 0, 0])
+                    options.extend([random.of(&[131, 137]), 7, 4, 0, 0, 0, 0]);
                 }
                 4 if random.once_in(3) => options.extend([68, random.of(&[0, 1, 60])]),
                 _ => options.extend([148, 4, 0, 0]),
