@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use enforcer_common::Reason;
 use enforcer_common::abi::{
-    Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
-    PortRange, Verdict, VerdictKey, address, limits,
+    CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
+    FragmentKey, Peer, PortRange, Verdict, VerdictKey, address, limits,
 };
 use enforcer_common::decide;
 use enforcer_common::packet::Frame;
@@ -31,6 +31,8 @@ pub struct Memory {
     now: Cell<u32>,
     flows_v4: RefCell<HashMap<FlowKey<1>, Flow>>,
     flows_v6: RefCell<HashMap<FlowKey<4>, Flow>>,
+    cache_v4: RefCell<HashMap<u32, CachedFlow<1>>>,
+    cache_v6: RefCell<HashMap<u32, CachedFlow<4>>>,
     fragments: RefCell<HashMap<FragmentKey, Fragment>>,
     counters: RefCell<BTreeMap<(Direction, Reason), Counter>>,
     events: RefCell<Vec<Event>>,
@@ -113,6 +115,12 @@ impl AddressTables<1> for Memory {
     fn put_flow(&self, key: &FlowKey<1>, flow: &Flow) {
         put(&self.flows_v4, limits::FLOWS_V4, *key, *flow);
     }
+    fn cached(&self, slot: u32) -> Option<CachedFlow<1>> {
+        self.cache_v4.borrow().get(&slot).copied()
+    }
+    fn cache(&self, slot: u32, flow: &CachedFlow<1>) {
+        self.cache_v4.borrow_mut().insert(slot, *flow);
+    }
 }
 
 impl AddressTables<4> for Memory {
@@ -124,6 +132,12 @@ impl AddressTables<4> for Memory {
     }
     fn put_flow(&self, key: &FlowKey<4>, flow: &Flow) {
         put(&self.flows_v6, limits::FLOWS_V6, *key, *flow);
+    }
+    fn cached(&self, slot: u32) -> Option<CachedFlow<4>> {
+        self.cache_v6.borrow().get(&slot).copied()
+    }
+    fn cache(&self, slot: u32, flow: &CachedFlow<4>) {
+        self.cache_v6.borrow_mut().insert(slot, *flow);
     }
 }
 
