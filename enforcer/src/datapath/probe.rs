@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use aya::Ebpf;
-use aya::maps::{HashMap, MapData, RingBuf};
+use aya::maps::{HashMap, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::{TestRun as _, TestRunOptions};
-use enforcer_common::abi::{Direction, Endpoint, Flow, FlowKey, limits};
+use enforcer_common::abi::{CachedFlow, Direction, Endpoint, Flow, FlowKey, limits};
 use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
@@ -76,7 +76,31 @@ impl Probe {
         let rate = load::ticks_per_second().map_err(LoadError::from)?;
         let ticks = seconds.wrapping_mul(rate);
         self.age_flows::<{ size_of::<FlowKey<1>>() }>("FLOWS_V4", ticks)?;
-        self.age_flows::<{ size_of::<FlowKey<4>>() }>("FLOWS_V6", ticks)
+        self.age_flows::<{ size_of::<FlowKey<4>>() }>("FLOWS_V6", ticks)?;
+        self.forget_cached::<{ size_of::<CachedFlow<1>>() }>("FLOW_CACHE_V4")?;
+        self.forget_cached::<{ size_of::<CachedFlow<4>>() }>("FLOW_CACHE_V6")
+    }
+
+    /// Empties a flow cache: what is in it lives for a second only. `V` is the size of its entries.
+    fn forget_cached<const V: usize>(&mut self, name: &'static str) -> Result<(), JudgeError> {
+        let map = self.ebpf.map_mut(name).ok_or(MapsError::NoMap(name))?;
+        let mut cache = PerCpuArray::<_, [u8; V]>::try_from(map)
+            .map_err(|source| MapsError::Kind { name, source })?;
+        let access = |source| MapsError::Access {
+            name,
+            what: "forget a flow",
+            source,
+        };
+        for slot in 0..cache.len() {
+            let held = cache.get(&slot, 0).map_err(access)?;
+            if held.iter().any(|entry| *entry != [0; V]) {
+                let nothing = vec![[0; V]; held.len()];
+                let nothing =
+                    PerCpuValues::try_from(nothing).map_err(|source| access(source.into()))?;
+                cache.set(slot, nothing, 0).map_err(access)?;
+            }
+        }
+        Ok(())
     }
 
     /// `K` is the size of the keys.

@@ -61,7 +61,7 @@ fn flows_expire_alike() {
         endpoint.sets = [0, random.of(&[0, 1])];
         let mut packets = Packets::new(random.clone());
         for _ in 0..40 {
-            if random.once_in(12) {
+            if random.once_in(20) {
                 both.advance(random.of(&PAUSES));
             }
             let reason = both.judge(&endpoint, &packets.next());

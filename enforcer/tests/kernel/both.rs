@@ -9,6 +9,8 @@ use enforcer::datapath::probe::Probe;
 use enforcer_common::Reason;
 use enforcer_common::abi::{Endpoint, Event};
 use enforcer_policy::tables::Tables;
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
 
 use crate::packets::Packet;
 use crate::world;
@@ -24,6 +26,7 @@ pub(crate) struct Both {
 
 impl Both {
     pub(crate) fn new() -> Self {
+        stay_on_this_cpu();
         let options = LoadOptions {
             events_per_second: Some(u32::MAX),
             ..LoadOptions::default()
@@ -77,6 +80,13 @@ impl Both {
         let record = self.events.next()?;
         Some(maps::event(&record).unwrap())
     }
+}
+
+/// Every CPU has a flow cache of its own, the host's code has one.
+fn stay_on_this_cpu() {
+    let mut here = CpuSet::new();
+    here.set(sched_getcpu().unwrap()).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &here).unwrap();
 }
 
 /// Test runs look at the IP header themselves and refuse a packet without a whole one.

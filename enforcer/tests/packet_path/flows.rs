@@ -145,6 +145,18 @@ fn a_datagram_of_an_allowed_exchange_is_forgotten_after_two_minutes() {
 }
 
 #[test]
+fn an_exchange_lives_as_long_as_it_goes_on() {
+    let mut link = Link::isolated();
+    assert_eq!(link.sends(&udp(POD, FRIEND, (40_000, 53))), Reason::Allowed);
+    for second in 0..300 {
+        link.memory.advance(1);
+        let answer = udp(FRIEND, POD, (53, 40_000));
+        assert_eq!(link.gets(&answer), Reason::Established, "{second}");
+        assert_eq!(link.gets(&answer), Reason::Established, "{second}");
+    }
+}
+
+#[test]
 fn a_tcp_connection_may_be_silent_for_days_until_it_is_closed() {
     let mut link = connected();
     link.memory.advance(400_000);
