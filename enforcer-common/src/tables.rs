@@ -1,9 +1,11 @@
 //! What [`crate::decide`] asks and tells: BPF maps in the kernel, ordinary maps on the host.
 
 use crate::abi::{
-    CachedFlow, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
-    PortRange, Verdict, VerdictKey,
+    Direction, Endpoint, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
+    VerdictKey,
 };
+use crate::decide::Report;
+use crate::packet::Packet;
 use crate::reason::Reason;
 
 /// The tables of one address family; `W` is 1 for IPv4 and 4 for IPv6.
@@ -14,10 +16,10 @@ pub trait AddressTables<const W: usize> {
     fn flow(&self, key: &FlowKey<W>) -> Option<Flow>;
     /// Tracks a flow or changes it.
     fn put_flow(&self, key: &FlowKey<W>, flow: &Flow);
-    /// A slot of this CPU's flow cache. Without a cache: `None`.
-    fn cached(&self, slot: u32) -> Option<CachedFlow<W>>;
-    /// Fills a slot of this CPU's flow cache.
-    fn cache(&self, slot: u32, flow: &CachedFlow<W>);
+    /// What this CPU's flow cache knows of a flow, in whose slot another one may be.
+    fn cached(&self, key: &FlowKey<W>) -> Option<Flow>;
+    /// Puts a flow into its slot of this CPU's flow cache.
+    fn cache(&self, key: &FlowKey<W>, flow: &Flow);
 }
 
 /// An endpoint, read field by field: the daemon may be changing it at the same time.
@@ -94,6 +96,6 @@ pub trait Tables: AddressTables<1> + AddressTables<4> {
     fn count(&self, hook: Direction, reason: Reason, bytes: u32);
     /// Whether an event of this kind may be sent now; what may not is counted as suppressed.
     fn may_report(&self, kind: EventKind) -> bool;
-    /// Sends an event.
-    fn report(&self, event: &Event);
+    /// Sends the event of a report. The kernel side makes it out of line.
+    fn report(&self, packet: &impl Packet, report: &Report);
 }

@@ -22,6 +22,7 @@ mod packet;
 mod tables;
 mod verdict;
 
+use aya_ebpf::EbpfContext as _;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
@@ -44,7 +45,13 @@ pub(crate) fn to_pod(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn run(ctx: &TcContext, hook: Direction) -> i32 {
-    let reason = process(&packet::Skb::new(ctx), &tables::Kernel, hook);
+    let reason = process(
+        &packet::Skb::new(ctx),
+        &tables::Kernel {
+            skb: ctx.as_ptr().cast(),
+        },
+        hook,
+    );
     if maps::TRACE.load() != 0 {
         debug!(
             ctx,

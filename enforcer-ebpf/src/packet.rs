@@ -22,9 +22,7 @@ impl Skb {
     /// The packet of this invocation, its first [`HEAD`] bytes within reach of direct loads.
     #[inline(always)]
     pub(crate) fn new(ctx: &TcContext) -> Self {
-        let packet = Self {
-            skb: ctx.as_ptr().cast(),
-        };
+        let packet = Self::of(ctx.as_ptr().cast());
         let linear = packet.data_end() - packet.data();
         let length = packet.length();
         if linear < HEAD && linear < length as usize {
@@ -37,6 +35,12 @@ impl Skb {
             unsafe { bpf_skb_pull_data(packet.skb, wanted) };
         }
         packet
+    }
+
+    /// The packet of a context, as its first bytes lie.
+    #[inline(always)]
+    pub(crate) fn of(skb: *mut __sk_buff) -> Self {
+        Self { skb }
     }
 
     #[inline(always)]

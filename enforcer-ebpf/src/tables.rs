@@ -1,21 +1,26 @@
 //! The maps as [`Tables`].
 
-use core::ptr::{addr_of, read_volatile};
+use core::ptr::{addr_of, null_mut, read_volatile};
 
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::maps::lpm_trie::Key;
 use enforcer_common::abi::{
-    CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
-    FragmentKey, Peer, PortRange, Verdict, VerdictKey, limits,
+    Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
+    PortRange, Verdict, VerdictKey, limits,
 };
-use enforcer_common::decide::allows;
+use enforcer_common::decide::{Report, allows};
+use enforcer_common::packet::Packet;
 use enforcer_common::reason::Reason;
 use enforcer_common::tables::{AddressTables, EndpointView, Tables};
 
 use crate::maps;
+use crate::packet::Skb;
 
-/// The kernel's maps.
-pub(crate) struct Kernel;
+/// The kernel's maps, in an invocation with this context.
+pub(crate) struct Kernel {
+    pub(crate) skb: *mut __sk_buff,
+}
 
 /// An endpoint in map memory, which the daemon may be writing.
 #[derive(Clone, Copy)]
@@ -101,14 +106,22 @@ macro_rules! family {
                 let _ = maps::$flows.insert(key, flow, 0);
             }
             #[inline(always)]
-            fn cached(&self, slot: u32) -> Option<CachedFlow<$words>> {
-                maps::$cache.get(slot).copied()
+            fn cached(&self, key: &FlowKey<$words>) -> Option<Flow> {
+                let cached = maps::$cache.get(key.slot())?;
+                if cached.key.is(key) {
+                    Some(cached.flow)
+                } else {
+                    None
+                }
             }
             #[inline(always)]
-            fn cache(&self, slot: u32, flow: &CachedFlow<$words>) {
-                if let Some(cached) = maps::$cache.get_ptr_mut(slot) {
+            fn cache(&self, key: &FlowKey<$words>, flow: &Flow) {
+                if let Some(cached) = maps::$cache.get_ptr_mut(key.slot()) {
                     // SAFETY: this CPU's value; a program is not interrupted by itself.
-                    unsafe { *cached = *flow };
+                    unsafe {
+                        (*cached).key = *key;
+                        (*cached).flow = *flow;
+                    }
                 }
             }
         }
@@ -124,7 +137,7 @@ family!(4, ADDRESSES_V6, CIDRS_V6, FLOWS_V6, FLOW_CACHE_V6);
 #[unsafe(no_mangle)]
 extern "C" fn allows_out_of_line(set: u32, identity: u32, protocol: u32, port: u32) -> u32 {
     u32::from(allows(
-        &Kernel,
+        &Kernel { skb: null_mut() },
         &VerdictKey { set, identity },
         protocol as u8,
         port as u16,
@@ -204,13 +217,65 @@ impl Tables for Kernel {
         }
     }
     #[inline(always)]
-    fn report(&self, event: &Event) {
-        if maps::EVENTS.output::<Event>(event, 0).is_err()
-            && let Some(kind) = EventKind::from_number(event.kind)
-            && let Some(bucket) = maps::BUCKETS.get_ptr_mut(kind as u32)
-        {
-            // SAFETY: as in `count`.
-            unsafe { (*bucket).suppressed += 1 };
-        }
+    fn report(&self, _: &impl Packet, report: &Report) {
+        let Report {
+            kind,
+            reason,
+            hook,
+            direction,
+            protocol,
+            ..
+        } = *report;
+        let what = u32::from_ne_bytes([
+            kind as u8,
+            reason as u8,
+            (hook as u8) << 1 | direction as u8,
+            protocol,
+        ]);
+        let whose = u64::from(report.endpoint) << 32 | u64::from(report.ports);
+        let whom = u64::from(report.identity) << 32 | u64::from(report.set);
+        report_out_of_line(self.skb, what, whose, whom);
     }
+}
+
+/// A global function like [`allows_out_of_line`]; it can take numbers and the context only. Returns
+/// whether the event was sent.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn report_out_of_line(skb: *mut __sk_buff, what: u32, whose: u64, whom: u64) -> u32 {
+    let [kind, reason, directions, protocol] = what.to_ne_bytes();
+    let (Some(kind), Some(reason)) = (EventKind::from_number(kind), Reason::from_number(reason))
+    else {
+        return 0;
+    };
+    let direction = |number: u8| {
+        if number & 1 == 0 {
+            Direction::Ingress
+        } else {
+            Direction::Egress
+        }
+    };
+    let report = Report {
+        kind,
+        reason,
+        hook: direction(directions >> 1),
+        direction: direction(directions),
+        protocol,
+        ports: whose as u32,
+        endpoint: (whose >> 32) as u32,
+        identity: (whom >> 32) as u32,
+        set: whom as u32,
+    };
+    // In place: this frame and its caller's share 512 bytes of stack.
+    if let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) {
+        // SAFETY: the ring buffer's memory holds some bytes, and any bytes are an event.
+        report.fill(&Skb::of(skb), unsafe { entry.assume_init_mut() });
+        entry.submit(0);
+        return 1;
+    }
+    if let Some(bucket) = maps::BUCKETS.get_ptr_mut(kind as u32) {
+        // SAFETY: this CPU's value; a program is not interrupted by itself.
+        unsafe { (*bucket).suppressed += 1 };
+    }
+    0
 }

@@ -87,12 +87,6 @@ impl<const W: usize> FlowKey<W> {
 pub struct CachedFlow<const W: usize> {
     /// The flow; zeroes in an empty slot, which is no flow of any pod.
     pub key: FlowKey<W>,
-    /// [`Flow::endpoint`].
-    pub endpoint: u32,
-    /// [`Flow::revision`].
-    pub revision: u32,
-    /// Jiffies (low 32 bits) of the look-up.
-    pub seen: u32,
-    /// [`Flow::initiator`].
-    pub initiator: u32,
+    /// What is known of it. Its `last_seen` is the time of the look-up.
+    pub flow: Flow,
 }

@@ -4,7 +4,8 @@
 //! reach the flow itself; and a flow's age is exact to the second that an entry lives.
 
 use super::Context;
-use crate::abi::{CachedFlow, Direction, Flow, FlowKey};
+use super::flows::of;
+use crate::abi::{Flow, FlowKey};
 use crate::tables::{AddressTables, EndpointView, Tables};
 
 /// Whether the flow was found lately, under the revision that the endpoint has now.
@@ -15,18 +16,12 @@ pub(super) fn knows<const W: usize, P, T: Tables + AddressTables<W>>(
     revisions: [u32; 2],
     now: u32,
 ) -> bool {
-    let Some(cached) = AddressTables::<W>::cached(cx.tables, key.slot()) else {
+    let Some(flow) = AddressTables::<W>::cached(cx.tables, key) else {
         return false;
     };
-    let revision = if cached.initiator == Direction::Ingress as u32 {
-        revisions[0]
-    } else {
-        revisions[1]
-    };
-    cached.key.is(key)
-        && cached.endpoint == cx.endpoint.id()
-        && cached.revision == revision
-        && now.wrapping_sub(cached.seen) < cx.tables.ticks_per_second()
+    flow.endpoint == cx.endpoint.id()
+        && flow.revision == of(revisions, flow.direction())
+        && now.wrapping_sub(flow.last_seen) < cx.tables.ticks_per_second()
 }
 
 /// Remembers a flow that was found.
@@ -34,15 +29,9 @@ pub(super) fn knows<const W: usize, P, T: Tables + AddressTables<W>>(
 pub(super) fn remember<const W: usize, P, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
     key: &FlowKey<W>,
-    flow: Flow,
+    mut flow: Flow,
     now: u32,
 ) {
-    let cached = CachedFlow {
-        key: *key,
-        endpoint: flow.endpoint,
-        revision: flow.revision,
-        seen: now,
-        initiator: u32::from(flow.initiator),
-    };
-    AddressTables::<W>::cache(cx.tables, key.slot(), &cached);
+    flow.last_seen = now;
+    AddressTables::<W>::cache(cx.tables, key, &flow);
 }

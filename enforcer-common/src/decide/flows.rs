@@ -19,9 +19,10 @@ pub(super) fn transport<const W: usize, P: Packet, T: Tables>(
 where
     [u32; W]: Family,
 {
-    let Some(piece) = ip.fragment else {
+    let piece = ip.piece;
+    if !piece.partial {
         return parse::transport(cx.packet, ip, transport);
-    };
+    }
     let key = FragmentKey {
         source: ip.source.widen(),
         destination: ip.destination.widen(),
@@ -138,7 +139,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
 
 /// The element for a direction, without an index that the verifier would have to bound.
 #[inline(always)]
-const fn of(pair: [u32; 2], direction: Direction) -> u32 {
+pub(super) const fn of(pair: [u32; 2], direction: Direction) -> u32 {
     match direction {
         Direction::Ingress => pair[0],
         Direction::Egress => pair[1],

@@ -13,15 +13,17 @@ mod family;
 mod flows;
 mod policy;
 mod related;
+mod report;
 mod source;
 
-use crate::abi::{Direction, Endpoint, Event, EventKind};
+use crate::abi::{Direction, Endpoint, EventKind};
 use crate::packet::Packet;
-use crate::parse::{self, Ip, Kind, NETWORK, Transport, number};
+use crate::parse::{self, Ip, Kind, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 use family::Family;
 pub use policy::allows;
+pub use report::Report;
 
 /// What everything here works on.
 struct Context<'a, P, T: Tables + 'a> {
@@ -192,39 +194,18 @@ fn conclude<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, flag
         (Action::Pass, _) => return reason,
     };
     if cx.tables.may_report(kind) {
-        report(cx, outcome, kind);
+        let report = Report {
+            kind,
+            reason: outcome.reason,
+            hook: cx.hook,
+            direction: outcome.direction,
+            protocol: outcome.protocol,
+            ports: outcome.ports,
+            endpoint: cx.endpoint.id(),
+            identity: outcome.identity,
+            set: outcome.set,
+        };
+        cx.tables.report(cx.packet, &report);
     }
     reason
-}
-
-/// Addresses are read again here, so that nothing is kept for a report that is not made.
-#[inline(always)]
-fn report<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, kind: EventKind) {
-    let mut event = Event {
-        ifindex: cx.packet.ifindex(),
-        endpoint: cx.endpoint.id(),
-        source: [0; 4],
-        destination: [0; 4],
-        source_port: (outcome.ports >> 16) as u16,
-        destination_port: outcome.ports as u16,
-        identity: outcome.identity,
-        set: outcome.set,
-        length: cx.packet.length(),
-        ethertype: cx.packet.head_u16(12).unwrap_or(0),
-        protocol: outcome.protocol,
-        kind: kind as u8,
-        reason: outcome.reason as u8,
-        hook: cx.hook as u8,
-        direction: outcome.direction as u8,
-        reserved: 0,
-    };
-    if event.ethertype == number::IPV4 {
-        let [source, destination] = cx.packet.head_words(NETWORK + 12).unwrap_or([0; 2]);
-        event.source[0] = source;
-        event.destination[0] = destination;
-    } else if event.ethertype == number::IPV6 {
-        event.source = cx.packet.head_words(NETWORK + 8).unwrap_or([0; 4]);
-        event.destination = cx.packet.head_words(NETWORK + 24).unwrap_or([0; 4]);
-    }
-    cx.tables.report(&event);
 }

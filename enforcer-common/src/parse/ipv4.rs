@@ -46,7 +46,7 @@ fn fields(packet: &impl Packet) -> Option<Fields> {
             hops: packet.head_u8(NETWORK + 8)?,
             transport: NETWORK as u32 + header,
             end: 0,
-            fragment: None,
+            piece: Piece::WHOLE,
         },
     })
 }
@@ -73,10 +73,11 @@ fn check(packet: &impl Packet, fields: Fields) -> Result<Ip<1>, Reason> {
         options(packet, header)?;
     }
     if fragment & (MORE_FRAGMENTS | OFFSET) != 0 {
-        ip.fragment = Some(Piece {
-            identification: u32::from(identification),
+        ip.piece = Piece {
+            partial: true,
             offset: fragment & OFFSET,
-        });
+            identification: u32::from(identification),
+        };
     }
     Ok(ip)
 }

@@ -48,7 +48,7 @@ fn fields(packet: &impl Packet) -> Option<(Ip<4>, u32)> {
         hops: packet.head_u8(NETWORK + 7)?,
         transport: NETWORK as u32 + HEADER,
         end: 0,
-        fragment: None,
+        piece: Piece::WHOLE,
     };
     Some((ip, u32::from(packet.head_u16(NETWORK + 4)?)))
 }
@@ -76,7 +76,7 @@ fn walk(packet: &impl Packet, mut ip: Ip<4>) -> Result<Ip<4>, Reason> {
             return Err(Reason::Malformed);
         }
         // What follows in a later fragment is payload, whatever it looks like.
-        if ip.fragment.is_some_and(|piece| piece.offset != 0) {
+        if ip.piece.offset != 0 {
             return Ok(ip);
         }
     }
@@ -99,10 +99,11 @@ fn step(packet: &impl Packet, ip: &mut Ip<4>) -> Result<(), Reason> {
             let (_, field) = halves(first);
             // A single fragment is a whole packet (RFC 6946).
             if field & 0xfff9 != 0 {
-                ip.fragment = Some(Piece {
-                    identification: second,
+                ip.piece = Piece {
+                    partial: true,
                     offset: field >> 3,
-                });
+                    identification: second,
+                };
             }
             ip.transport += 8;
         }

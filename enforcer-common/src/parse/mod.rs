@@ -50,15 +50,29 @@ pub struct Ip<const W: usize> {
     pub transport: u32,
     /// Offset of the first byte behind the packet; what follows is padding.
     pub end: u32,
-    /// Set when this is one of several fragments.
-    pub fragment: Option<Piece>,
+    /// Which fragment of which datagram it is.
+    pub piece: Piece,
 }
 
-/// Which fragment of which datagram.
+/// Which fragment of which datagram a packet is.
+///
+/// Not an `Option`: what it lacks in a whole packet would be undefined, and verifiers before Linux
+/// 6.3 refuse a program that as much as moves it through the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// The identification field.
-    pub identification: u32,
+    /// It is one of several; otherwise the packet is whole and the other fields are 0.
+    pub partial: bool,
     /// Offset within the datagram in units of 8 bytes; 0 is the first fragment.
     pub offset: u16,
+    /// The identification field.
+    pub identification: u32,
+}
+
+impl Piece {
+    /// A packet that is not fragmented.
+    pub const WHOLE: Self = Self {
+        partial: false,
+        offset: 0,
+        identification: 0,
+    };
 }

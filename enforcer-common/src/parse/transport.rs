@@ -104,7 +104,7 @@ pub fn parse<const W: usize>(
     }
     if ip.transport + shortest > ip.end {
         // RFC 1858: a first fragment so short that it hides the header.
-        return Err(if ip.fragment.is_some() {
+        return Err(if ip.piece.partial {
             Reason::FragmentEvasive
         } else {
             Reason::Malformed

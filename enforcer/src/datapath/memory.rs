@@ -8,8 +8,8 @@ use enforcer_common::abi::{
     CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
     FragmentKey, Peer, PortRange, Verdict, VerdictKey, address, limits,
 };
-use enforcer_common::decide;
-use enforcer_common::packet::Frame;
+use enforcer_common::decide::{self, Report};
+use enforcer_common::packet::{Frame, Packet};
 use enforcer_common::tables::{AddressTables, Tables};
 use enforcer_policy::tables as policy;
 
@@ -115,11 +115,17 @@ impl AddressTables<1> for Memory {
     fn put_flow(&self, key: &FlowKey<1>, flow: &Flow) {
         put(&self.flows_v4, limits::FLOWS_V4, *key, *flow);
     }
-    fn cached(&self, slot: u32) -> Option<CachedFlow<1>> {
-        self.cache_v4.borrow().get(&slot).copied()
+    fn cached(&self, key: &FlowKey<1>) -> Option<Flow> {
+        let cache = self.cache_v4.borrow();
+        let cached = cache.get(&key.slot())?;
+        cached.key.is(key).then_some(cached.flow)
     }
-    fn cache(&self, slot: u32, flow: &CachedFlow<1>) {
-        self.cache_v4.borrow_mut().insert(slot, *flow);
+    fn cache(&self, key: &FlowKey<1>, flow: &Flow) {
+        let cached = CachedFlow {
+            key: *key,
+            flow: *flow,
+        };
+        self.cache_v4.borrow_mut().insert(key.slot(), cached);
     }
 }
 
@@ -133,11 +139,17 @@ impl AddressTables<4> for Memory {
     fn put_flow(&self, key: &FlowKey<4>, flow: &Flow) {
         put(&self.flows_v6, limits::FLOWS_V6, *key, *flow);
     }
-    fn cached(&self, slot: u32) -> Option<CachedFlow<4>> {
-        self.cache_v6.borrow().get(&slot).copied()
+    fn cached(&self, key: &FlowKey<4>) -> Option<Flow> {
+        let cache = self.cache_v6.borrow();
+        let cached = cache.get(&key.slot())?;
+        cached.key.is(key).then_some(cached.flow)
     }
-    fn cache(&self, slot: u32, flow: &CachedFlow<4>) {
-        self.cache_v6.borrow_mut().insert(slot, *flow);
+    fn cache(&self, key: &FlowKey<4>, flow: &Flow) {
+        let cached = CachedFlow {
+            key: *key,
+            flow: *flow,
+        };
+        self.cache_v6.borrow_mut().insert(key.slot(), cached);
     }
 }
 
@@ -181,7 +193,9 @@ impl Tables for Memory {
         }
         room
     }
-    fn report(&self, event: &Event) {
-        self.events.borrow_mut().push(*event);
+    fn report(&self, packet: &impl Packet, report: &Report) {
+        let mut event = Event::default();
+        report.fill(packet, &mut event);
+        self.events.borrow_mut().push(event);
     }
 }
