@@ -101,6 +101,14 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         Some(flow) => flow.direction(),
         None => opener(cx, protocol, key.ports, phase),
     };
+    // An answer to the pod's own node, whose packets to the pod are not tracked: it passes, and must
+    // not be tracked either, because the address could be that of a forwarded and translated client.
+    if cx.hook == Direction::Egress
+        && direction == Direction::Ingress
+        && policy::is_towards_own_node(cx, &key.peer)
+    {
+        return Outcome::plain(Reason::OwnNode);
+    }
     let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);
     if decision.reason.action() == Action::Drop {
         let revoked = known.is_some() && decision.reason == Reason::PolicyDenied;
