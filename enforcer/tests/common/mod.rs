@@ -139,7 +139,10 @@ pub(crate) fn app(name: &str) -> Value {
 
 /// A policy that isolates all pods in both directions.
 pub(crate) fn deny_all() -> Value {
-    policy("deny-all", &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}))
+    policy(
+        "deny-all",
+        &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+    )
 }
 
 /// The file of an object: the same for all of its versions.
@@ -173,15 +176,28 @@ pub(crate) fn within(time: Duration, what: &str, mut holds: impl FnMut() -> bool
 pub(crate) fn connects(from: &Namespace, to: IpAddr, port: u16, expected: bool) {
     let patience = if expected { LONG } else { SHORT };
     let outcome = tcp_connect(from, SocketAddr::new(to, port), patience).unwrap();
-    let wanted = if expected { Outcome::Connected } else { Outcome::Timeout };
-    assert_eq!(outcome, wanted, "{} → {to} port {port}", from.path().display());
+    let wanted = if expected {
+        Outcome::Connected
+    } else {
+        Outcome::Timeout
+    };
+    assert_eq!(
+        outcome,
+        wanted,
+        "{} → {to} port {port}",
+        from.path().display()
+    );
 }
 
 /// Whether an echo request is answered.
 pub(crate) fn pings(from: &Namespace, to: IpAddr, expected: bool) {
     let patience = if expected { LONG } else { SHORT };
     let outcome = ping(from, to, patience).unwrap();
-    let wanted = if expected { Outcome::Connected } else { Outcome::Timeout };
+    let wanted = if expected {
+        Outcome::Connected
+    } else {
+        Outcome::Timeout
+    };
     assert_eq!(outcome, wanted, "{} pings {to}", from.path().display());
 }
 

@@ -8,9 +8,8 @@ use enforcer_lab::{Families, Namespace, Pod, Server, Shape};
 use enforcer_policy::oracle::{Objects, Side};
 use enforcer_testing::scenario::{Check, Scenario, Stage, Verdict};
 use k8s_openapi::api::core::v1 as api;
-use serde_json::Value;
 
-use crate::common::{LONG, Node, file_name};
+use crate::common::{LONG, Node};
 use crate::probe;
 
 /// Whether a check is listed as one that cannot be placed.
@@ -62,7 +61,11 @@ impl<'a> Play<'a> {
             } else {
                 name
             };
-            let file = self.node.lab.manifests().join(format!("{kind}-{name}.json"));
+            let file = self
+                .node
+                .lab
+                .manifests()
+                .join(format!("{kind}-{name}.json"));
             std::fs::remove_file(file).unwrap();
         }
         for object in &stage.applied {
@@ -151,7 +154,10 @@ impl<'a> Play<'a> {
     }
 
     fn place(&self, address: IpAddr) -> Place<'_> {
-        let pod = self.pods.values().find(|pod| pod.addresses.contains(&address));
+        let pod = self
+            .pods
+            .values()
+            .find(|pod| pod.addresses.contains(&address));
         let at = match pod {
             Some(pod) => pod,
             None if self.own.contains(&address) => &self.node.lab.node,
@@ -231,14 +237,17 @@ impl<'a> Play<'a> {
         let mut wanted = BTreeMap::new();
         for check in stage.checks.iter().filter(|check| !skipped(check)) {
             let (number, port) = (check.question.protocol, check.question.port);
-            if let (Some(protocol), Some([_, to])) =
-                (probe::served(&check.question), self.ends(&stage.objects, check))
-            {
+            if let (Some(protocol), Some([_, to])) = (
+                probe::served(&check.question),
+                self.ends(&stage.objects, check),
+            ) {
                 let place = to.at.path().as_os_str().as_encoded_bytes().to_vec();
                 wanted.insert((place, number, port), (to.at, protocol));
             }
         }
-        let missing = wanted.into_iter().filter(|(key, _)| !self.servers.contains_key(key));
+        let missing = wanted
+            .into_iter()
+            .filter(|(key, _)| !self.servers.contains_key(key));
         let started: Vec<_> = missing
             .map(|(key, (at, protocol))| {
                 let port = key.2;
@@ -270,7 +279,12 @@ fn addresses(objects: &Objects, side: &Side) -> Vec<IpAddr> {
                 let there = pod.metadata.namespace.as_deref().unwrap_or("default");
                 pod.metadata.name.as_ref() == Some(name) && there == namespace
             };
-            objects.pods.iter().find(is_it).map(pod_addresses).unwrap_or_default()
+            objects
+                .pods
+                .iter()
+                .find(is_it)
+                .map(pod_addresses)
+                .unwrap_or_default()
         }
     }
 }
@@ -300,7 +314,9 @@ fn node_addresses(node: &api::Node) -> Vec<IpAddr> {
 }
 
 fn is_host_network(pod: &api::Pod) -> bool {
-    pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true))
+    pod.spec
+        .as_ref()
+        .is_some_and(|spec| spec.host_network == Some(true))
 }
 
 /// The node that a pod is bound to.

@@ -27,7 +27,12 @@ pub(crate) fn served(question: &Question) -> Option<Protocol> {
 }
 
 /// Whether the connection is made, or the packet arrives.
-pub(crate) fn arrives(from: Place<'_>, to: Place<'_>, question: &Question, expected: Verdict) -> bool {
+pub(crate) fn arrives(
+    from: Place<'_>,
+    to: Place<'_>,
+    question: &Question,
+    expected: Verdict,
+) -> bool {
     let patience = match expected {
         Verdict::Allow => LONG,
         Verdict::Deny => SHORT,
@@ -54,7 +59,9 @@ fn payload(question: &Question) -> Vec<u8> {
         // Echo requests.
         ICMP => vec![8, 0, 0, 0, 0x77, 0x77, 0, 1],
         ICMPV6 => vec![128, 0, 0, 0, 0x77, 0x77, 0, 1],
-        TCP => vec![0x9c, 0x40, high, low, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 4, 0, 0, 0, 0, 0],
+        TCP => vec![
+            0x9c, 0x40, high, low, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 4, 0, 0, 0, 0, 0,
+        ],
         UDP => vec![0x9c, 0x40, high, low, 0, 16, 0, 0],
         // The common header and a chunk INIT, whose last 8 bytes are the mark.
         SCTP => {
