@@ -272,7 +272,8 @@ impl Lab {
     /// Takes an address of [`Lab::add_outside`] away again.
     pub fn remove_outside(&self, address: IpAddr) -> Result<(), LabError> {
         let prefix = single(address);
-        self.outside.ip(&format!("address delete {prefix} dev lo"))?;
+        self.outside
+            .ip(&format!("address delete {prefix} dev lo"))?;
         if matches!(self.shape, Shape::Bridge { .. }) && is_on_bridge(address) {
             self.node.ip(&format!("route delete {prefix}"))?;
         }

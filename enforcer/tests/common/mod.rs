@@ -1,5 +1,7 @@
 //! What the wire tests share: a lab with the real daemon in it, manifests, patience.
 
+pub(crate) mod live;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -97,6 +99,16 @@ impl Node {
         let pod = self.lab.add_pod(name).unwrap();
         self.put(&pod_object(name, &[("app", name)], &pod.addresses));
         pod
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(daemon) = &self.daemon
+        {
+            println!("The daemon's log:\n{}", daemon.log());
+        }
     }
 }
 
