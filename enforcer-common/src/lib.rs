@@ -9,6 +9,10 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers are cut to their width on purpose; a checked conversion is a branch in the packet path"
+)]
 
 pub mod abi;
 pub mod decide;

@@ -1,8 +1,8 @@
 //! What [`crate::decide`] asks and tells: BPF maps in the kernel, ordinary maps on the host.
 
 use crate::abi::{
-    Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange,
-    Verdict, VerdictKey,
+    CachedFlow, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
+    PortRange, Verdict, VerdictKey,
 };
 use crate::reason::Reason;
 
@@ -14,6 +14,10 @@ pub trait AddressTables<const W: usize> {
     fn flow(&self, key: &FlowKey<W>) -> Option<Flow>;
     /// Tracks a flow or changes it.
     fn put_flow(&self, key: &FlowKey<W>, flow: &Flow);
+    /// A slot of this CPU's flow cache. Without a cache: `None`.
+    fn cached(&self, slot: u32) -> Option<CachedFlow<W>>;
+    /// Fills a slot of this CPU's flow cache.
+    fn cache(&self, slot: u32, flow: &CachedFlow<W>);
 }
 
 /// An endpoint, read field by field: the daemon may be changing it at the same time.

@@ -8,6 +8,14 @@
     unsafe_code,
     reason = "kernel memory is read through raw pointers that the verifier checks"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers are cut to their width on purpose; a checked conversion is a branch in the packet path"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "aya hands the context to a program by value"
+)]
 
 mod maps;
 mod packet;

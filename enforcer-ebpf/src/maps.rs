@@ -5,8 +5,8 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use enforcer_common::abi::{
-    Bucket, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
-    VerdictKey, limits,
+    Bucket, CachedFlow, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange,
+    Verdict, VerdictKey, limits,
 };
 
 /// Jiffies in a second (`CONFIG_HZ`), measured by the daemon.
@@ -52,6 +52,12 @@ pub(crate) static FLOWS_V4: LruHashMap<FlowKey<1>, Flow> =
 #[map]
 pub(crate) static FLOWS_V6: LruHashMap<FlowKey<4>, Flow> =
     LruHashMap::with_max_entries(limits::FLOWS_V6, 0);
+#[map]
+pub(crate) static FLOW_CACHE_V4: PerCpuArray<CachedFlow<1>> =
+    PerCpuArray::with_max_entries(limits::FLOW_CACHE, 0);
+#[map]
+pub(crate) static FLOW_CACHE_V6: PerCpuArray<CachedFlow<4>> =
+    PerCpuArray::with_max_entries(limits::FLOW_CACHE, 0);
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
     LruHashMap::with_max_entries(limits::FRAGMENTS, 0);

@@ -67,21 +67,13 @@ impl Skb {
     #[inline(always)]
     fn load<T: Copy>(&self, offset: u32) -> Option<T> {
         let mut value = MaybeUninit::<T>::uninit();
+        let (to, length) = (value.as_mut_ptr().cast(), size_of::<T>() as u32);
         // SAFETY: the helper writes exactly the bytes of `value`, or fails and is not believed.
-        let failed = unsafe {
-            bpf_skb_load_bytes(
-                self.skb.cast(),
-                offset,
-                value.as_mut_ptr().cast(),
-                size_of::<T>() as u32,
-            ) != 0
-        };
-        // SAFETY: written by the helper; every `T` used here is made of integers.
-        if failed {
-            None
-        } else {
-            Some(unsafe { value.assume_init() })
+        if unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, to, length) } != 0 {
+            return None;
         }
+        // SAFETY: written by the helper; every `T` used here is made of integers.
+        Some(unsafe { value.assume_init() })
     }
 }
 

@@ -5,8 +5,8 @@ use core::ptr::{addr_of, read_volatile};
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::maps::lpm_trie::Key;
 use enforcer_common::abi::{
-    Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
-    PortRange, Verdict, VerdictKey, limits,
+    CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
+    FragmentKey, Peer, PortRange, Verdict, VerdictKey, limits,
 };
 use enforcer_common::decide::allows;
 use enforcer_common::reason::Reason;
@@ -72,7 +72,7 @@ impl EndpointView for EndpointRef {
 }
 
 macro_rules! family {
-    ($words:literal, $addresses:ident, $cidrs:ident, $flows:ident) => {
+    ($words:literal, $addresses:ident, $cidrs:ident, $flows:ident, $cache:ident) => {
         impl AddressTables<$words> for Kernel {
             #[inline(always)]
             fn peer(&self, address: &[u32; $words]) -> Peer {
@@ -100,12 +100,23 @@ macro_rules! family {
                 // A flow that finds no place is judged again at its next packet.
                 let _ = maps::$flows.insert(key, flow, 0);
             }
+            #[inline(always)]
+            fn cached(&self, slot: u32) -> Option<CachedFlow<$words>> {
+                maps::$cache.get(slot).copied()
+            }
+            #[inline(always)]
+            fn cache(&self, slot: u32, flow: &CachedFlow<$words>) {
+                if let Some(cached) = maps::$cache.get_ptr_mut(slot) {
+                    // SAFETY: this CPU's value; a program is not interrupted by itself.
+                    unsafe { *cached = *flow };
+                }
+            }
         }
     };
 }
 
-family!(1, ADDRESSES_V4, CIDRS_V4, FLOWS_V4);
-family!(4, ADDRESSES_V6, CIDRS_V6, FLOWS_V6);
+family!(1, ADDRESSES_V4, CIDRS_V4, FLOWS_V4, FLOW_CACHE_V4);
+family!(4, ADDRESSES_V6, CIDRS_V6, FLOWS_V6, FLOW_CACHE_V6);
 
 /// A global function, which the verifier checks once and not again for every way that leads here.
 /// A call costs 8 ns, and only new flows come here.

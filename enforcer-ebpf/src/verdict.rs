@@ -8,6 +8,6 @@ use enforcer_common::{Action, Reason};
 pub(crate) const fn of(reason: Reason) -> i32 {
     match reason.action() {
         Action::Pass => TC_ACT_UNSPEC,
-        Action::Drop => TC_ACT_SHOT as i32,
+        Action::Drop => TC_ACT_SHOT,
     }
 }

@@ -35,7 +35,7 @@ pub enum Problem {
         /// What the API knows.
         known: &'static [&'static str],
     },
-    /// Not a CIDR such as 10.0.0.0/8 or 2001:db8::/32.
+    /// Not a CIDR such as `10.0.0.0/8` or `2001:db8::/32`.
     NotACidr(String),
     /// An `except` that is not strictly inside the `cidr` beside it.
     ExceptOutside {

@@ -151,16 +151,16 @@ impl Cluster {
     pub fn changes_to(&self, target: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
         difference(&self.policies, &target.policies, |key, value| {
-            changes.push(Change::Policy(key, value))
+            changes.push(Change::Policy(key, value));
         });
         difference(&self.nodes, &target.nodes, |key, value| {
-            changes.push(Change::Node(key, value))
+            changes.push(Change::Node(key, value));
         });
         difference(&self.namespaces, &target.namespaces, |key, value| {
-            changes.push(Change::Namespace(key, value))
+            changes.push(Change::Namespace(key, value));
         });
         difference(&self.pods, &target.pods, |key, value| {
-            changes.push(Change::Pod(key, value))
+            changes.push(Change::Pod(key, value));
         });
         changes
     }

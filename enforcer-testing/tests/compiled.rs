@@ -1,17 +1,24 @@
 //! The compiled tables agree with the oracle.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 
+use enforcer_common::abi::Direction;
+use enforcer_common::abi::address::NO_NODE;
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_policy::model::{Cluster, PodKey};
 use enforcer_policy::oracle::{Objects, Part, Question, Side};
+use enforcer_policy::tables::Tables;
 use enforcer_testing::coverage::{Coverage, observe};
 use enforcer_testing::generate;
 use enforcer_testing::scenario::{self, Check};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use support::{asked_of_tables, model};
+use support::{address_of, model};
 
 /// Questions of each cluster, and how many of them are looked at closely.
 const QUESTIONS: usize = 400;
@@ -27,11 +34,48 @@ fn compiled(objects: &Objects) -> Compiler {
     compiler
 }
 
+/// What the tables say about a packet between two addresses, with every pod an endpoint: egress at
+/// the source and ingress at the destination.
+fn asked_of_tables(tables: &Tables, cluster: &Cluster, question: &Question) -> (bool, bool) {
+    let from = address_of(&question.from).unwrap();
+    let to = address_of(&question.to).unwrap();
+    let end = |direction, own: IpAddr, peer: IpAddr| match cluster.pod_by_address(own) {
+        None => true,
+        Some((key, _)) => at_endpoint(tables, cluster, key, direction, peer, question),
+    };
+    (
+        end(Direction::Egress, from, to),
+        end(Direction::Ingress, to, from),
+    )
+}
+
+fn at_endpoint(
+    tables: &Tables,
+    cluster: &Cluster,
+    key: &PodKey,
+    direction: Direction,
+    peer: IpAddr,
+    question: &Question,
+) -> bool {
+    let endpoint = &tables.endpoints[key];
+    let found = tables.peer(peer);
+    let own_pod = cluster.pods[key].addresses.contains(&peer);
+    let own_node = endpoint.node != NO_NODE && found.node == endpoint.node;
+    own_pod
+        || own_node
+        || tables.allows(
+            endpoint.sets[direction.index()],
+            found.identity,
+            question.protocol,
+            question.port,
+        )
+}
+
 /// Whether several pods claim an end of the connection. Who it is then is nobody's to know: the
 /// oracle takes the first by name, the compiler allows what is allowed to all of them.
 fn is_contested(compiler: &Compiler, question: &Question) -> bool {
     [&question.from, &question.to].into_iter().any(|side| {
-        let address = support::address_of(side).unwrap();
+        let address = address_of(side).unwrap();
         let pods = compiler.cluster().pods.values();
         let claims = pods.filter(|pod| pod.is_selectable() && pod.addresses.contains(&address));
         claims.count() > 1

@@ -15,3 +15,4 @@ pub mod datapath;
 pub mod flow;
 pub mod lint;
 pub mod source;
+pub mod trace;

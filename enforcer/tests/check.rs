@@ -2,6 +2,8 @@
 //!
 //! With `UPDATE_EXPECTED=1` the expectations are written anew, to be read before they are committed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

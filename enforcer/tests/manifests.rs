@@ -1,10 +1,12 @@
 //! A directory of manifests as the source of objects: what is in force after which change.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use enforcer::source::manifests::{ManifestSource, Snapshot};
+use enforcer::source::manifests::{ManifestSource, Snapshot, Watch};
 use tempfile::TempDir;
 
 fn policy(name: &str, port: &str) -> String {
@@ -101,9 +103,12 @@ fn an_invalid_policy_keeps_its_last_good_version_and_the_report_until_it_is_mend
     let bad = manifests.write("a.yaml", &policy("p", "99999"));
     assert_eq!(bad.cluster, good.cluster);
     assert_eq!(codes(&bad), ["bad-port"]);
+    let kept: Vec<_> = bad.kept.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["NetworkPolicy default/p"]);
     assert_eq!(codes(&manifests.source.reload()), ["bad-port"]);
     let mended = manifests.write("a.yaml", &policy("p", "81"));
     assert_eq!(mended.problems, []);
+    assert!(mended.kept.is_empty());
     assert_ne!(mended.cluster, good.cluster);
 }
 
@@ -236,7 +241,7 @@ fn a_link_to_the_folder_above_is_not_followed_for_ever() {
     assert_eq!(snapshot.problems, []);
 }
 
-/// Lays `text` down as the kubelet does for a ConfigMap: `..data` is a link that is swapped.
+/// Lays `text` down as the kubelet does for a `ConfigMap`: `..data` is a link that is swapped.
 fn swap_config_map(root: &Path, version: &str, text: &str) {
     let folder = root.join(format!("..{version}"));
     fs::create_dir(&folder).unwrap();
@@ -250,7 +255,7 @@ fn swap_config_map(root: &Path, version: &str, text: &str) {
     }
 }
 
-async fn told(watch: &mut enforcer::source::manifests::Watch) -> bool {
+async fn told(watch: &mut Watch) -> bool {
     tokio::time::timeout(Duration::from_secs(3), watch.changed())
         .await
         .is_ok()

@@ -1,8 +1,10 @@
-//! `FLOWS_V4`/`_V6` (LRU hash): [`FlowKey`] → [`Flow`].
+//! `FLOWS_V4`/`_V6` (LRU hash): [`FlowKey`] → [`Flow`]; `FLOW_CACHE_V4`/`_V6` (per-CPU array,
+//! direct-mapped): slot of a [`FlowKey`] → [`CachedFlow`].
 
 use bytemuck::{Pod, Zeroable};
 
 use super::Direction;
+use super::limits::FLOW_CACHE;
 
 /// A connection as one endpoint sees it: its own side first, so that the packets of both
 /// directions meet the same entry.
@@ -51,4 +53,46 @@ impl Flow {
             Direction::Egress
         }
     }
+}
+
+impl<const W: usize> FlowKey<W> {
+    /// Whether two keys are the same. Word by word: a comparison of arrays becomes a call of
+    /// memcmp, which BPF lacks.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> bool {
+        let mut difference = self.ports ^ other.ports | self.protocol ^ other.protocol;
+        for word in 0..W {
+            difference |= self.pod[word] ^ other.pod[word] | self.peer[word] ^ other.peer[word];
+        }
+        difference == 0
+    }
+
+    /// The slot of the flow in the cache.
+    #[inline(always)]
+    pub fn slot(&self) -> u32 {
+        // 2³² divided by the golden ratio: its products differ in the high bits.
+        const SPREAD: u32 = 0x9e37_79b1;
+        let mut mixed = self.ports ^ self.protocol;
+        for word in 0..W {
+            mixed = (mixed ^ self.pod[word] ^ self.peer[word].rotate_left(16)).wrapping_mul(SPREAD);
+        }
+        mixed >> (u32::BITS - FLOW_CACHE.ilog2())
+    }
+}
+
+/// A flow that one CPU has looked up lately. It spares the look-up in `FLOWS`, not the check of
+/// endpoint and revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct CachedFlow<const W: usize> {
+    /// The flow; zeroes in an empty slot, which is no flow of any pod.
+    pub key: FlowKey<W>,
+    /// [`Flow::endpoint`].
+    pub endpoint: u32,
+    /// [`Flow::revision`].
+    pub revision: u32,
+    /// Jiffies (low 32 bits) of the look-up.
+    pub seen: u32,
+    /// [`Flow::initiator`].
+    pub initiator: u32,
 }

@@ -28,6 +28,9 @@ pub const FLOWS_V4: u32 = 131_072;
 /// Default entries of `FLOWS_V6`.
 pub const FLOWS_V6: u32 = 65_536;
 
+/// Slots of `FLOW_CACHE_V4` and `FLOW_CACHE_V6` each, on each CPU; a power of two.
+pub const FLOW_CACHE: u32 = 8_192;
+
 /// Entries of `FRAGMENTS`.
 pub const FRAGMENTS: u32 = 8_192;
 

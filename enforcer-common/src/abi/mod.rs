@@ -17,7 +17,7 @@ pub use address::Peer;
 pub use counter::{Bucket, Counter};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventKind};
-pub use flow::{Flow, FlowKey};
+pub use flow::{CachedFlow, Flow, FlowKey};
 pub use fragment::{Fragment, FragmentKey};
 pub use verdict::{PortRange, Verdict, VerdictKey};
 

@@ -1,7 +1,7 @@
 //! Flows: replies follow them, and a change of policy has them judged again.
 
 use super::family::Family;
-use super::{Context, Outcome, policy};
+use super::{Context, Outcome, cache, policy};
 use crate::abi::{Direction, Endpoint, Flow, FlowKey, Fragment, FragmentKey};
 use crate::packet::Packet;
 use crate::parse::{self, Ip, Kind, Phase, Transport, number};
@@ -85,6 +85,10 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         cx.endpoint.revision(Direction::Egress),
     ];
     let tracked = transport.kind == Kind::Flow;
+    let free = cx.endpoint.flags() & Endpoint::DENY_ALL == 0;
+    if tracked && free && phase == Phase::Open && cache::knows(cx, &key, revisions, now) {
+        return Outcome::plain(Reason::Established);
+    }
     let known = if tracked {
         known(cx, &key, now, phase)
     } else {
@@ -92,9 +96,10 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     };
     if let Some(flow) = known
         && flow.revision == of(revisions, flow.direction())
-        && cx.endpoint.flags() & Endpoint::DENY_ALL == 0
+        && free
     {
         touch(cx, &key, flow, now, phase);
+        cache::remember(cx, &key, flow, now);
         return Outcome::plain(Reason::Established);
     }
     let direction = match known {
@@ -137,6 +142,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         reserved: 0,
     };
     cx.tables.put_flow(&key, &flow);
+    cache::remember(cx, &key, flow, now);
     outcome(direction, decision.reason, decision, known.is_none())
 }
 

@@ -8,6 +8,7 @@
 //!                                                                ─→ deny: count, report, drop
 //! ```
 
+mod cache;
 mod family;
 mod flows;
 mod policy;

@@ -17,6 +17,7 @@ pub fn parse(packet: &impl Packet) -> Result<Ip<1>, Reason> {
         .and_then(|ip| check(packet, ip))
 }
 
+#[derive(Clone, Copy)]
 struct Fields {
     header: u32,
     total: u32,

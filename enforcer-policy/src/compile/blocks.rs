@@ -8,13 +8,16 @@ use ipnet::IpNet;
 use super::criteria::CriterionId;
 use crate::rule::IpBlock;
 
+/// One block of a criterion: its place in the list.
+type Member = (CriterionId, usize);
+
 /// What begins and what ends at a prefix.
 #[derive(Debug, Default)]
 struct Prefix {
     /// Blocks with this CIDR.
-    cidr_of: BTreeSet<CriterionId>,
+    cidr_of: BTreeSet<Member>,
     /// Blocks with this exception.
-    except_of: BTreeSet<CriterionId>,
+    except_of: BTreeSet<Member>,
 }
 
 /// Every CIDR and every exception of a block in use is a prefix. Whether a block covers an address
@@ -27,11 +30,13 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Takes a block into use.
-    pub(super) fn start(&mut self, id: CriterionId, block: &IpBlock) {
-        self.entry(block.cidr).cidr_of.insert(id);
-        for except in holes(block) {
-            self.entry(except).except_of.insert(id);
+    /// Takes the blocks of a criterion into use.
+    pub(super) fn start(&mut self, id: CriterionId, blocks: &[IpBlock]) {
+        for (index, block) in blocks.iter().enumerate() {
+            self.entry(block.cidr).cidr_of.insert((id, index));
+            for except in holes(block) {
+                self.entry(except).except_of.insert((id, index));
+            }
         }
     }
 
@@ -43,14 +48,20 @@ impl Blocks {
         })
     }
 
-    /// Takes a block out of use.
-    pub(super) fn stop(&mut self, id: CriterionId, block: &IpBlock) {
+    /// Takes the blocks of a criterion out of use.
+    pub(super) fn stop(&mut self, id: CriterionId, blocks: &[IpBlock]) {
+        for (index, block) in blocks.iter().enumerate() {
+            self.stop_member((id, index), block);
+        }
+    }
+
+    fn stop_member(&mut self, member: Member, block: &IpBlock) {
         for net in holes(block).chain([block.cidr]) {
             let Some(prefix) = self.prefixes.get_mut(&net) else {
                 continue;
             };
-            prefix.cidr_of.remove(&id);
-            prefix.except_of.remove(&id);
+            prefix.cidr_of.remove(&member);
+            prefix.except_of.remove(&member);
             if prefix.cidr_of.is_empty() && prefix.except_of.is_empty() {
                 self.prefixes.remove(&net);
                 self.shorten(net);
@@ -78,12 +89,13 @@ impl Blocks {
         self.prefixes.range(net..=last).map(|(net, _)| *net)
     }
 
-    /// The blocks that cover an address, sorted.
+    /// The criteria with a block that covers an address, sorted.
     pub(super) fn covering(&self, address: IpAddr) -> Vec<CriterionId> {
         self.covering_net(IpNet::from(address))
     }
 
-    /// The blocks, sorted, that cover every address of `net` that is in no longer prefix.
+    /// The criteria, sorted, with a block that covers every address of `net` that is in no longer
+    /// prefix.
     pub(super) fn covering_net(&self, net: IpNet) -> Vec<CriterionId> {
         let (six, longest) = length(net);
         let mut covering = BTreeSet::new();
@@ -93,12 +105,14 @@ impl Blocks {
             };
             if let Some(prefix) = self.prefixes.get(&outer.trunc()) {
                 covering.extend(&prefix.cidr_of);
-                for id in &prefix.except_of {
-                    covering.remove(id);
+                for member in &prefix.except_of {
+                    covering.remove(member);
                 }
             }
         }
-        covering.into_iter().collect()
+        let mut criteria: Vec<_> = covering.into_iter().map(|(id, _)| id).collect();
+        criteria.dedup();
+        criteria
     }
 }
 

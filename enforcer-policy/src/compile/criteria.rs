@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::numbers::Numbers;
-use crate::rule::{PeerSelector, Protocol};
+use crate::rule::{IpBlock, PodSelector, Protocol};
 
 /// The number of a [`Criterion`] while anything refers to it.
 pub(super) type CriterionId = u32;
@@ -13,7 +13,10 @@ pub(super) type CriterionId = u32;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Criterion {
     /// Does the selector mean it?
-    Peer(PeerSelector),
+    Pods(PodSelector),
+    /// Does one of these blocks (sorted, all those of one rule) cover it? A long list of them makes
+    /// many prefixes, but only one difference between peers.
+    Blocks(Vec<IpBlock>),
     /// Which ports of this name and protocol does it have? (Egress rules only: ingress rules ask
     /// their own pod, once, when its set is made.)
     PortName(String, Protocol),

@@ -6,17 +6,17 @@
 //! groups, blocks, claims ─→ identity ──┘
 //! ```
 //!
-//! - A *criterion* is a selector, or a port name in an egress rule ([`criteria`]). Those that a
+//! - A *criterion* is a selector, or a port name in an egress rule (`criteria`). Those that a
 //!   policy set asks are in use.
 //! - An *identity* is a class of addresses to which all criteria in use have the same answer
-//!   ([`identity`]): pods by their labels ([`groups`]), every address by the blocks that cover it
-//!   ([`blocks`]).
-//! - A *policy set* is what applies to an endpoint in one direction, in normal form ([`set`],
-//!   [`normal`]). The verdict of a set for an identity is a pure function of both ([`outcome`]),
+//!   (`identity`): pods by their labels (`groups`), every address by the blocks that cover it
+//!   (`blocks`).
+//! - A *policy set* is what applies to an endpoint in one direction, in normal form (`set`,
+//!   `normal`). The verdict of a set for an identity is a pure function of both (`outcome`),
 //!   and neither number ever changes its meaning. So verdicts are written before anything refers
 //!   to them and removed when nothing does; what packets see changes only when an address changes
 //!   its identity or an endpoint its sets.
-//! - [`transition`] says in which order that happens.
+//! - `transition` says in which order that happens.
 
 mod blocks;
 mod capacity;

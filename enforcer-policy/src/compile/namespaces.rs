@@ -14,7 +14,6 @@ use super::Compiler;
 use super::criteria::{Criterion, CriterionId};
 use super::transition::Dirty;
 use crate::model::{Change, Namespace};
-use crate::rule::PeerSelector;
 use crate::selector::Labels;
 
 impl Compiler {
@@ -76,7 +75,7 @@ impl Compiler {
 
     fn renew(&mut self, id: CriterionId) -> Option<CriterionId> {
         let (new, criterion) = self.criteria.renew(id)?;
-        if let Criterion::Peer(PeerSelector::Pods(selector)) = criterion.as_ref() {
+        if let Criterion::Pods(selector) = criterion.as_ref() {
             self.groups.freeze(id, selector);
         }
         Some(new)

@@ -32,16 +32,20 @@ fn merge_ports(rules: Vec<SetRule>) -> Vec<SetRule> {
     let mut merged: BTreeMap<(Class, Who), Ports> = BTreeMap::new();
     for rule in rules {
         let class = class(&rule);
-        let ports = merged.entry((class, rule.peers)).or_insert(Ports::Of {
-            spans: Vec::new(),
-            names: Vec::new(),
-        });
+        let ports = merged.entry((class, rule.peers)).or_insert_with(nothing);
         add_ports(ports, rule.ports);
     }
     merged
         .into_iter()
         .map(|((class, peers), ports)| rule(class, peers, sorted(ports)))
         .collect()
+}
+
+fn nothing() -> Ports {
+    Ports::Of {
+        spans: Vec::new(),
+        names: Vec::new(),
+    }
 }
 
 fn add_ports(sum: &mut Ports, more: Ports) {
@@ -131,27 +135,41 @@ fn rule((tier, priority, action): Class, peers: Who, ports: Ports) -> SetRule {
     }
 }
 
-/// Whether `new` surely allows everything that `old` allows: the same denials and passes, and at
-/// least the same allowances.
+/// Whether `new` surely allows everything that `old` allows: it has the same denials and passes,
+/// and at least the same allowances.
 pub(super) fn only_adds(old: &[SetRule], new: &[SetRule]) -> bool {
-    let allows = |rule: &&SetRule| rule.action == RuleAction::Allow;
-    let others = |rules: &[SetRule]| -> Vec<SetRule> {
-        rules.iter().filter(|rule| !allows(rule)).cloned().collect()
-    };
-    others(old) == others(new)
-        && old.iter().filter(allows).all(|rule| {
-            new.binary_search(rule).is_ok() || new.iter().any(|more| widens(more, rule))
-        })
+    let others = |rule: &&SetRule| rule.action != RuleAction::Allow;
+    old.iter().filter(others).eq(new.iter().filter(others))
+        && old
+            .iter()
+            .filter(|rule| rule.action == RuleAction::Allow)
+            .all(|rule| new.binary_search(rule).is_ok() || is_covered(rule, new))
 }
 
-/// Whether `new`, of the same class, means all that `old` means.
-fn widens(new: &SetRule, old: &SetRule) -> bool {
-    let peers = match (&new.peers, &old.peers) {
-        (Who::Any, _) => true,
-        (Who::Of(_), Who::Any) => false,
-        (Who::Of(new), Who::Of(old)) => old.iter().all(|id| new.binary_search(id).is_ok()),
-    };
-    let ports = match (&new.ports, &old.ports) {
+/// Whether rules of the same class mean all peers of `rule` with all its ports.
+fn is_covered(rule: &SetRule, by: &[SetRule]) -> bool {
+    let by: Vec<&SetRule> = by
+        .iter()
+        .filter(|more| class(more) == class(rule))
+        .collect();
+    match &rule.peers {
+        Who::Any => covers_ports(by.iter().filter(|more| more.peers == Who::Any), &rule.ports),
+        Who::Of(ids) => ids.iter().all(|id| {
+            let meant = by.iter().filter(|more| match &more.peers {
+                Who::Any => true,
+                Who::Of(ids) => ids.binary_search(id).is_ok(),
+            });
+            covers_ports(meant, &rule.ports)
+        }),
+    }
+}
+
+fn covers_ports<'a>(by: impl Iterator<Item = &'a &'a SetRule>, ports: &Ports) -> bool {
+    let all = by.fold(nothing(), |mut all, rule| {
+        add_ports(&mut all, rule.ports.clone());
+        all
+    });
+    match (sorted(all), ports) {
         (Ports::Any, _) => true,
         (Ports::Of { .. }, Ports::Any) => false,
         (
@@ -161,11 +179,85 @@ fn widens(new: &SetRule, old: &SetRule) -> bool {
                 names: old_names,
             },
         ) => {
-            spans::includes(spans, old_spans)
+            spans::includes(&spans, old_spans)
                 && old_names
                     .iter()
                     .all(|name| names.binary_search(name).is_ok())
         }
-    };
-    class(new) == class(old) && peers && ports
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allow(peers: Who, ports: Ports) -> SetRule {
+        rule((Tier::NetworkPolicy, 0, RuleAction::Allow), peers, ports)
+    }
+
+    fn isolation() -> SetRule {
+        let class = (Tier::NetworkPolicy, u32::MAX, RuleAction::Deny);
+        rule(class, Who::Any, Ports::Any)
+    }
+
+    fn to(low: u32, high: u32) -> Ports {
+        Ports::Of {
+            spans: vec![(low, high)],
+            names: Vec::new(),
+        }
+    }
+
+    fn of(ids: &[u32]) -> Who {
+        Who::Of(ids.to_vec())
+    }
+
+    #[test]
+    fn order_and_division_of_rules_mean_nothing() {
+        let one = normalise(vec![
+            isolation(),
+            allow(of(&[2]), to(80, 80)),
+            allow(of(&[1]), to(81, 90)),
+            allow(of(&[1]), to(80, 80)),
+            allow(of(&[2]), to(81, 90)),
+        ]);
+        let other = normalise(vec![allow(of(&[2, 1, 1]), to(80, 90)), isolation()]);
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn rules_that_mean_nobody_or_nothing_are_no_rules() {
+        let rules = vec![allow(of(&[]), Ports::Any), allow(of(&[1]), nothing())];
+        assert_eq!(normalise(rules), []);
+    }
+
+    #[test]
+    fn what_stands_behind_a_decision_of_everything_is_dropped() {
+        let mut rules = vec![allow(Who::Any, Ports::Any), isolation()];
+        rules.push(allow(of(&[1]), to(80, 80)));
+        assert_eq!(normalise(rules), [allow(Who::Any, Ports::Any)]);
+    }
+
+    #[test]
+    fn lower_tiers_are_kept_behind_a_decision_because_some_may_have_passed() {
+        let mut below = isolation();
+        below.tier = Tier::Baseline;
+        let rules = vec![isolation(), below];
+        assert_eq!(normalise(rules.clone()), rules);
+    }
+
+    #[test]
+    fn more_allowances_only_add() {
+        let old = normalise(vec![allow(of(&[1, 2]), to(80, 80)), isolation()]);
+        let new = normalise(vec![
+            allow(of(&[1]), Ports::Any),
+            allow(of(&[2]), to(70, 80)),
+            isolation(),
+        ]);
+        assert!(only_adds(&old, &new));
+        assert!(!only_adds(&new, &old));
+        assert!(
+            !only_adds(&old, &[]),
+            "the lack of a denial is not looked into"
+        );
+    }
 }

@@ -147,3 +147,146 @@ impl Evaluation {
         Outcome::new(self.default_allow.unwrap_or(true), allowed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::set::{PeerPort, Who};
+    use super::super::spans::span;
+    use super::*;
+    use crate::rule::{Protocol, Tier};
+
+    fn rule(tier: Tier, priority: u32, action: RuleAction, peers: &[u32], ports: Ports) -> SetRule {
+        let peers = match peers {
+            [] => Who::Any,
+            ids => Who::Of(ids.to_vec()),
+        };
+        SetRule {
+            tier,
+            priority,
+            action,
+            peers,
+            ports,
+        }
+    }
+
+    fn tcp(low: u16, high: u16) -> Ports {
+        Ports::Of {
+            spans: vec![span(Protocol::Tcp, low, high)],
+            names: Vec::new(),
+        }
+    }
+
+    fn outcome(rules: &[SetRule], features: &[u32]) -> Outcome {
+        let features: Vec<_> = features.iter().copied().map(Feature::selected).collect();
+        let mut rules = rules.to_vec();
+        rules.sort_unstable();
+        evaluate(&rules, &features)
+    }
+
+    fn verdict(default_allow: bool, exceptions: &[Span]) -> Outcome {
+        Outcome {
+            default_allow,
+            exceptions: exceptions.to_vec(),
+        }
+    }
+
+    const NP: Tier = Tier::NetworkPolicy;
+
+    fn isolation() -> SetRule {
+        rule(NP, u32::MAX, RuleAction::Deny, &[], Ports::Any)
+    }
+
+    #[test]
+    fn what_no_rule_decides_is_allowed() {
+        assert_eq!(outcome(&[], &[1]), verdict(true, &[]));
+    }
+
+    #[test]
+    fn allowed_ports_are_exceptions_of_the_isolation() {
+        let rules = [
+            isolation(),
+            rule(NP, 0, RuleAction::Allow, &[1], tcp(0, 80)),
+            rule(NP, 0, RuleAction::Allow, &[2], tcp(81, 90)),
+        ];
+        assert_eq!(outcome(&rules, &[]), verdict(false, &[]));
+        assert_eq!(outcome(&rules, &[1]), verdict(false, &[(0, 80)]));
+        assert_eq!(outcome(&rules, &[1, 2]), verdict(false, &[(0, 90)]));
+    }
+
+    #[test]
+    fn all_ports_of_all_protocols_are_not_everything() {
+        let every = Ports::Of {
+            spans: vec![EVERYTHING],
+            names: Vec::new(),
+        };
+        let rules = [isolation(), rule(NP, 0, RuleAction::Allow, &[1], every)];
+        let ranges = outcome(&rules, &[1]).ranges();
+        let protocols: Vec<_> = ranges
+            .iter()
+            .map(|it| (it.protocol, it.low, it.high))
+            .collect();
+        assert_eq!(protocols, [(6, 0, 65535), (17, 0, 65535), (132, 0, 65535)]);
+        assert!(!outcome(&rules, &[1]).default_allow);
+    }
+
+    #[test]
+    fn the_first_priority_decides_and_denial_goes_before_allowance() {
+        let rules = [
+            rule(Tier::Admin, 1, RuleAction::Allow, &[1], tcp(80, 90)),
+            rule(Tier::Admin, 1, RuleAction::Deny, &[1], tcp(85, 95)),
+            rule(Tier::Admin, 0, RuleAction::Allow, &[1], tcp(95, 95)),
+        ];
+        assert_eq!(outcome(&rules, &[1]), verdict(true, &[(85, 94)]));
+    }
+
+    #[test]
+    fn what_is_passed_skips_its_tier_only() {
+        let rules = [
+            rule(Tier::Admin, 0, RuleAction::Pass, &[1], tcp(80, 80)),
+            rule(Tier::Admin, 1, RuleAction::Allow, &[], Ports::Any),
+            isolation(),
+        ];
+        assert_eq!(outcome(&rules, &[1]), verdict(true, &[(80, 80)]));
+        assert_eq!(outcome(&rules, &[]), verdict(true, &[]));
+    }
+
+    #[test]
+    fn passing_everything_leaves_protocols_without_ports_to_the_next_tier() {
+        let rules = [
+            rule(Tier::Admin, 0, RuleAction::Pass, &[1], Ports::Any),
+            rule(Tier::Admin, 1, RuleAction::Allow, &[], Ports::Any),
+            isolation(),
+        ];
+        assert_eq!(outcome(&rules, &[1]), verdict(false, &[]));
+        assert_eq!(outcome(&rules, &[]), verdict(true, &[]));
+    }
+
+    #[test]
+    fn a_port_name_means_the_number_that_the_peer_has() {
+        let name = PeerPort {
+            criterion: 7,
+            protocol: Protocol::Udp,
+        };
+        let ports = Ports::Of {
+            spans: Vec::new(),
+            names: vec![name],
+        };
+        let rules = [rule(NP, 0, RuleAction::Allow, &[], ports), isolation()];
+        let feature = Feature {
+            criterion: 7,
+            number: 53,
+        };
+        let dns = span(Protocol::Udp, 53, 53);
+        assert_eq!(evaluate(&rules, &[feature]), verdict(false, &[dns]));
+        assert_eq!(evaluate(&rules, &[]), verdict(false, &[]));
+    }
+
+    #[test]
+    fn of_two_outcomes_both_must_allow() {
+        let most = verdict(true, &[(10, 19)]);
+        let few = verdict(false, &[(0, 12), (30, 30)]);
+        assert_eq!(most.and(&few), verdict(false, &[(0, 9), (30, 30)]));
+        assert!(most.includes(&most.and(&few)));
+        assert!(!few.includes(&most));
+    }
+}

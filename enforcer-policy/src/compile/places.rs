@@ -14,7 +14,7 @@ use super::criteria::{Criterion, CriterionId};
 use super::groups::GroupId;
 use super::identity::{Faces, Feature};
 use crate::model::PodKey;
-use crate::rule::{IpBlock, PeerSelector};
+use crate::rule::IpBlock;
 use crate::tables::Op;
 
 /// A key of one of the maps that say who an address is.
@@ -48,12 +48,12 @@ impl Compiler {
         let mut selectors = Vec::new();
         for (id, criterion) in self.criteria.take_started() {
             match criterion.as_ref() {
-                Criterion::Peer(PeerSelector::Pods(selector)) => {
+                Criterion::Pods(selector) => {
                     selectors.push((id, Arc::new(selector.clone())));
                 }
-                Criterion::Peer(PeerSelector::Block(block)) => {
-                    self.blocks.start(id, block);
-                    self.covered_by(block, &mut places);
+                Criterion::Blocks(blocks) => {
+                    self.blocks.start(id, blocks);
+                    self.covered_by(blocks, &mut places);
                 }
                 Criterion::PortName(name, protocol) => {
                     let users = self.port_users.get(&(name.clone(), *protocol));
@@ -79,13 +79,13 @@ impl Compiler {
 
     fn stop(&mut self, id: CriterionId, criterion: &Criterion, places: &mut Places) {
         match criterion {
-            Criterion::Peer(PeerSelector::Pods(selector)) => {
+            Criterion::Pods(selector) => {
                 let groups = self.groups.stop(id, selector);
                 places.addresses.extend(self.addresses_of(&groups));
             }
-            Criterion::Peer(PeerSelector::Block(block)) => {
-                self.covered_by(block, places);
-                self.blocks.stop(id, block);
+            Criterion::Blocks(blocks) => {
+                self.covered_by(blocks, places);
+                self.blocks.stop(id, blocks);
             }
             Criterion::PortName(name, protocol) => {
                 let users = self.port_users.get(&(name.clone(), *protocol));
@@ -94,9 +94,12 @@ impl Compiler {
         }
     }
 
-    fn covered_by(&self, block: &IpBlock, places: &mut Places) {
-        places.nets.extend(self.blocks.within(block.cidr));
-        places.addresses.extend(self.claims.within(block.cidr));
+    fn covered_by(&self, blocks: &[IpBlock], places: &mut Places) {
+        let cidrs = blocks.iter().map(|block| block.cidr);
+        for cidr in IpNet::aggregate(&cidrs.collect()) {
+            places.nets.extend(self.blocks.within(cidr));
+            places.addresses.extend(self.claims.within(cidr));
+        }
     }
 
     /// The addresses of the pods of these groups.

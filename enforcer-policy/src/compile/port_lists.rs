@@ -125,3 +125,74 @@ impl PortLists {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list of this many ports, different for each `seed`.
+    fn list(seed: u16, length: u16) -> Vec<PortRange> {
+        let range = |n| PortRange {
+            protocol: 6,
+            allow: 1,
+            low: seed + 2 * n,
+            high: seed + 2 * n,
+            reserved: 0,
+        };
+        (0..length).map(range).collect()
+    }
+
+    fn offset(lists: &mut PortLists, seed: u16, length: u16) -> Option<u32> {
+        lists.hold(&list(seed, length)).map(|place| place.offset)
+    }
+
+    #[test]
+    fn a_list_is_written_once_and_stays_as_long_as_anyone_uses_it() {
+        let mut lists = PortLists::new(10);
+        let place = |fresh| Some(Place { offset: 0, fresh });
+        assert_eq!(lists.hold(&list(1, 4)), place(true));
+        assert_eq!(lists.hold(&list(1, 4)), place(false));
+        lists.unhold(&list(1, 4));
+        lists.settle();
+        assert_eq!(lists.hold(&list(1, 4)), place(false));
+    }
+
+    #[test]
+    fn slots_are_given_out_again_only_after_settling() {
+        let mut lists = PortLists::new(4);
+        assert_eq!(offset(&mut lists, 1, 4), Some(0));
+        lists.unhold(&list(1, 4));
+        assert_eq!(offset(&mut lists, 2, 1), None);
+        lists.settle();
+        assert_eq!(offset(&mut lists, 2, 1), Some(0));
+    }
+
+    #[test]
+    fn the_first_gap_that_is_long_enough_is_taken() {
+        let mut lists = PortLists::new(100);
+        for (seed, length) in [(1, 2), (2, 1), (3, 5), (4, 1)] {
+            lists.hold(&list(seed, length));
+        }
+        lists.unhold(&list(1, 2));
+        lists.unhold(&list(3, 5));
+        lists.settle();
+        assert_eq!(offset(&mut lists, 10, 3), Some(3));
+        assert_eq!(offset(&mut lists, 11, 2), Some(0));
+        assert_eq!(offset(&mut lists, 12, 3), Some(9));
+        assert_eq!(offset(&mut lists, 13, 2), Some(6));
+    }
+
+    #[test]
+    fn gaps_that_touch_become_one_and_the_last_shortens_the_array() {
+        let mut lists = PortLists::new(6);
+        for seed in [1, 2, 3] {
+            lists.hold(&list(seed, 2));
+        }
+        for seed in [1, 3, 2] {
+            lists.unhold(&list(seed, 2));
+        }
+        lists.settle();
+        assert_eq!(offset(&mut lists, 4, 6), Some(0));
+        assert_eq!(offset(&mut lists, 5, 1), None);
+    }
+}

@@ -116,3 +116,43 @@ fn port(place: u32) -> u16 {
     let [_, _, high, low] = place.to_be_bytes();
     u16::from_be_bytes([high, low])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_touch_or_overlap_are_one() {
+        assert_eq!(merged(vec![(5, 9), (1, 2), (3, 4), (7, 12)]), [(1, 12)]);
+        assert_eq!(merged(vec![(5, 9), (1, 3)]), [(1, 3), (5, 9)]);
+    }
+
+    #[test]
+    fn the_complement_has_both_ends() {
+        assert_eq!(complement(&[]), [EVERYTHING]);
+        assert_eq!(complement(&[EVERYTHING]), []);
+        assert_eq!(complement(&[(0, 0), (5, 6)]), [(1, 4), (7, EVERYTHING.1)]);
+    }
+
+    #[test]
+    fn a_difference_keeps_what_only_the_first_has() {
+        assert_eq!(difference(&[(0, 9)], &[(3, 4), (9, 20)]), [(0, 2), (5, 8)]);
+        assert!(includes(&[(0, 9)], &[(0, 2), (9, 9)]));
+        assert!(!includes(&[(0, 9)], &[(9, 10)]));
+    }
+
+    #[test]
+    fn port_lists_are_cut_where_a_protocol_ends() {
+        let tcp = span(Protocol::Tcp, 65535, 65535);
+        let udp = span(Protocol::Udp, 0, 0);
+        let ranges = to_ranges(&merged(vec![tcp, udp]), true);
+        let range = |protocol, port| PortRange {
+            protocol,
+            allow: 1,
+            low: port,
+            high: port,
+            reserved: 0,
+        };
+        assert_eq!(ranges, [range(6, 65535), range(17, 0)]);
+    }
+}

@@ -11,7 +11,7 @@ use super::numbers::Numbers;
 use super::set::{PeerPort, Ports, SetRule, Who};
 use super::spans::{self, Span, span};
 use crate::model::NamedPort;
-use crate::rule::{Peers, PodSelector, Policy, PolicyKey, PortSpec, Protocol, Rule};
+use crate::rule::{PeerSelector, Peers, PodSelector, Policy, PolicyKey, PortSpec, Protocol, Rule};
 use crate::selector::Labels;
 
 type SubjectId = u32;
@@ -231,15 +231,23 @@ fn prepare(rule: &Rule, criteria: &mut Criteria) -> Prepared {
 }
 
 fn peers(peers: &Peers, criteria: &mut Criteria) -> Who {
-    match peers {
-        Peers::Any => Who::Any,
-        Peers::Of(selectors) => Who::Of(
-            selectors
-                .iter()
-                .map(|selector| criteria.intern(Criterion::Peer(selector.clone())))
-                .collect(),
-        ),
+    let Peers::Of(selectors) = peers else {
+        return Who::Any;
+    };
+    let mut blocks = Vec::new();
+    let mut ids = Vec::new();
+    for selector in selectors {
+        match selector {
+            PeerSelector::Pods(pods) => ids.push(criteria.intern(Criterion::Pods(pods.clone()))),
+            PeerSelector::Block(block) => blocks.push(block.clone()),
+        }
     }
+    if !blocks.is_empty() {
+        blocks.sort_unstable();
+        blocks.dedup();
+        ids.push(criteria.intern(Criterion::Blocks(blocks)));
+    }
+    Who::Of(ids)
 }
 
 /// The criteria that a prepared rule refers to, each as often as it does.

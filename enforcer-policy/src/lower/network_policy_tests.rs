@@ -1,20 +1,25 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "fixtures are written where they are used"
+)]
+
 use serde_json::{Value, json};
 
 use super::*;
 
-fn lowered(spec: Value) -> Result<Policy, Vec<Invalid>> {
+fn lowered(spec: &Value) -> Result<Policy, Vec<Invalid>> {
     let object = json!({"metadata": {"name": "p", "namespace": "shop"}, "spec": spec});
     network_policy(&serde_json::from_value(object).unwrap())
 }
 
 /// (direction, action) of each rule, in order.
 fn shape(spec: Value) -> Vec<(Direction, RuleAction)> {
-    let rules = lowered(spec).unwrap().rules.into_iter();
+    let rules = lowered(&spec).unwrap().rules.into_iter();
     rules.map(|rule| (rule.direction, rule.action)).collect()
 }
 
 fn refused(spec: Value) -> Vec<(String, &'static str)> {
-    let invalid = lowered(spec).unwrap_err().into_iter();
+    let invalid = lowered(&spec).unwrap_err().into_iter();
     invalid.map(|one| (one.field, one.problem.code())).collect()
 }
 
@@ -63,7 +68,7 @@ fn a_policy_type_twice_is_as_good_as_once() {
 #[test]
 fn an_empty_list_of_entries_allows_nothing_and_an_empty_entry_everything() {
     assert_eq!(shape(json!({"ingress": []})), [DENY_IN]);
-    let policy = lowered(json!({"ingress": [{}]})).unwrap();
+    let policy = lowered(&json!({"ingress": [{}]})).unwrap();
     assert_eq!(policy.rules[0].peers, Peers::Any);
     assert_eq!(policy.rules[0].ports, Ports::Any);
 }
@@ -81,7 +86,7 @@ fn a_missing_spec_or_pod_selector_means_every_pod_of_the_namespace() {
 
 #[test]
 fn entries_keep_their_place_and_the_isolation_comes_last() {
-    let policy = lowered(json!({"ingress": [{}, {"ports": [{"port": 80}]}]})).unwrap();
+    let policy = lowered(&json!({"ingress": [{}, {"ports": [{"port": 80}]}]})).unwrap();
     let origins: Vec<_> = policy.rules.iter().map(|rule| rule.origin).collect();
     assert_eq!(
         origins,

@@ -77,7 +77,7 @@ fn would_fit(compiler: &Compiler, capacity: Capacity) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn what_does_not_fit_is_denied_and_said(

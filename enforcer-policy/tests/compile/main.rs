@@ -1,9 +1,13 @@
 //! The compiler against what the rules mean, on small random clusters.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod build;
 mod capacity;
 mod generate;
 mod lookup;
 mod meaning;
 mod properties;
-mod rare;
+
 mod scale;
+mod single;

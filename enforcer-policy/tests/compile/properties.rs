@@ -1,16 +1,20 @@
 //! What must hold for every cluster and every history.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use enforcer_common::abi::Direction;
 use enforcer_policy::compile::{Capacity, Compiler, Scope, Stats};
 use enforcer_policy::model::{Change, Cluster};
+use enforcer_policy::rule::{Namespaces, PortSpec, Ports, Rule, RuleAction};
 use enforcer_policy::tables::{Op, Tables};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::generate::change;
-use crate::lookup::{Verdicts, allowed, probes, verdicts};
+use crate::lookup::{Verdicts, allowed, peers, probes, verdicts};
 use crate::meaning;
 
 fn compiler() -> Compiler {
@@ -93,11 +97,6 @@ fn assert_step(compiler: &mut Compiler, change: Change) -> Result<(), TestCaseEr
     assert_revised(&before, &tables)
 }
 
-/// What must not depend on the history.
-fn size(compiler: &Compiler) -> Stats {
-    compiler.stats()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -116,7 +115,7 @@ proptest! {
             assert_means(&compiler)?;
         }
         let fresh = from_scratch(compiler.cluster());
-        prop_assert_eq!(size(&compiler), size(&fresh));
+        prop_assert_eq!(compiler.stats(), fresh.stats());
         prop_assert_eq!(compiler.unfit().len(), 0);
     }
 
@@ -127,7 +126,7 @@ proptest! {
             compiler.apply(batch);
         }
         compiler.apply(compiler.cluster().changes_to(&Cluster::default()));
-        prop_assert_eq!(size(&compiler), Stats { identities: 1, ..Stats::default() });
+        prop_assert_eq!(compiler.stats(), Stats { identities: 1, ..Stats::default() });
     }
 }
 
@@ -145,4 +144,85 @@ proptest! {
             assert_step(&mut compiler, change)?;
         }
     }
+}
+
+/// What random clusters have been seen to do.
+#[derive(Debug, Default)]
+struct Coverage {
+    allowed: [usize; 2],
+    denied: [usize; 2],
+    by_port: usize,
+    by_prefix: usize,
+    by_name: usize,
+    shared_address: usize,
+    passed: usize,
+    relabelled_rules: usize,
+}
+
+impl Coverage {
+    fn look_at(&mut self, compiler: &Compiler) {
+        let (cluster, tables) = (compiler.cluster(), compiler.tables());
+        for (pod, endpoint) in &tables.endpoints {
+            for probe in probes(pod).filter(|probe| endpoint.isolated(probe.direction)) {
+                let index = probe.direction.index();
+                if allowed(tables, endpoint, probe) {
+                    self.allowed[index] += 1;
+                } else {
+                    self.denied[index] += 1;
+                }
+            }
+        }
+        let rules = || cluster.policies.values().flat_map(|policy| &policy.rules);
+        self.by_port += tables.ports.len();
+        self.by_prefix += tables
+            .cidrs
+            .values()
+            .filter(|peer| peer.identity != 0)
+            .count();
+        self.by_name += rules().filter(|rule| names_port(rule)).count();
+        self.passed += rules()
+            .filter(|rule| rule.action == RuleAction::Pass)
+            .count();
+        self.shared_address += peers().filter(|peer| claimants(cluster, *peer) > 1).count();
+        self.relabelled_rules += rules()
+            .filter(|rule| matches!(rule.subject.namespaces, Namespaces::Matching(_)))
+            .count();
+    }
+
+    fn is_complete(&self) -> bool {
+        let counts = [self.by_port, self.by_prefix, self.by_name];
+        let more = [self.shared_address, self.passed, self.relabelled_rules];
+        [counts.as_slice(), &more, &self.allowed, &self.denied]
+            .concat()
+            .into_iter()
+            .all(|count| count >= 20)
+    }
+}
+
+fn names_port(rule: &Rule) -> bool {
+    match &rule.ports {
+        Ports::Any => false,
+        Ports::Of(ports) => ports.iter().any(|it| matches!(it.port, PortSpec::Named(_))),
+    }
+}
+
+fn claimants(cluster: &Cluster, address: IpAddr) -> usize {
+    let pods = cluster.pods.values().filter(|pod| pod.is_selectable());
+    pods.filter(|pod| pod.addresses.contains(&address)).count()
+}
+
+#[test]
+fn random_clusters_reach_everything() {
+    let mut runner = TestRunner::deterministic();
+    let mut coverage = Coverage::default();
+    for _ in 0..200 {
+        let changes = vec(change(), 1..40)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        let mut compiler = compiler();
+        compiler.apply(changes);
+        coverage.look_at(&compiler);
+    }
+    assert!(coverage.is_complete(), "{coverage:?}");
 }

@@ -153,10 +153,11 @@ fn observe_peer(coverage: &mut Coverage, alone: &Objects, piece: &Piece<'_>, que
         (Some(_), None) => Feature::NamespaceSelector,
         (Some(_), Some(_)) => Feature::BothSelectors,
     });
-    for selector in [&peer.namespace_selector, &peer.pod_selector] {
-        selector
-            .iter()
-            .for_each(|selector| observe_selector(coverage, selector));
+    for selector in [&peer.namespace_selector, &peer.pod_selector]
+        .into_iter()
+        .flatten()
+    {
+        observe_selector(coverage, selector);
     }
 }
 

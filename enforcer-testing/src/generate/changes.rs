@@ -19,9 +19,9 @@ use super::selectors::labels;
 #[derive(Clone, Debug)]
 pub enum Edit {
     /// A node appears or changes.
-    PutNode(Node),
+    PutNode(Box<Node>),
     /// A namespace appears or changes.
-    PutNamespace(Namespace),
+    PutNamespace(Box<Namespace>),
     /// A pod appears, changes or moves to another namespace.
     PutPod(Box<Pod>),
     /// A policy appears, changes or moves to another namespace.
@@ -40,8 +40,8 @@ impl Edit {
     /// Makes the change; one that speaks of objects that are not there changes nothing.
     pub fn apply(&self, objects: &mut Objects) {
         match self {
-            Self::PutNode(node) => put(&mut objects.nodes, node),
-            Self::PutNamespace(namespace) => put(&mut objects.namespaces, namespace),
+            Self::PutNode(node) => put(&mut objects.nodes, node.as_ref()),
+            Self::PutNamespace(namespace) => put(&mut objects.namespaces, namespace.as_ref()),
             Self::PutPod(pod) => put(&mut objects.pods, pod.as_ref()),
             Self::PutPolicy(policy) => put(&mut objects.policies, policy.as_ref()),
             Self::Relabel(name, labels) => {
@@ -77,8 +77,8 @@ fn edit() -> impl Strategy<Value = Edit> {
     ];
     let pods = super::pools::POD_LABELS;
     prop_oneof![
-        1 => (0..NODES.len()).prop_flat_map(node).prop_map(Edit::PutNode),
-        2 => select(NAMESPACES).prop_flat_map(namespace).prop_map(Edit::PutNamespace),
+        1 => (0..NODES.len()).prop_flat_map(node).prop_map(|node| Edit::PutNode(Box::new(node))),
+        2 => select(NAMESPACES).prop_flat_map(namespace).prop_map(|namespace| Edit::PutNamespace(Box::new(namespace))),
         4 => (0..MAX_PODS).prop_flat_map(pod).prop_map(|pod| Edit::PutPod(Box::new(pod))),
         4 => (0..MAX_POLICIES)
             .prop_flat_map(policy)

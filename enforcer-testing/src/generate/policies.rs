@@ -1,4 +1,4 @@
-//! Random NetworkPolicies that the API server would accept.
+//! Random policies that the API server would accept.
 
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,

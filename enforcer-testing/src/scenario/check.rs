@@ -5,7 +5,7 @@ use std::fmt;
 use enforcer_policy::oracle::{Answer, Part, Question, Side};
 use serde::Deserialize;
 
-use super::file::{Expectation, Matrix};
+use super::file::{Expectation, Matrix, OneOrMore};
 
 /// Whether a connection can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -98,7 +98,7 @@ pub(super) fn all(expect: &[Expectation], matrix: &[Matrix]) -> Result<Vec<Check
 
 fn from_expectation(expectation: &Expectation) -> Result<Vec<Check>, Bad> {
     let name = expectation.protocol.as_deref().unwrap_or("TCP");
-    let ports = expectation.port.as_ref().map(|ports| ports.as_slice());
+    let ports = expectation.port.as_ref().map(OneOrMore::as_slice);
     let mut checks = Vec::new();
     for from in expectation.from.as_slice() {
         for to in expectation.to.as_slice() {

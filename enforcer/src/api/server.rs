@@ -3,7 +3,6 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
@@ -11,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{FlowLine, Request, Status};
-use crate::flow::record::Record;
+use crate::flow::store::Subscription;
 
 /// Longest request that is read, in bytes.
 const LONGEST_REQUEST: u64 = 64 * 1024;
@@ -28,7 +27,7 @@ pub enum Question {
     /// What is kept, and what comes.
     Flows {
         /// Where the answer goes.
-        answer: oneshot::Sender<(Vec<Arc<Record>>, broadcast::Receiver<Arc<Record>>)>,
+        answer: oneshot::Sender<Subscription>,
     },
 }
 
@@ -132,16 +131,18 @@ async fn flows(
     for record in kept {
         send(writing, &*record).await?;
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         match coming.recv().await {
             Ok(record) => send(writing, &*record).await?,
             Err(broadcast::error::RecvError::Lagged(lost)) => {
-                send(writing, &FlowLine::Lost { lost }).await?
+                send(writing, &FlowLine::Lost { lost }).await?;
             }
-            Err(broadcast::error::RecvError::Closed) => break,
+            Err(broadcast::error::RecvError::Closed) => return Ok(()),
         }
     }
-    Ok(())
 }
 
 async fn send(writing: &mut OwnedWriteHalf, value: &impl serde::Serialize) -> io::Result<()> {

@@ -6,6 +6,7 @@ mod flows;
 mod output;
 mod run;
 mod status;
+pub mod trace;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ const EXIT_CODES: &str = "Exit codes: 0 success; 1 a clear \"no\" (not in force,
 #[derive(Debug, Subcommand)]
 enum Verb {
     Check(check::CheckArgs),
+    Trace(trace::TraceArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Flows(flows::FlowsArgs),
@@ -44,6 +46,13 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args, &mut std::io::stdout().lock())
             .map(ExitCode::from)
             .map_err(anyhow::Error::from),
+        Verb::Trace(args) => trace::run(
+            &args,
+            &mut std::io::stdout().lock(),
+            &mut std::io::stderr().lock(),
+        )
+        .map(ExitCode::from)
+        .map_err(anyhow::Error::from),
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),

@@ -30,7 +30,7 @@ Environment: ENFORCER_LOG sets the log filter, such as debug or enforcer=trace."
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
-    /// Directory (or file) of YAML or JSON manifests: Nodes, Namespaces, Pods, NetworkPolicies.
+    /// Directory (or file) of YAML or JSON manifests: Node, Namespace, Pod and NetworkPolicy.
     #[arg(long, value_name = "DIR")]
     manifests: PathBuf,
     /// This node's name: pods bound to other nodes are not enforced here. Without it every pod

@@ -246,7 +246,7 @@ impl Daemon {
     fn record(&mut self, batch: &[Event]) {
         for event in batch {
             let pod = self.writer.pod_of(event.ifindex);
-            if let Some(record) = enrich(event, pod, self.compiler.cluster()) {
+            if let Some(record) = enrich(event, pod, &self.compiler) {
                 self.flows.push(record);
             }
         }

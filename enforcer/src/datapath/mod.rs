@@ -8,17 +8,23 @@
 //! - [`bpffs`]: the file system for what outlives the daemon;
 //! - [`load`], [`maps`]: the BPF object and its maps;
 //! - [`attach`]: programs on links;
+//! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
+//!   host, or [`probe`], the loaded programs; [`frame`] makes packets for them;
 //! - [`writer`]: the only one that writes: operations of the compiler and links of pods in, maps and
 //!   programs out.
 
 pub mod attach;
 pub mod bpffs;
 pub mod discover;
+pub mod frame;
+pub mod judge;
 pub mod load;
 pub mod maps;
 pub mod matching;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
+pub mod probe;
 pub mod watch;
 pub mod writer;
 

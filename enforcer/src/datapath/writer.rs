@@ -167,17 +167,15 @@ impl Writer {
             // Failing here leaves the endpoint as it is; the error is the one already reported.
             let _ = self.write_endpoint(pod);
         }
-        match self.write_all(tables) {
+        if let Err(error) = self.write_all(tables) {
+            self.broken = Some(error.to_string());
+            return;
+        }
+        self.broken = None;
+        let restored = pods.iter().try_for_each(|pod| self.write_endpoint(pod));
+        match restored {
+            Ok(()) => tracing::info!("all tables written again; endpoints are back in force"),
             Err(error) => self.broken = Some(error.to_string()),
-            Ok(()) => {
-                tracing::info!("all tables written again; endpoints are back in force");
-                self.broken = None;
-                for pod in &pods {
-                    if let Err(error) = self.write_endpoint(pod) {
-                        self.broken = Some(error.to_string());
-                    }
-                }
-            }
         }
     }
 
@@ -236,7 +234,7 @@ impl Writer {
         };
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
-            None => self.numbering.pending(ifindex),
+            None => Numbering::pending(ifindex),
         };
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
         if compiled.is_none() && held {
@@ -301,7 +299,7 @@ impl Writer {
         };
         match owner {
             Owner::Pod(pod) => {
-                tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached")
+                tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached");
             }
             Owner::Pending => tracing::info!(
                 link = name,

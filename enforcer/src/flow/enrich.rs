@@ -6,7 +6,8 @@ use enforcer_common::Reason;
 use enforcer_common::abi::address::to_ip;
 use enforcer_common::abi::{Direction, Event, EventKind};
 use enforcer_common::parse::number;
-use enforcer_policy::explain::{Explanation, PeerSide, explain};
+use enforcer_policy::compile::Compiler;
+use enforcer_policy::explain::{Explanation, PeerIdentity, PeerSide, explain_by};
 use enforcer_policy::model::{Cluster, PodKey};
 use enforcer_policy::rule::Protocol;
 
@@ -14,13 +15,14 @@ use super::record::{Party, Record, Verdict};
 
 /// The record of an event that was seen at the link of `endpoint`, in the words of the cluster as
 /// it is now. `None` for numbers that no program of this version sends.
-pub fn enrich(event: &Event, endpoint: Option<&PodKey>, cluster: &Cluster) -> Option<Record> {
+pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> Option<Record> {
+    let cluster = compiler.cluster();
     let (source, destination) = addresses(event);
     let reason = Reason::from_number(event.reason)?;
     let direction = Direction::from_number(event.direction)?;
     let explained = match reason {
         Reason::PolicyDenied | Reason::Revoked | Reason::Allowed => {
-            endpoint.and_then(|pod| explain_event(event, direction, pod, cluster))
+            endpoint.and_then(|pod| explain_event(event, direction, pod, compiler))
         }
         _ => None,
     };
@@ -85,11 +87,12 @@ fn explain_event(
     event: &Event,
     direction: Direction,
     pod: &PodKey,
-    cluster: &Cluster,
+    compiler: &Compiler,
 ) -> Option<Explanation> {
+    let cluster = compiler.cluster();
     let hook = Direction::from_number(event.hook)?;
     let (source, destination) = addresses(event);
-    let peer = if hook == Direction::Ingress {
+    let address = if hook == Direction::Ingress {
         source?
     } else {
         destination?
@@ -99,18 +102,27 @@ fn explain_event(
     } else {
         event.source_port
     };
-    Some(explain(
+    let identity = if let Some((key, _)) = cluster.pod_by_address(address) {
+        PeerIdentity::Pod(key.clone())
+    } else if let Some((name, _)) = cluster.node_by_address(address) {
+        PeerIdentity::Node(name.to_owned())
+    } else {
+        PeerIdentity::Outside
+    };
+    let peer = PeerSide {
+        identity,
+        address: Some(address),
+    };
+    let policies = compiler.isolating(pod, direction);
+    Some(explain_by(
         cluster,
+        policies,
         pod,
         direction,
-        &peer_side(peer, cluster),
+        &peer,
         event.protocol,
         port,
     ))
-}
-
-fn peer_side(address: IpAddr, cluster: &Cluster) -> PeerSide {
-    PeerSide::of(cluster, address)
 }
 
 fn party(address: Option<IpAddr>, port: u16, protocol: u8, cluster: &Cluster) -> Party {

@@ -10,6 +10,9 @@ use super::record::Record;
 /// Records that are kept for `enforcer flows --last`.
 const KEPT: usize = 4096;
 
+/// What is kept, oldest first, and all that comes from then on.
+pub type Subscription = (Vec<Arc<Record>>, broadcast::Receiver<Arc<Record>>);
+
 /// Keeps the last records and hands new ones to followers.
 pub struct FlowStore {
     last: VecDeque<Arc<Record>>,
@@ -37,8 +40,8 @@ impl FlowStore {
         let _ = self.followers.send(record);
     }
 
-    /// What is kept, oldest first, and all that comes from now on.
-    pub fn subscribe(&self) -> (Vec<Arc<Record>>, broadcast::Receiver<Arc<Record>>) {
+    /// What a new follower gets.
+    pub fn subscribe(&self) -> Subscription {
         (
             self.last.iter().cloned().collect(),
             self.followers.subscribe(),

@@ -16,8 +16,7 @@ pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Ve
         return Vec::new();
     }
     let allowing: Vec<&Rule> = scene
-        .policies
-        .iter()
+        .policies_of(subject.namespace())
         .filter(|other| covers(other, subject))
         .flat_map(|other| &other.policy.rules)
         .filter(|rule| rule.direction == Direction::Egress && rule.origin != Origin::Isolation)
@@ -50,15 +49,13 @@ pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Ve
     }
 }
 
-/// Whether `other` selects every pod that `subject` selects, whatever pods there are.
+/// Whether `other`, of the same namespace, selects every pod that `subject` selects, whatever pods
+/// there are.
 fn covers(other: &Subject<'_>, subject: &Subject<'_>) -> bool {
-    let selector = |one: &Subject<'_>| {
-        let rule = one.policy.rules.first();
-        rule.map(|rule| rule.subject.pods.requirements.clone())
-    };
-    match (selector(other), selector(subject)) {
+    match (other.policy.rules.first(), subject.policy.rules.first()) {
         (Some(wide), Some(narrow)) => {
-            other.namespace() == subject.namespace() && wide.is_subset(&narrow)
+            let (wide, narrow) = (&wide.subject.pods, &narrow.subject.pods);
+            wide.requirements.is_subset(&narrow.requirements)
         }
         _ => false,
     }

@@ -94,6 +94,19 @@ impl<'a> Scene<'a> {
     }
 }
 
+impl<'a> Scene<'a> {
+    /// The policies of a namespace: they stand together, for they are sorted by key.
+    fn policies_of(&self, namespace: &str) -> impl Iterator<Item = &Subject<'a>> {
+        let start = self
+            .policies
+            .partition_point(|one| one.namespace() < namespace);
+        let policies = self.policies.get(start..).unwrap_or_default();
+        policies
+            .iter()
+            .take_while(move |one| one.namespace() == namespace)
+    }
+}
+
 impl Subject<'_> {
     fn namespace(&self) -> &str {
         self.key.namespace.as_deref().unwrap_or_default()

@@ -68,7 +68,7 @@ impl Numbering {
     }
 
     /// The endpoint of a link without a pod.
-    pub(super) fn pending(&self, ifindex: u32) -> Endpoint {
+    pub(super) fn pending(ifindex: u32) -> Endpoint {
         Endpoint {
             id: PENDING | ifindex,
             flags: Endpoint::PENDING,

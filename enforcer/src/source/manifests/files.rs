@@ -38,7 +38,7 @@ impl Found {
 
 /// The manifests at `root`: itself when it is a file, else all `.yaml`, `.yml` and `.json` below it.
 /// Links are followed. What begins with a dot is left out: editors' and version control's files,
-/// and the `..data` folders of mounted ConfigMaps, whose content is linked beside them.
+/// and the `..data` folders of a mounted `ConfigMap`, whose content is linked beside them.
 pub(super) fn find(root: &Path) -> Found {
     let mut found = Found::default();
     match std::fs::metadata(root) {

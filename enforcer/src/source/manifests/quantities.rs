@@ -12,6 +12,9 @@ const MAPS: &[&str] = &[
     "overhead",
 ];
 
+/// Fields that are amounts themselves.
+const AMOUNTS: &[&str] = &["sizeLimit", "divisor"];
+
 /// `value` with numbers as strings where the API means quantities: k8s-openapi takes strings only.
 pub(super) fn as_strings(mut value: Value) -> Value {
     convert(&mut value);
@@ -27,6 +30,7 @@ fn convert(value: &mut Value) {
                     Value::Object(amounts) if MAPS.contains(&key.as_str()) => {
                         amounts.values_mut().for_each(quote);
                     }
+                    amount if AMOUNTS.contains(&key.as_str()) => quote(amount),
                     other => convert(other),
                 }
             }

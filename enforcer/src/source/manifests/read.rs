@@ -85,13 +85,13 @@ impl Reader {
     fn node(&mut self, node: Node, inherited: Option<Kind>, broken: bool) {
         match identify::identify(&node, inherited) {
             Identity::Object(kind) => self.object(kind, node, broken),
-            Identity::List(kind) => self.list(node, kind, broken),
+            Identity::List(kind) => self.list(&node, kind, broken),
             Identity::Other => self.contents.ignored += 1,
             Identity::Wrong(wrong) => self.wrong(&node, wrong),
         }
     }
 
-    fn list(&mut self, node: Node, kind: Option<Kind>, broken: bool) {
+    fn list(&mut self, node: &Node, kind: Option<Kind>, broken: bool) {
         match node.get("items").map(|items| &items.value) {
             Some(yaml::Value::List(items)) => {
                 for item in items {
@@ -99,7 +99,7 @@ impl Reader {
                 }
             }
             _ => self.wrong(
-                &node,
+                node,
                 Wrong {
                     warning: false,
                     code: "missing-field",

@@ -1,6 +1,6 @@
 //! The source that the daemon reads again and again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub cluster: Cluster,
     /// What is wrong now, by file and line; gone when mended.
     pub problems: Vec<Problem>,
+    /// The objects of `cluster` that are older than what stands in the files, because that is wrong.
+    pub kept: BTreeSet<ObjectKey>,
     /// How many files were read.
     pub files: usize,
     /// How many objects were of kinds that do not matter here.
@@ -53,7 +55,8 @@ impl ManifestSource {
     /// Reads everything anew.
     pub fn reload(&mut self) -> Snapshot {
         let loaded = load(std::slice::from_ref(&self.root));
-        self.good = self.next(&loaded);
+        let kept;
+        (self.good, kept) = self.next(&loaded);
         let mut cluster = Cluster::default();
         for (key, kept) in &self.good {
             kept.object.insert_into(key, &mut cluster);
@@ -61,6 +64,7 @@ impl ManifestSource {
         Snapshot {
             cluster,
             problems: loaded.problems,
+            kept,
             files: loaded.files,
             ignored: loaded.ignored,
         }
@@ -74,7 +78,8 @@ impl ManifestSource {
         Watch::new(&self.root)
     }
 
-    fn next(&self, loaded: &Loaded) -> BTreeMap<ObjectKey, Kept> {
+    /// What is good now, and which of it is only kept.
+    fn next(&self, loaded: &Loaded) -> (BTreeMap<ObjectKey, Kept>, BTreeSet<ObjectKey>) {
         let good = loaded.good().into_iter();
         let mut next: BTreeMap<_, _> = good
             .filter_map(|(key, document)| {
@@ -84,13 +89,15 @@ impl ManifestSource {
             })
             .collect();
         let mistakes = Mistakes::new(loaded);
+        let mut old = BTreeSet::new();
         for (key, kept) in &self.good {
             let gone = !next.contains_key(key);
             if mistakes.spoil(key, kept) || (gone && mistakes.may_hide(key, kept)) {
                 next.insert(key.clone(), kept.clone());
+                old.insert(key.clone());
             }
         }
-        next
+        (next, old)
     }
 }
 

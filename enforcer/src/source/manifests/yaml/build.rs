@@ -216,13 +216,13 @@ impl Builder {
                             Some("remove one of them, or merge what they hold");
                     }
                 }
-                None => match key(&node, merge) {
-                    Some(key) => map.key = Some(key),
-                    None => {
+                None => {
+                    map.key = key(&node, merge);
+                    if map.key.is_none() {
                         let message = "a key must be a word, not a list, a mapping or nothing";
                         self.fatal(node.at, "bad-key", message.to_owned());
                     }
-                },
+                }
             },
         }
     }

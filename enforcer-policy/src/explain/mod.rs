@@ -1,0 +1,231 @@
+//! Why a connection is allowed or denied, in the words of the policies.
+//!
+//! Evaluates the rules themselves, not the tables. The exceptions that hold whatever policies say
+//! (a pod and itself, a pod and its own node) are the caller's.
+
+mod display;
+mod lacks;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use enforcer_common::abi::Direction;
+
+pub use lacks::Lack;
+
+use crate::model::{Cluster, Pod, PodKey};
+use crate::rule::{Origin, Policy, PolicyKey, Rule, RuleAction};
+
+/// Who the other side is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerIdentity {
+    /// A selectable pod.
+    Pod(PodKey),
+    /// A node by name.
+    Node(String),
+    /// Neither.
+    Outside,
+}
+
+/// The other side of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSide {
+    /// Who it is.
+    pub identity: PeerIdentity,
+    /// The address that it uses; `None` for a pod that has none yet.
+    pub address: Option<IpAddr>,
+}
+
+impl PeerSide {
+    /// Whoever has this address: a selectable pod, a node, or nobody of the cluster.
+    pub fn of(cluster: &Cluster, address: IpAddr) -> Self {
+        let pod = cluster.pod_by_address(address);
+        let node = cluster.node_by_address(address);
+        let identity = match (pod, node) {
+            (Some((key, _)), _) => PeerIdentity::Pod(key.clone()),
+            (None, Some((name, _))) => PeerIdentity::Node(name.to_owned()),
+            (None, None) => PeerIdentity::Outside,
+        };
+        Self {
+            identity,
+            address: Some(address),
+        }
+    }
+}
+
+/// A rule of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleRef {
+    /// The policy.
+    pub policy: PolicyKey,
+    /// The direction it speaks about.
+    pub direction: Direction,
+    /// Where in the policy it stands.
+    pub origin: Origin,
+}
+
+/// The allow rule that came nearest to a connection that is denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// The rule.
+    pub rule: RuleRef,
+    /// What it lacked, never empty.
+    pub lacks: Vec<Lack>,
+}
+
+/// What the policies of one end say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// The policies that isolate the pod in this direction, by name; without any, everything is
+    /// allowed.
+    pub isolating: Vec<PolicyKey>,
+    /// The rule that allows the connection: the first that decides.
+    pub allowed_by: Option<RuleRef>,
+    /// The rule that denies it: the first that decides. For a NetworkPolicy it is the isolation of
+    /// one of the policies.
+    pub denied_by: Option<RuleRef>,
+    /// When it is denied: the allow rule that lacks least; the first of several.
+    pub nearest: Option<Nearest>,
+}
+
+impl Explanation {
+    /// Whether this end lets the connection happen.
+    pub fn allowed(&self) -> bool {
+        self.denied_by.is_none()
+    }
+}
+
+/// A connection as its rules see it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    cluster: &'a Cluster,
+    peer: &'a PeerSide,
+    /// The pod that is connected to, where it is one.
+    destination: Option<(&'a PodKey, &'a Pod)>,
+    protocol: u8,
+    port: u16,
+}
+
+/// Why `pod` may or may not have this connection with `peer`. `direction` is seen from `pod`;
+/// `protocol` is the IANA number; `port` says nothing for protocols without ports. Looks at every
+/// policy to find those that select the pod; see [`explain_by`] where that is known.
+pub fn explain(
+    cluster: &Cluster,
+    pod: &PodKey,
+    direction: Direction,
+    peer: &PeerSide,
+    protocol: u8,
+    port: u16,
+) -> Explanation {
+    let all = cluster.policies.keys().cloned();
+    explain_by(cluster, all, pod, direction, peer, protocol, port)
+}
+
+/// [`explain`] by these policies alone: linear in their rules. Those that do not select the pod in
+/// this direction say nothing.
+pub fn explain_by(
+    cluster: &Cluster,
+    policies: impl IntoIterator<Item = PolicyKey>,
+    pod: &PodKey,
+    direction: Direction,
+    peer: &PeerSide,
+    protocol: u8,
+    port: u16,
+) -> Explanation {
+    let Some(subject) = cluster.pods.get(pod).filter(|pod| pod.is_selectable()) else {
+        return Explanation::default();
+    };
+    let peer_pod = match &peer.identity {
+        PeerIdentity::Pod(key) => cluster.pods.get_key_value(key),
+        PeerIdentity::Node(_) | PeerIdentity::Outside => None,
+    };
+    let asked = Asked {
+        cluster,
+        peer,
+        destination: match direction {
+            Direction::Ingress => Some((pod, subject)),
+            Direction::Egress => peer_pod,
+        },
+        protocol,
+        port,
+    };
+    let mut rules = Vec::new();
+    let mut isolating = Vec::new();
+    for policy in policies
+        .into_iter()
+        .filter_map(|key| cluster.policies.get(&key))
+    {
+        let before = rules.len();
+        rules.extend(rules_for(cluster, policy, pod, subject, direction));
+        if rules.len() > before {
+            isolating.push(policy.key.clone());
+        }
+    }
+    isolating.sort();
+    let mut explanation = Explanation {
+        isolating,
+        ..Explanation::default()
+    };
+    decide(&mut rules, &asked, &mut explanation);
+    explanation
+}
+
+/// The rules of a policy that select the pod in a direction.
+fn rules_for<'a>(
+    cluster: &Cluster,
+    policy: &'a Policy,
+    key: &PodKey,
+    pod: &Pod,
+    direction: Direction,
+) -> Vec<(&'a Policy, &'a Rule)> {
+    policy
+        .rules
+        .iter()
+        .filter(|rule| {
+            rule.direction == direction
+                && lacks::of_selector(cluster, &rule.subject, key, pod).is_empty()
+        })
+        .map(|rule| (policy, rule))
+        .collect()
+}
+
+/// The first rule that matches decides; pass goes on with the next tier.
+fn decide(rules: &mut [(&Policy, &Rule)], asked: &Asked<'_>, explanation: &mut Explanation) {
+    rules.sort_by_key(|(policy, rule)| {
+        let order = (rule.tier, rule.priority, rule.action);
+        (order, &policy.key, rule.origin)
+    });
+    let mut passed = None;
+    let mut nearest: Option<Nearest> = None;
+    for (policy, rule) in rules {
+        if passed == Some(rule.tier) {
+            continue;
+        }
+        let reference = || RuleRef {
+            policy: policy.key.clone(),
+            direction: rule.direction,
+            origin: rule.origin,
+        };
+        let lacks = lacks::of_rule(asked, rule);
+        if lacks.is_empty() {
+            match rule.action {
+                RuleAction::Pass => passed = Some(rule.tier),
+                RuleAction::Allow => {
+                    explanation.allowed_by = Some(reference());
+                    return;
+                }
+                RuleAction::Deny => {
+                    explanation.denied_by = Some(reference());
+                    explanation.nearest = nearest;
+                    return;
+                }
+            }
+        } else if rule.action == RuleAction::Allow
+            && nearest.as_ref().is_none_or(|n| lacks.len() < n.lacks.len())
+        {
+            let rule = reference();
+            nearest = Some(Nearest { rule, lacks });
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `enforcer trace`: what becomes of a connection, and why.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use super::Output;
+use crate::source::manifests::{ManifestSource, Snapshot};
+use crate::trace::{Question, Tracer, batch, write_text};
+
+const ALLOWED: u8 = 0;
+const DENIED: u8 = 1;
+const ERROR: u8 = 2;
+
+/// Say whether a new connection would be allowed, and why.
+///
+/// Judges both ends, whatever nodes they are on: the egress policies of the pod that connects and
+/// the ingress policies of the pod that is connected to. The verdict comes from the code that the
+/// kernel runs; --kernel asks the loaded programs themselves.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Ends:
+  NAMESPACE/POD, POD (in the namespace default), or an address: the address of a pod is that pod,
+  the address of a Node object or of a pod with hostNetwork is that node, any other is outside.
+
+Batch:
+  One JSON object per line: {\"from\": \"default/api\", \"to\": \"default/db\", \"protocol\": \"TCP\", \"port\": 3306}
+  One line of JSON per question comes back, in the same order. A question without an answer, such
+  as one about a pod that is not there, gets a line with `line` and `error`, and the rest goes on.
+
+Manifests:
+  As with `enforcer run`, an object with an error is left out and the others count; errors are
+  written to stderr. --strict gives no answer then.
+
+Examples:
+  enforcer trace --manifests demo/ --from default/web --to default/db --port 3306
+  enforcer trace --manifests demo/ --from 192.0.2.1 --to 10.244.0.4 --port 53 --protocol UDP
+  enforcer trace --manifests demo/ --from api --to db --protocol ICMP --output json
+  enforcer trace --manifests demo/ --batch questions.jsonl --kernel > answers.jsonl
+
+Exit codes:
+  0  allowed; of a batch: every line was answered
+  1  denied
+  2  errors; of a batch: at least one line had no answer")]
+pub struct TraceArgs {
+    /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs` and policies.
+    #[arg(long, value_name = "PATH")]
+    pub manifests: PathBuf,
+    /// Who connects.
+    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present = "batch")]
+    pub from: Option<String>,
+    /// To whom.
+    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present = "batch")]
+    pub to: Option<String>,
+    /// The destination port, for TCP, UDP and SCTP.
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// TCP, UDP, SCTP, ICMP, or an IANA protocol number.
+    #[arg(long, default_value = "TCP")]
+    pub protocol: String,
+    /// Read questions from this file, `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port", "protocol"])]
+    pub batch: Option<PathBuf>,
+    /// Ask the programs in the kernel instead of the same code on the host. Needs root.
+    #[arg(long)]
+    pub kernel: bool,
+    /// Give no answer when a manifest has an error.
+    #[arg(long)]
+    pub strict: bool,
+    /// How to write the answer; a batch is always answered in JSON.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Answers the question or the batch to `out`, reports what is wrong to `err` and returns the exit
+/// code.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
+    let snapshot = ManifestSource::new(&args.manifests).reload();
+    if !usable(args, &snapshot, err)? {
+        return Ok(ERROR);
+    }
+    let tracer = if args.kernel {
+        Tracer::in_kernel(&snapshot.cluster)
+    } else {
+        Ok(Tracer::on_host(&snapshot.cluster))
+    };
+    let mut tracer = match tracer {
+        Ok(tracer) => tracer,
+        Err(error) => return fail(err, &error),
+    };
+    match &args.batch {
+        Some(path) => answer_batch(&mut tracer, path, out, err),
+        None => answer(&mut tracer, args, out, err),
+    }
+}
+
+/// Reports the errors in the manifests and says whether to go on.
+fn usable(args: &TraceArgs, snapshot: &Snapshot, err: &mut impl Write) -> io::Result<bool> {
+    let errors: Vec<_> = snapshot
+        .problems
+        .iter()
+        .filter(|one| one.is_error())
+        .collect();
+    for problem in &errors {
+        writeln!(err, "{problem}")?;
+    }
+    if snapshot.files == 0 {
+        let path = args.manifests.display();
+        writeln!(err, "error: there are no manifests in {path}")?;
+        return Ok(false);
+    }
+    if errors.is_empty() {
+        return Ok(true);
+    }
+    if args.strict {
+        writeln!(err, "error: no answer, because of --strict")?;
+    } else {
+        writeln!(err, "warning: what has an error is left out of the answer")?;
+    }
+    Ok(!args.strict)
+}
+
+fn answer_batch(
+    tracer: &mut Tracer,
+    path: &PathBuf,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<u8> {
+    let input: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        match File::open(path) {
+            Ok(file) => Box::new(file),
+            Err(error) => return fail(err, &format!("cannot read {}: {error}", path.display())),
+        }
+    };
+    let summary = batch(tracer, input, out)?;
+    if summary.failed == 0 {
+        return Ok(ALLOWED);
+    }
+    writeln!(err, "error: {} lines have no answer", summary.failed)?;
+    Ok(ERROR)
+}
+
+fn answer(
+    tracer: &mut Tracer,
+    args: &TraceArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<u8> {
+    let question = Question {
+        from: args.from.clone().unwrap_or_default(),
+        to: args.to.clone().unwrap_or_default(),
+        protocol: args.protocol.clone(),
+        port: args.port,
+    };
+    let answer = match tracer.ask(&question) {
+        Ok(answer) => answer,
+        Err(error) => return fail(err, &error),
+    };
+    match args.output {
+        Output::Text => write_text(&answer, out)?,
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut *out, &answer)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(match answer.verdict {
+        crate::trace::Verdict::Allow => ALLOWED,
+        crate::trace::Verdict::Deny => DENIED,
+    })
+}
+
+fn fail(err: &mut impl Write, error: &impl std::fmt::Display) -> io::Result<u8> {
+    writeln!(err, "error: {error}")?;
+    Ok(ERROR)
+}

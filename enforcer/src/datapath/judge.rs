@@ -1,0 +1,67 @@
+//! Who can say what becomes of a packet: the verdict algorithm on the host
+//! ([`super::memory::Memory`]), or the loaded programs ([`super::probe::Probe`]).
+
+use aya::programs::ProgramError;
+use enforcer_common::Reason;
+use enforcer_common::abi::{Direction, Endpoint};
+
+use super::load::LoadError;
+use super::maps::MapsError;
+
+/// The link on which judges put the endpoint they are asked about. The kernel's test runs take
+/// place on the loopback link.
+pub const LINK: u32 = 1;
+
+/// Some other link: where a packet came in that neither the node nor the endpoint itself sent.
+pub const OTHER_LINK: u32 = 2;
+
+/// A packet at a hook of an endpoint's link.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// `Egress` when the pod sends it, `Ingress` when it is on its way to the pod.
+    pub hook: Direction,
+    /// The link through which it came to the host: 0 when the host made it, [`LINK`] for the
+    /// endpoint's own.
+    pub ingress_ifindex: u32,
+    /// It stands for several packets on the wire.
+    pub segmented: bool,
+    /// Its bytes, Ethernet header first.
+    pub bytes: &'a [u8],
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// The programs could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The maps could not be read or written.
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    /// The kernel did not run the program.
+    #[error("the kernel refused a test run of {program} with a packet of {length} bytes: {source}")]
+    TestRun {
+        /// The program.
+        program: &'static str,
+        /// Length of the packet.
+        length: usize,
+        /// What the kernel said.
+        source: ProgramError,
+    },
+    /// A program returned what it should not, or counted something else than it returned.
+    #[error("{program} returned {action}, which does not go with {reason:?}")]
+    Contradiction {
+        /// The program.
+        program: &'static str,
+        /// What it returned.
+        action: i32,
+        /// What it counted.
+        reason: Option<Reason>,
+    },
+}
+
+/// Says what becomes of packets. Flows and fragments are remembered from one packet to the next.
+pub trait Judge {
+    /// Judges a packet on the link of `endpoint`, which is taken as it is given here.
+    fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError>;
+}

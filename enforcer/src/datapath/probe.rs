@@ -1,0 +1,206 @@
+//! Asks the loaded programs by `BPF_PROG_TEST_RUN`: maps of its own, attached to nothing, so that
+//! no packet of this host ever meets them.
+
+use std::collections::BTreeMap;
+
+use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
+use aya::programs::{TestRun as _, TestRunOptions};
+use enforcer_common::abi::{Direction, Endpoint, limits};
+use enforcer_common::{Action, Reason};
+use enforcer_policy::tables::{Op, Tables};
+
+use super::attach::program_name;
+use super::judge::{Arrival, Judge, JudgeError, LINK};
+use super::load::{self, LoadOptions};
+use super::maps::{self, Maps, MapsError};
+
+/// What a program returns for a packet that passes (`linux/pkt_cls.h`).
+const TC_ACT_UNSPEC: i32 = -1;
+/// What it returns for one that is dropped.
+const TC_ACT_SHOT: i32 = 2;
+
+/// Fields of the context that a test run may set, as 32-bit words of `struct __sk_buff`
+/// (`linux/bpf.h`); the kernel insists that all others are 0.
+mod field {
+    pub(super) const INGRESS_IFINDEX: usize = 9;
+    pub(super) const IFINDEX: usize = 10;
+    pub(super) const GSO_SIZE: usize = 44;
+    /// Words of the whole structure.
+    pub(super) const COUNT: usize = 48;
+}
+
+/// The loaded programs with a set of maps for themselves.
+pub struct Probe {
+    ebpf: Ebpf,
+    maps: Maps,
+    /// Packets that each program is known to have counted, by reason.
+    counted: BTreeMap<(Direction, Reason), u64>,
+    /// The reasons of each program, the last that was met first: it is likely to be the next.
+    likely: [Vec<Reason>; 2],
+    /// The link that runs pretend to take place on.
+    ifindex: u32,
+}
+
+impl Probe {
+    /// Loads the programs and fills their maps, which get as large as these tables need.
+    pub fn new(tables: &Tables) -> Result<Self, JudgeError> {
+        let mut probe = Self::load(&LoadOptions {
+            map_entries: room_for(tables),
+            ..LoadOptions::default()
+        })?;
+        probe.fill(tables)?;
+        Ok(probe)
+    }
+
+    /// Loads the programs; their maps are empty.
+    pub fn load(options: &LoadOptions) -> Result<Self, JudgeError> {
+        let mut ebpf = load::load(options)?;
+        let maps = Maps::take(&mut ebpf)?;
+        Ok(Self {
+            ebpf,
+            maps,
+            counted: BTreeMap::new(),
+            likely: [Reason::ALL.to_vec(), Reason::ALL.to_vec()],
+            ifindex: LINK,
+        })
+    }
+
+    /// The events that the programs send from now on. They find no place once nobody takes them.
+    pub fn take_events(&mut self) -> Result<RingBuf<MapData>, MapsError> {
+        maps::take_events(&mut self.ebpf)
+    }
+
+    /// Runs take place on this link of the calling thread's network namespace from now on.
+    pub fn set_link(&mut self, ifindex: u32) {
+        self.ifindex = ifindex;
+    }
+
+    /// Does a write of the compiler. Those of endpoints say nothing here: a judge is told which
+    /// endpoint it is asked about.
+    pub fn apply(&mut self, op: &Op) -> Result<(), MapsError> {
+        match op {
+            Op::PutPorts(offset, ranges) => self.maps.put_ports(*offset, ranges),
+            Op::PutVerdict(key, verdict) => self.maps.put_verdict(*key, *verdict),
+            Op::DeleteVerdict(key) => self.maps.delete_verdict(*key),
+            Op::PutAddress(address, peer) => self.maps.put_address(*address, *peer),
+            Op::DeleteAddress(address) => self.maps.delete_address(*address),
+            Op::PutCidr(net, peer) => self.maps.put_cidr(*net, *peer),
+            Op::DeleteCidr(net) => self.maps.delete_cidr(*net),
+            Op::PutEndpoint(..) | Op::DeleteEndpoint(..) => Ok(()),
+        }
+    }
+
+    /// Takes the content of these tables over; the maps must be empty.
+    pub fn fill(&mut self, tables: &Tables) -> Result<(), MapsError> {
+        self.maps.put_ports(0, &tables.ports)?;
+        for (key, verdict) in &tables.verdicts {
+            self.maps.put_verdict(*key, *verdict)?;
+        }
+        for (net, peer) in &tables.cidrs {
+            self.maps.put_cidr(*net, *peer)?;
+        }
+        for (address, peer) in &tables.addresses {
+            self.maps.put_address(*address, *peer)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the program of a hook and returns what it returned.
+    fn run(&mut self, arrival: &Arrival<'_>) -> Result<i32, JudgeError> {
+        let mut context = [0_u32; field::COUNT];
+        context[field::INGRESS_IFINDEX] = arrival.ingress_ifindex;
+        context[field::IFINDEX] = self.ifindex;
+        context[field::GSO_SIZE] = u32::from(arrival.segmented) * 1000;
+        let program = load::program(&mut self.ebpf, arrival.hook)?;
+        let result = program.test_run(TestRunOptions {
+            data_in: Some(arrival.bytes),
+            ctx_in: Some(bytemuck::cast_slice(&context)),
+            ..TestRunOptions::new()
+        });
+        match result {
+            Ok(result) => Ok(result.return_value.cast_signed()),
+            Err(source) => Err(JudgeError::TestRun {
+                program: program_name(arrival.hook),
+                length: arrival.bytes.len(),
+                source,
+            }),
+        }
+    }
+
+    /// The reason that was counted since the last time; `None` when nothing was.
+    fn counted(&mut self, hook: Direction) -> Result<Option<Reason>, MapsError> {
+        let likely = &mut self.likely[hook.index()];
+        for index in 0..likely.len() {
+            let reason = likely[index];
+            let packets = self.maps.counter(hook, reason)?.packets;
+            let known = self.counted.entry((hook, reason)).or_default();
+            if packets != *known {
+                *known = packets;
+                likely[..=index].rotate_right(1);
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Judge for Probe {
+    fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError> {
+        self.maps.put_endpoint(self.ifindex, endpoint)?;
+        let action = self.run(arrival)?;
+        let uncounted = uncounted(endpoint, arrival.hook);
+        // Most packets at such an endpoint; then no counter need be read.
+        let plain = uncounted.is_some() && endpoint.flags & Endpoint::AUDIT == 0;
+        let reason = if plain && action == TC_ACT_UNSPEC {
+            uncounted
+        } else {
+            self.counted(arrival.hook)?.or(uncounted)
+        };
+        match (action, reason, reason.map(Reason::action)) {
+            (TC_ACT_UNSPEC, Some(reason), Some(Action::Pass))
+            | (TC_ACT_SHOT, Some(reason), Some(Action::Drop)) => Ok(reason),
+            _ => Err(JudgeError::Contradiction {
+                program: program_name(arrival.hook),
+                action,
+                reason,
+            }),
+        }
+    }
+}
+
+/// Why a packet passes at an endpoint that is not looked at closely, where the programs save
+/// themselves the counting.
+fn uncounted(endpoint: &Endpoint, hook: Direction) -> Option<Reason> {
+    let is = |flag| endpoint.flags & flag != 0;
+    let checked = hook == Direction::Egress && is(Endpoint::CHECK_SOURCE);
+    if endpoint.id == 0 || is(Endpoint::ISOLATED) || is(Endpoint::DENY_ALL) {
+        None
+    } else if is(Endpoint::PENDING) && !checked {
+        Some(Reason::PendingAllowed)
+    } else {
+        Some(Reason::NotIsolated)
+    }
+}
+
+/// Sizes of the maps: at least the defaults, except that few flows are tracked at a time.
+fn room_for(tables: &Tables) -> BTreeMap<String, u32> {
+    let needed = |entries: usize, default: u32| {
+        let entries = u32::try_from(entries).unwrap_or(u32::MAX);
+        entries.max(default)
+    };
+    let addresses = needed(tables.addresses.len(), limits::ADDRESSES);
+    let cidrs = needed(tables.cidrs.len(), limits::CIDRS);
+    [
+        ("ADDRESSES_V4", addresses),
+        ("ADDRESSES_V6", addresses),
+        ("CIDRS_V4", cidrs),
+        ("CIDRS_V6", cidrs),
+        ("VERDICTS", needed(tables.verdicts.len(), limits::VERDICTS)),
+        ("PORTS", needed(tables.ports.len(), 1)),
+        ("FLOWS_V4", 16_384),
+        ("FLOWS_V6", 16_384),
+    ]
+    .map(|(name, entries)| (name.to_owned(), entries))
+    .into()
+}

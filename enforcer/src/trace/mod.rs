@@ -1,0 +1,228 @@
+//! What becomes of a new connection, anywhere in the cluster, and why.
+//!
+//! ```text
+//! question ─→ party: who the ends are ─→ frame ─→ judge at the source, judge at the destination
+//!                                                   └─→ answer, with the words of the policies
+//! ```
+//!
+//! The verdict comes from the algorithm that the kernel runs, over the tables that the compiler
+//! makes for it, and never from the explanation.
+
+mod answer;
+mod batch;
+mod party;
+mod query;
+mod text;
+
+pub use answer::{Answer, NOT_A_POD, Nearest, Part, RuleName, Verdict};
+pub use batch::{Summary, batch};
+pub use party::PartyError;
+pub use query::{Question, QuestionError};
+pub use text::write_text;
+
+use std::net::IpAddr;
+
+use enforcer_common::Reason;
+use enforcer_common::abi::{Direction, Endpoint};
+use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_policy::explain::{PeerIdentity, PeerSide, explain_by};
+use enforcer_policy::model::{Cluster, PodKey};
+use enforcer_policy::rule::PolicyKey;
+
+use crate::datapath::frame;
+use crate::datapath::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
+use crate::datapath::memory::Memory;
+use crate::datapath::probe::Probe;
+use party::{Parties, Party};
+use query::{Service, Side};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// It cannot be understood.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// One of its ends cannot be asked about.
+    #[error(transparent)]
+    Party(#[from] PartyError),
+    /// There is no verdict.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+}
+
+/// Answers questions about one cluster.
+pub struct Tracer {
+    compiler: Compiler,
+    parties: Parties,
+    judge: Box<dyn Judge>,
+    /// The last endpoint number that was used. Every packet gets a new one, so that it belongs to
+    /// no flow.
+    last: u32,
+}
+
+/// A connection between known ends.
+struct Connection {
+    protocol: u8,
+    port: u16,
+    source: IpAddr,
+    destination: IpAddr,
+    frame: Vec<u8>,
+}
+
+impl Tracer {
+    /// Asks the verdict algorithm on this host.
+    pub fn on_host(cluster: &Cluster) -> Self {
+        let compiler = compile(cluster);
+        let judge = Box::new(Memory::new(compiler.tables().clone()));
+        Self::new(compiler, judge)
+    }
+
+    /// Asks the programs, loaded into the kernel for this alone.
+    pub fn in_kernel(cluster: &Cluster) -> Result<Self, JudgeError> {
+        let compiler = compile(cluster);
+        let judge = Box::new(Probe::new(compiler.tables())?);
+        Ok(Self::new(compiler, judge))
+    }
+
+    fn new(compiler: Compiler, judge: Box<dyn Judge>) -> Self {
+        Self {
+            parties: Parties::new(compiler.cluster()),
+            compiler,
+            judge,
+            last: 0,
+        }
+    }
+
+    /// Answers a question.
+    pub fn ask(&mut self, question: &Question) -> Result<Answer, TraceError> {
+        let service = Service::parse(question)?;
+        let cluster = self.compiler.cluster();
+        let from = self.parties.find(cluster, Side::parse(&question.from)?)?;
+        let to = self.parties.find(cluster, Side::parse(&question.to)?)?;
+        let (source, destination) = party::common_family(&from, &to)?;
+        let protocol = service.number(destination);
+        let port = service.port().unwrap_or_default();
+        let frame = frame::opening(source, destination, protocol, port)
+            .ok_or(PartyError::NoCommonFamily)?;
+        let connection = Connection {
+            protocol,
+            port,
+            source,
+            destination,
+            frame,
+        };
+        let egress = self.part(Direction::Egress, &from, &to, &connection)?;
+        let ingress = self.part(Direction::Ingress, &to, &from, &connection)?;
+        Ok(Answer {
+            from: question.from.clone(),
+            to: question.to.clone(),
+            protocol: service.name(),
+            port: service.port(),
+            verdict: egress.verdict.max(ingress.verdict),
+            egress,
+            ingress,
+        })
+    }
+
+    /// What the policies of `party` say about its connection with `peer`.
+    fn part(
+        &mut self,
+        hook: Direction,
+        party: &Party,
+        peer: &Party,
+        connection: &Connection,
+    ) -> Result<Part, TraceError> {
+        let PeerIdentity::Pod(pod) = &party.who else {
+            return Ok(Part::not_a_pod());
+        };
+        let Some(endpoint) = self.endpoint(pod) else {
+            return Err(PartyError::NoAddress(pod.clone()).into());
+        };
+        let arrival = Arrival {
+            hook,
+            ingress_ifindex: self.ingress_ifindex(hook, pod, peer),
+            segmented: false,
+            bytes: &connection.frame,
+        };
+        let reason = self.judge.judge(&endpoint, &arrival)?;
+        let policies = self.compiler.isolating(pod, hook);
+        let mut part = Part {
+            verdict: reason.action().into(),
+            isolated: endpoint.isolated(hook),
+            policies: policies.iter().map(PolicyKey::to_string).collect(),
+            allowed_by: None,
+            reason: reason.name(),
+            nearest: None,
+        };
+        if matches!(reason, Reason::Allowed | Reason::PolicyDenied) {
+            self.explain(&mut part, policies, pod, hook, peer, connection);
+        }
+        Ok(part)
+    }
+
+    /// Adds the words of the policies.
+    fn explain(
+        &self,
+        part: &mut Part,
+        policies: Vec<PolicyKey>,
+        pod: &PodKey,
+        direction: Direction,
+        peer: &Party,
+        connection: &Connection,
+    ) {
+        let address = match direction {
+            Direction::Ingress => connection.source,
+            Direction::Egress => connection.destination,
+        };
+        let peer = PeerSide {
+            identity: peer.who.clone(),
+            address: Some(address),
+        };
+        let (cluster, port) = (self.compiler.cluster(), connection.port);
+        let protocol = connection.protocol;
+        let words = explain_by(cluster, policies, pod, direction, &peer, protocol, port);
+        part.allowed_by = words.allowed_by.as_ref().and_then(RuleName::of);
+        part.nearest = words.nearest.as_ref().and_then(Nearest::of);
+    }
+
+    /// The pod's endpoint under a number that no flow has.
+    fn endpoint(&mut self, pod: &PodKey) -> Option<Endpoint> {
+        let endpoint = *self.compiler.tables().endpoints.get(pod)?;
+        self.last = self.last.wrapping_add(1).max(1);
+        Some(Endpoint {
+            id: self.last,
+            ..endpoint
+        })
+    }
+
+    /// Where the packet comes from, in the way the kernel knows it: what the node itself sends to
+    /// its pod came in through no link, what a pod sends came in through the pod's.
+    fn ingress_ifindex(&self, hook: Direction, pod: &PodKey, peer: &Party) -> u32 {
+        match (hook, &peer.who) {
+            (Direction::Egress, _) => LINK,
+            (Direction::Ingress, PeerIdentity::Pod(peer)) if peer == pod => LINK,
+            (Direction::Ingress, PeerIdentity::Node(node)) if self.is_on(pod, node) => 0,
+            (Direction::Ingress, _) => OTHER_LINK,
+        }
+    }
+
+    fn is_on(&self, pod: &PodKey, node: &str) -> bool {
+        let pod = self.compiler.cluster().pods.get(pod);
+        pod.is_some_and(|pod| pod.node.as_deref() == Some(node))
+    }
+}
+
+/// Compiles for all pods of the cluster, with room for everything: it is no one node's maps that
+/// are asked.
+fn compile(cluster: &Cluster) -> Compiler {
+    let unlimited = Capacity {
+        addresses: usize::MAX,
+        cidrs: usize::MAX,
+        verdicts: usize::MAX,
+        ports: usize::MAX,
+    };
+    let mut compiler = Compiler::new(Scope::All, unlimited);
+    compiler.apply(Cluster::default().changes_to(cluster));
+    compiler.apply(party::implied_nodes(cluster));
+    compiler
+}

@@ -1,0 +1,207 @@
+//! What can be asked.
+
+use std::net::IpAddr;
+
+use enforcer_common::parse::number;
+use enforcer_policy::api::DEFAULT_NAMESPACE;
+use enforcer_policy::model::PodKey;
+use serde::Deserialize;
+
+/// A question as it is written: one line of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Who connects: `NAMESPACE/POD`, `POD` in the namespace `default`, or an address.
+    pub from: String,
+    /// To whom, likewise.
+    pub to: String,
+    /// `TCP`, `UDP`, `SCTP`, `ICMP` or an IANA protocol number; TCP when it is left out.
+    #[serde(default = "tcp")]
+    pub protocol: String,
+    /// The destination port. Protocols without ports do not look at it.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+fn tcp() -> String {
+    "TCP".to_owned()
+}
+
+/// Why a question cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// A batch line is not a question.
+    #[error(
+        "{0}; a line is {{\"from\": \"NS/POD\", \"to\": \"NS/POD\", \"protocol\": \"TCP\", \"port\": 80}}"
+    )]
+    Line(String),
+    /// Nobody knows the protocol.
+    #[error("{0:?} is no protocol; use TCP, UDP, SCTP, ICMP or an IANA number from 0 to 255")]
+    Protocol(String),
+    /// The protocol has ports and none is given.
+    #[error("{0} needs a port")]
+    PortMissing(&'static str),
+    /// Neither a pod nor an address.
+    #[error("{0:?} is neither NAMESPACE/POD nor an address")]
+    Side(String),
+}
+
+impl Question {
+    /// A question from a line of a batch.
+    pub fn from_line(line: &str) -> Result<Self, QuestionError> {
+        serde_json::from_str(line).map_err(|error| QuestionError::Line(error.to_string()))
+    }
+}
+
+/// One end of a connection, as it is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Pod(PodKey),
+    Address(IpAddr),
+}
+
+impl Side {
+    pub(super) fn parse(text: &str) -> Result<Self, QuestionError> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let (namespace, name) = text.split_once('/').unwrap_or((DEFAULT_NAMESPACE, text));
+        if namespace.is_empty() || name.is_empty() || name.contains('/') {
+            return Err(QuestionError::Side(text.to_owned()));
+        }
+        Ok(Self::Pod(PodKey {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }))
+    }
+}
+
+/// A protocol, with a port where it has ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    Tcp(u16),
+    Udp(u16),
+    Sctp(u16),
+    /// An echo request of the family that the addresses are of.
+    Echo,
+    Other(u8),
+}
+
+impl Service {
+    pub(super) fn parse(question: &Question) -> Result<Self, QuestionError> {
+        let name = question.protocol.to_ascii_uppercase();
+        let port = |protocol| question.port.ok_or(QuestionError::PortMissing(protocol));
+        match name.as_str() {
+            "TCP" => port("TCP").map(Self::Tcp),
+            "UDP" => port("UDP").map(Self::Udp),
+            "SCTP" => port("SCTP").map(Self::Sctp),
+            "ICMP" | "ICMPV6" => Ok(Self::Echo),
+            _ => match name.parse() {
+                Ok(number::TCP) => port("TCP").map(Self::Tcp),
+                Ok(number::UDP) => port("UDP").map(Self::Udp),
+                Ok(number::SCTP) => port("SCTP").map(Self::Sctp),
+                Ok(other) => Ok(Self::Other(other)),
+                Err(_) => Err(QuestionError::Protocol(question.protocol.clone())),
+            },
+        }
+    }
+
+    /// The IANA number of the protocol between addresses of this one's family.
+    pub(super) fn number(self, address: IpAddr) -> u8 {
+        match self {
+            Self::Tcp(_) => number::TCP,
+            Self::Udp(_) => number::UDP,
+            Self::Sctp(_) => number::SCTP,
+            Self::Echo if address.is_ipv4() => number::ICMP,
+            Self::Echo => number::ICMPV6,
+            Self::Other(other) => other,
+        }
+    }
+
+    pub(super) fn port(self) -> Option<u16> {
+        match self {
+            Self::Tcp(port) | Self::Udp(port) | Self::Sctp(port) => Some(port),
+            Self::Echo | Self::Other(_) => None,
+        }
+    }
+
+    /// The name in answers.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Tcp(_) => "TCP".to_owned(),
+            Self::Udp(_) => "UDP".to_owned(),
+            Self::Sctp(_) => "SCTP".to_owned(),
+            Self::Echo => "ICMP".to_owned(),
+            Self::Other(other) => other.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(protocol: &str, port: Option<u16>) -> Question {
+        Question {
+            from: "a".into(),
+            to: "b".into(),
+            protocol: protocol.into(),
+            port,
+        }
+    }
+
+    #[test]
+    fn a_pod_without_namespace_is_in_default() {
+        let pod = PodKey {
+            namespace: "default".into(),
+            name: "web".into(),
+        };
+        assert_eq!(Side::parse("web"), Ok(Side::Pod(pod.clone())));
+        assert_eq!(Side::parse("default/web"), Ok(Side::Pod(pod)));
+    }
+
+    #[test]
+    fn an_address_is_an_address() {
+        for text in ["10.0.0.1", "fd00::1"] {
+            assert_eq!(Side::parse(text), Ok(Side::Address(text.parse().unwrap())));
+        }
+    }
+
+    #[test]
+    fn half_a_name_is_no_side() {
+        for text in ["", "/web", "default/", "a/b/c"] {
+            assert_eq!(Side::parse(text), Err(QuestionError::Side(text.into())));
+        }
+    }
+
+    #[test]
+    fn protocols_with_ports_need_one() {
+        for name in ["TCP", "udp", "132"] {
+            let error = Service::parse(&question(name, None)).unwrap_err();
+            assert!(matches!(error, QuestionError::PortMissing(_)), "{error}");
+        }
+        assert_eq!(
+            Service::parse(&question("sctp", Some(7))),
+            Ok(Service::Sctp(7))
+        );
+    }
+
+    #[test]
+    fn icmp_is_an_echo_of_either_family() {
+        let echo = Service::parse(&question("ICMP", None)).unwrap();
+        assert_eq!(echo.number("10.0.0.1".parse().unwrap()), 1);
+        assert_eq!(echo.number("fd00::1".parse().unwrap()), 58);
+    }
+
+    #[test]
+    fn a_line_with_an_unknown_field_is_refused_by_its_name() {
+        let error = Question::from_line(r#"{"from": "a", "to": "b", "prot": 80}"#).unwrap_err();
+        assert!(error.to_string().contains("prot"), "{error}");
+    }
+
+    #[test]
+    fn a_line_may_leave_out_protocol_and_port() {
+        let question = Question::from_line(r#"{"from": "a", "to": "b"}"#).unwrap();
+        assert_eq!((question.protocol.as_str(), question.port), ("TCP", None));
+    }
+}

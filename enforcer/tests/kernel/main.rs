@@ -1,0 +1,17 @@
+//! The loaded programs against the same code on the host. Needs root.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at its first surprise"
+)]
+
+mod agreement;
+mod both;
+mod far;
+
+mod lengths;
+mod packets;
+mod random;
+mod verifier;
+mod world;

@@ -1,0 +1,49 @@
+//! Numbers that are the same in every run.
+
+/// A generator after `SplitMix64`: every seed gives a sequence of its own.
+#[derive(Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).unwrap()
+    }
+
+    /// True once in `times`.
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    /// One of several.
+    pub(crate) fn of<T: Copy>(&mut self, several: &[T]) -> T {
+        several[self.below(several.len())]
+    }
+
+    pub(crate) fn u32(&mut self) -> u32 {
+        self.next().to_le_bytes()[..4]
+            .try_into()
+            .map(u32::from_le_bytes)
+            .unwrap()
+    }
+
+    pub(crate) fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.next().to_le_bytes()[..2].try_into().unwrap())
+    }
+
+    pub(crate) fn u8(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+}

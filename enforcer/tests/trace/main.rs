@@ -1,0 +1,12 @@
+//! `enforcer trace` as a user runs it: manifests in files, questions and answers as text.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at its first surprise"
+)]
+
+mod command;
+mod scenarios;
+mod speed;
+mod words;
