@@ -240,7 +240,7 @@ fn a_forwarded_packet_with_the_nodes_address_is_not_the_nodes() {
 
 /// A server that sends without being asked.
 fn push_server(at: &Namespace, port: u16) -> TcpListener {
-    let listen = || TcpListener::bind(("0.0.0.0", port)).map_err(|error| panic!("{error}"));
+    let listen = || -> Result<_, LabError> { Ok(TcpListener::bind(("0.0.0.0", port)).unwrap()) };
     at.run(listen).unwrap()
 }
 

@@ -16,6 +16,14 @@ use serde_json::json;
 
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
+/// An ethertype for local experiments (IEEE 802).
+const UNKNOWN: u16 = 0x88b5;
+/// The ethertype of a VLAN tag.
+const TAGGED: u16 = 0x8100;
+// IPv6 extension headers.
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const DESTINATION: u8 = 60;
 
 /// Sends until it arrives or the time is over.
 fn arrives(to: &Link, mark: [u8; 8], expected: bool, send: impl Fn()) -> bool {
@@ -106,9 +114,6 @@ fn what_cannot_be_judged_does_not_pass_at_isolated_pods() {
     let [db, free, held] = ["db", "free", "held"].map(|name| node.pod(name));
     node.put(&ingress("held", "held", &json!([])));
     node.start("");
-    // For local experiments (IEEE 802).
-    const UNKNOWN: u16 = 0x88b5;
-    const TAGGED: u16 = 0x8100;
     let tagged = |source: &Pod, target: &Pod, mark: [u8; 8]| {
         let (from, to) = (source.v4().unwrap(), target.v4().unwrap());
         let inner = ip(from, to, UDP, &udp(4000, 53, &mark)).1;
@@ -152,7 +157,7 @@ fn behind_headers(numbers: &[u8], segments_left: u8, udp: &[u8]) -> (u8, Vec<u8>
         let next = numbers.get(place + 1).copied().unwrap_or(UDP);
         match number {
             // Routing header of type 0.
-            43 => payload.extend([next, 0, 0, segments_left, 0, 0, 0, 0]),
+            &ROUTING => payload.extend([next, 0, 0, segments_left, 0, 0, 0, 0]),
             // Padding options.
             _ => payload.extend([next, 0, 1, 4, 0, 0, 0, 0]),
         }
@@ -170,9 +175,6 @@ fn ports_are_found_behind_ipv6_extension_headers() {
     node.start("");
     let [to, from] = [&db, &api].map(|pod| Link::open(&node.lab, pod));
     let (source, target) = (api.v6().unwrap(), db.v6().unwrap());
-    const HOP_BY_HOP: u8 = 0;
-    const ROUTING: u8 = 43;
-    const DESTINATION: u8 = 60;
     // The node itself drops what has segments left, unless it takes part in source routing; so
     // that last case is about the counter.
     let cases: [(&[u8], u8, u16, Option<&str>); 5] = [

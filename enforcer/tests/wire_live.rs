@@ -59,7 +59,9 @@ fn edits_cut_exactly_what_they_must(shape: Shape) {
     let ports = json!([{"from": [app("api")], "ports": [{"port": 80}]}]);
     node.put(&ingress("db", "db", &ports));
     node.settle();
-    api_db_443.iter().for_each(|cut| cut.is_cut_within(SOON));
+    for cut in &api_db_443 {
+        cut.is_cut_within(SOON);
+    }
     let survivors = [&api_db, &api_db_new, &db_web, &api_web, &web_ops];
     survivors.into_iter().flatten().for_each(Live::goes_on);
 

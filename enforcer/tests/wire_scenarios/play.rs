@@ -91,7 +91,7 @@ impl<'a> Play<'a> {
         let tried = checks
             .iter()
             .map(|(_, check)| self.ends(&stage.objects, check));
-        self.try_all(checks.iter().copied().zip(tried), None)
+        Self::try_all(checks.iter().copied().zip(tried), None)
     }
 
     /// Ends the daemon, which cleans up: what was denied in the last stage must connect then.
@@ -109,7 +109,7 @@ impl<'a> Play<'a> {
         let ends = denied
             .iter()
             .map(|(_, check)| self.ends(&stage.objects, check));
-        self.try_all(denied.iter().copied().zip(ends), Some(Verdict::Allow))
+        Self::try_all(denied.iter().copied().zip(ends), Some(Verdict::Allow))
             .into_iter()
             .filter(|(_, arrived)| !arrived)
             .map(|(index, _)| {
@@ -121,7 +121,6 @@ impl<'a> Play<'a> {
 
     /// Tries all at a time. `expected` overrides what decides how long to wait.
     fn try_all<'b>(
-        &self,
         checks: impl Iterator<Item = ((usize, &'b Check), Option<[Place<'b>; 2]>)>,
         expected: Option<Verdict>,
     ) -> Vec<(usize, bool)> {
