@@ -37,6 +37,13 @@ impl Connection {
         result.into()
     }
 
+    /// The socket once more: shutting it down ends an exchange that another thread waits for.
+    pub fn socket(&self) -> Result<TcpStream, LabError> {
+        self.stream
+            .try_clone()
+            .map_err(LabError::socket("share a connection"))
+    }
+
     /// How many exchanges succeeded.
     pub fn exchanges(&self) -> u64 {
         self.exchanges

@@ -50,15 +50,16 @@ const GATEWAYS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(10, 244, 0, 1)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x10, 0x244, 0, 0, 0, 0, 1)),
 ];
-/// The node's addresses towards the world outside.
+/// The node's addresses towards the world outside: of the networks for benchmarks (RFC 2544,
+/// RFC 5180), so that those for documentation are free for what tests are about.
 const NODE: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(198, 18, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1)),
 ];
 /// The addresses of the world outside.
 const OUTSIDE: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)),
+    IpAddr::V4(Ipv4Addr::new(198, 18, 0, 2)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 2)),
 ];
 
 /// A node with pods. Everything goes when it is dropped; drop pods, servers and daemons before.
@@ -238,9 +239,50 @@ impl Lab {
         Ok(())
     }
 
-    /// Gives the world outside one more address, which the node reaches by its uplink.
+    /// Removes a pod at once: its link, its routes and what others know of its MAC address, as a
+    /// CNI plugin does. Just dropping it leaves all that to the kernel, which takes its time.
+    pub fn remove_pod(&self, pod: Pod) -> Result<(), LabError> {
+        self.node.ip(&format!("link delete {}", pod.host_link))?;
+        for address in &pod.addresses {
+            if matches!(self.shape, Shape::Bridge { .. }) && !is_on_bridge(*address) {
+                self.node
+                    .ip(&format!("route delete {} dev cni0", single(*address)))?;
+            }
+        }
+        drop(pod);
+        self.node.ip("neighbor flush all").map(drop)
+    }
+
+    /// Gives the world outside one more address, which the node and its pods reach by the uplink,
+    /// even when it lies in the pods' subnet.
     pub fn add_outside(&self, address: IpAddr) -> Result<(), LabError> {
         self.outside
+            .ip(&format!("address add {} dev lo", single(address)))?;
+        let via = OUTSIDE[usize::from(address.is_ipv6())];
+        let (node, prefix) = (&self.node, single(address));
+        if matches!(self.shape, Shape::Bridge { .. }) && is_on_bridge(address) {
+            // The node answers for it on the bridge, at once.
+            node.sysctl("net/ipv4/conf/cni0/proxy_arp", "1")?;
+            node.sysctl("net/ipv4/neigh/cni0/proxy_delay", "0")?;
+            node.ip(&format!("route add {prefix} via {via}"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes an address of [`Lab::add_outside`] away again.
+    pub fn remove_outside(&self, address: IpAddr) -> Result<(), LabError> {
+        let prefix = single(address);
+        self.outside
+            .ip(&format!("address delete {prefix} dev lo"))?;
+        if matches!(self.shape, Shape::Bridge { .. }) && is_on_bridge(address) {
+            self.node.ip(&format!("route delete {prefix}"))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the node one more address.
+    pub fn add_node_address(&self, address: IpAddr) -> Result<(), LabError> {
+        self.node
             .ip(&format!("address add {} dev lo", single(address)))
             .map(drop)
     }

@@ -6,6 +6,7 @@
 //! - [`Lab`]: the node, its pods and the world outside, and the directories for a daemon;
 //! - [`Namespace`]: one of these;
 //! - [`probe`]: what a client inside one sees;
+//! - [`raw`]: IP packets of any protocol;
 //! - [`serve`]: servers inside one;
 //! - [`Connection`]: a connection that stays open;
 //! - [`Wire`]: raw frames;
@@ -19,6 +20,7 @@ mod error;
 mod lab;
 mod namespace;
 pub mod probe;
+pub mod raw;
 pub mod serve;
 mod sweep;
 mod wire;

@@ -296,3 +296,19 @@ async fn reading_is_not_told_as_a_change() {
     let told = tokio::time::timeout(Duration::from_millis(300), watch.changed());
     assert!(told.await.is_err());
 }
+
+#[tokio::test]
+async fn a_change_is_told_also_to_one_who_is_busy_with_other_things() {
+    let mut manifests = Manifests::new();
+    let mut watch = manifests.source.watch().unwrap();
+    manifests.write("a.yaml", &policy("p", "80"));
+    // As in a `select!` whose other branches are ready all the time.
+    let busy = async {
+        while tokio::time::timeout(Duration::from_millis(5), watch.changed())
+            .await
+            .is_err()
+        {}
+    };
+    let told = tokio::time::timeout(Duration::from_secs(3), busy).await;
+    assert!(told.is_ok());
+}

@@ -107,6 +107,14 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         Some(flow) => flow.direction(),
         None => opener(cx, protocol, key.ports, phase),
     };
+    // An answer to the pod's own node, whose packets to the pod are not tracked: it passes, and must
+    // not be tracked either, because the address could be that of a forwarded and translated client.
+    if cx.hook == Direction::Egress
+        && direction == Direction::Ingress
+        && policy::is_towards_own_node(cx, &key.peer)
+    {
+        return Outcome::plain(Reason::OwnNode);
+    }
     let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);
     if decision.reason.action() == Action::Drop {
         let revoked = known.is_some() && decision.reason == Reason::PolicyDenied;
@@ -121,7 +129,9 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
             false,
         );
     }
-    if !tracked {
+    // Nobody outside can make a flow one of the pod's own: only what the pod sends does.
+    let foreign_guess = known.is_none() && direction == Direction::Egress && direction != cx.hook;
+    if !tracked || foreign_guess {
         return outcome(direction, decision.reason, decision, false);
     }
     let flow = Flow {
@@ -233,8 +243,8 @@ fn touch<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
 /// First of the ports that clients get from the kernel (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL: u32 = 32_768;
 
-/// Who opened a flow that nobody tracked: the sender, unless it is a TCP segment from the middle
-/// of a connection that does not look like one the pod opened.
+/// Who opened a flow that nobody tracked: the sender, unless it is from the middle of a connection
+/// that began before the pod was isolated. Then the ports tell, as far as they do.
 #[inline(always)]
 fn opener<P: Packet, T: Tables>(
     cx: Context<'_, P, T>,
@@ -242,18 +252,21 @@ fn opener<P: Packet, T: Tables>(
     ports: u32,
     phase: Phase,
 ) -> Direction {
-    if is_midstream(protocol, phase) && cx.hook == Direction::Egress && !looks_like_client(ports) {
-        Direction::Ingress
-    } else {
+    if !is_midstream(protocol, phase) {
         cx.hook
+    } else if looks_like_client(ports) {
+        Direction::Egress
+    } else {
+        Direction::Ingress
     }
 }
 
 #[inline(always)]
 fn is_midstream(protocol: u8, phase: Phase) -> bool {
-    protocol == number::TCP && phase != Phase::Opening
+    matches!(protocol, number::TCP | number::SCTP) && phase != Phase::Opening
 }
 
+/// Whether the pod looks like the client of these ports, the pod's in the high half.
 #[inline(always)]
 const fn looks_like_client(ports: u32) -> bool {
     ports >> 16 >= EPHEMERAL && ports & 0xffff < EPHEMERAL
@@ -261,9 +274,9 @@ const fn looks_like_client(ports: u32) -> bool {
 
 /// Asks the policy of the direction in which the flow was opened.
 ///
-/// When a pod sends in the middle of a connection that began before the pod was isolated, nobody
-/// knows who opened it. Unless the ports make it the pod, both directions must allow it:
-/// otherwise the pod's own answers would turn a connection that policy cuts into one of its own.
+/// Where nobody knows who opened it, both directions must allow it: otherwise an answer would turn
+/// a connection that policy cuts into one that its sender opened. Ports of a client and a server
+/// tell who did, except to a pod that sends as a server: it could send anything to anybody so.
 #[inline(always)]
 fn decide_both<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
@@ -280,11 +293,15 @@ fn decide_both<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         protocol,
         port(key.ports, direction),
     );
-    let guessed = !known && direction != cx.hook && is_midstream(protocol, phase);
-    if !guessed || decision.reason.action() == Action::Drop {
+    let sure = known
+        || !is_midstream(protocol, phase)
+        || direction == Direction::Egress
+        || (cx.hook == Direction::Ingress && looks_like_client(parse::swap(key.ports)));
+    if sure || decision.reason.action() == Action::Drop {
         return decision;
     }
-    let other = policy::decide(cx, cx.hook, &key.peer, protocol, port(key.ports, cx.hook));
+    let egress = Direction::Egress;
+    let other = policy::decide(cx, egress, &key.peer, protocol, port(key.ports, egress));
     if other.reason.action() == Action::Drop {
         other
     } else {

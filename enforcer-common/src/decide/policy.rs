@@ -67,6 +67,15 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     }
 }
 
+/// Whether an address is one of the endpoint's node.
+#[inline(always)]
+pub(super) fn is_towards_own_node<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    address: &[u32; W],
+) -> bool {
+    is_own_node(cx.endpoint, AddressTables::<W>::peer(cx.tables, address))
+}
+
 /// Towards the pod this is asked of the packet's ingress link instead: an address can be the
 /// node's because the node translated somebody else's.
 #[inline(always)]

@@ -10,6 +10,7 @@ use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::Pod;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Question};
 use crate::datapath::discover::{self, DiscoverError, Links};
@@ -100,6 +101,9 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     daemon.rescan().await;
     daemon.writer.settle()?;
     daemon.announce();
+    // An interval and no sleep: other events may come more often than this one.
+    let mut retry = tokio::time::interval(RETRY);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = manifests.changed() => {
@@ -109,7 +113,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             () = links.changed() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
             Some(batch) = events.recv() => daemon.record(&batch),
-            () = tokio::time::sleep(RETRY), if daemon.writer.broken().is_some() => daemon.retry(),
+            _ = retry.tick(), if daemon.writer.broken().is_some() => daemon.retry(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

@@ -103,3 +103,14 @@ pub(super) fn ticks_per_second() -> Result<u32, nix::Error> {
     let nanoseconds = u32::try_from(tick.tv_nsec()).unwrap_or(0).max(1);
     Ok((1_000_000_000 + nanoseconds / 2) / nanoseconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::LoadError;
+
+    #[test]
+    fn a_binary_without_programs_says_how_to_get_one_with_them() {
+        let said = LoadError::Stub.to_string();
+        assert!(said.contains("without the BPF object") && said.contains("cargo xtask build"));
+    }
+}

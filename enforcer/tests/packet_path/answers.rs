@@ -50,6 +50,37 @@ fn a_segment_from_the_middle_that_looks_like_a_servers_needs_both_directions() {
 }
 
 #[test]
+fn a_segment_from_the_middle_to_what_looks_like_the_client_is_of_the_pods_own_connection() {
+    let answer = tcp(FRIEND, POD, (443, 40_000), ACK);
+    for (sets, expected) in [
+        ([SET_NOTHING, SET_ALL], Reason::Allowed),
+        ([SET_ALL, SET_NOTHING], Reason::PolicyDenied),
+    ] {
+        let mut link = Link::isolated();
+        link.pod.sets = sets;
+        assert_eq!(link.gets(&answer), expected, "{sets:?}");
+        // Only what the pod sends makes a connection its own.
+        assert_eq!(link.memory.flows(), 0, "{sets:?}");
+    }
+}
+
+#[test]
+fn a_segment_from_the_middle_between_ports_that_tell_nothing_needs_both_directions() {
+    for (sets, expected) in [
+        ([SET_ALL, SET_ALL], Reason::Allowed),
+        ([SET_NOTHING, SET_ALL], Reason::PolicyDenied),
+        ([SET_ALL, SET_NOTHING], Reason::PolicyDenied),
+    ] {
+        for ports in [(50_051, 40_000), (2049, 800)] {
+            let mut link = Link::isolated();
+            link.pod.sets = sets;
+            let answer = tcp(FRIEND, POD, ports, ACK);
+            assert_eq!(link.gets(&answer), expected, "{sets:?} {ports:?}");
+        }
+    }
+}
+
+#[test]
 fn an_echo_is_answered_and_does_not_open_the_other_direction() {
     for (friend, pod, protocol, request, reply) in
         [(FRIEND, POD, 1, 8, 0), (FRIEND_V6, POD_V6, 58, 128, 129)]

@@ -5,7 +5,7 @@ use enforcer_common::Reason;
 use enforcer_common::abi::address::LOCAL_NODE;
 use enforcer_common::abi::{Endpoint, Peer};
 
-use crate::link::{Link, NODE, OTHER_NODE, POD, POD_V6, ip, syn};
+use crate::link::{Link, NODE, OTHER_NODE, POD, POD_V6, ip, syn, syn_ack};
 
 #[test]
 fn what_the_host_itself_sends_reaches_the_pod() {
@@ -13,6 +13,22 @@ fn what_the_host_itself_sends_reaches_the_pod() {
     assert_eq!(
         link.gets_through(0, &syn(NODE, POD, (40_000, 10))),
         Reason::OwnNode
+    );
+}
+
+#[test]
+fn the_host_hears_the_answer_and_nobody_else_gets_in_by_it() {
+    let mut link = Link::isolated();
+    let opening = syn(NODE, POD, (40_000, 10));
+    assert_eq!(link.gets_through(0, &opening), Reason::OwnNode);
+    assert_eq!(
+        link.sends(&syn_ack(POD, NODE, (10, 40_000))),
+        Reason::OwnNode
+    );
+    assert_eq!(link.memory.flows(), 0);
+    assert_eq!(
+        link.gets_through(OTHER_LINK, &opening),
+        Reason::PolicyDenied
     );
 }
 

@@ -39,9 +39,28 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     sender: mpsc::UnboundedSender<()>,
     events: mpsc::UnboundedReceiver<()>,
-    /// Something happened that has not been told yet; kept here so that a dropped
-    /// [`Watch::changed`] loses nothing.
-    pending: bool,
+    /// What has not been told yet; kept here so that a dropped [`Watch::changed`] loses nothing, and
+    /// waits no longer for being dropped again and again.
+    burst: Option<Burst>,
+}
+
+/// A burst of events that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    /// When it is over if nothing comes.
+    quiet: Instant,
+    /// When it is over whatever comes.
+    end: Instant,
+}
+
+impl Burst {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self {
+            quiet: now + QUIET,
+            end: now + PATIENCE,
+        }
+    }
 }
 
 impl Watch {
@@ -53,7 +72,7 @@ impl Watch {
             watcher: None,
             sender,
             events,
-            pending: false,
+            burst: None,
         };
         watch.renew()?;
         Ok(watch)
@@ -62,27 +81,30 @@ impl Watch {
     /// Waits until something may have changed, and for the end of the burst. Can be dropped at any
     /// time. When the system stops telling about changes, it returns twice a second.
     pub async fn changed(&mut self) {
-        while !self.pending {
+        while self.burst.is_none() {
             if self.watcher.is_some() {
-                self.pending = self.events.recv().await.is_some();
+                let event = self.events.recv().await;
+                self.burst = event.map(|()| Burst::begin());
             } else {
                 // A full table of watches empties again: try each time.
                 let _ = timeout(POLL, self.events.recv()).await;
-                self.pending = true;
+                self.burst = Some(Burst::begin());
             }
         }
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            let quiet = end.min(Instant::now() + QUIET);
-            if timeout_at(quiet, self.events.recv()).await.is_err() {
+        while let Some(burst) = &mut self.burst
+            && Instant::now() < burst.end
+        {
+            let over = burst.quiet.min(burst.end);
+            if timeout_at(over, self.events.recv()).await.is_err() {
                 break;
             }
+            burst.quiet = Instant::now() + QUIET;
         }
         let watched = self.watcher.is_some();
         if let (Err(error), true) = (self.renew(), watched) {
             tracing::warn!(%error, "changes of manifests are noticed by looking twice a second");
         }
-        self.pending = false;
+        self.burst = None;
     }
 
     /// Watches the root and all below it, and the folder that it stands in, for it may be replaced.
