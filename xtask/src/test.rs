@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::{build_ebpf, machine, setup, shell};
+use crate::{build_ebpf, machine, setup, shell, ui};
 
 /// What to run.
 #[derive(clap::Args, Default)]
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     let mut cargo = machine::cargo();
-    cargo.arg("test");
+    cargo.args(["test", "--no-fail-fast"]);
     if !arguments
         .cargo_test
         .iter()
@@ -31,6 +31,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         cargo.args(["--workspace", "--exclude", "enforcer-ebpf"]);
     }
     cargo.args(&arguments.cargo_test);
+    let seed = std::env::var(SEED).unwrap_or_else(|_| DEFAULT_SEED.to_owned());
+    ui::line(format_args!(
+        "property tests use {SEED}={seed}; set it to try other cases"
+    ));
+    cargo.env(SEED, seed);
     if !machine::is_root() {
         // Cargo and what it builds stay this user's; only the test binaries run as root.
         let words: Vec<_> = std::iter::once(runner.get_program())
@@ -41,6 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     shell::show("tests", cargo)?;
     build_ebpf::report()
 }
+
+/// Where proptest takes the seed of its cases from.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// The same cases for everybody, so that a red run is somebody's change.
+const DEFAULT_SEED: &str = "1";
 
 /// The variable that tells cargo by what to run binaries of this machine's target.
 fn runner_variable() -> String {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use enforcer::source::manifests::ManifestSource;
 use enforcer::trace::{Question as Asked, Tracer};
 use enforcer_policy::model::Cluster;
-use enforcer_policy::oracle::{self, Objects, Question, Side};
+use enforcer_policy::oracle::{self, Objects, Question, Side, Unanswerable};
 use enforcer_testing::generate;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -123,7 +123,13 @@ fn compare(
             return Ok(Vec::new());
         }
     };
-    let expected = objects.ask(question).unwrap();
+    let expected = match objects.ask(question) {
+        Ok(expected) => expected,
+        // Trace knows a node's addresses also from the hostNetwork pods on it; the oracle asks the
+        // Node object alone, and may find no family in common.
+        Err(Unanswerable::NoCommonFamily) => return Ok(Vec::new()),
+        Err(error) => return Err(TestCaseError::fail(format!("{question:?}: {error}"))),
+    };
     for (part, expected) in [
         (&answer.egress, expected.egress),
         (&answer.ingress, expected.ingress),
