@@ -12,7 +12,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use common::{
-    BRIDGE, LONG, Node, SHORT, app, connects, deny_all, eventually, ingress, pings, policy, serve,
+    BRIDGE, FILTERED_BRIDGE, LONG, Node, SHORT, app, connects, deny_all, eventually, ingress,
+    pings, policy, serve,
 };
 use enforcer_lab::probe::udp_ask;
 use enforcer_lab::{Families, LabError, Namespace, Outcome, Protocol, Server, Shape, raw};
@@ -58,6 +59,11 @@ fn under_deny_all_the_own_node_and_the_pod_itself_are_reached_with_ptp_links() {
 #[test]
 fn under_deny_all_the_own_node_and_the_pod_itself_are_reached_with_a_bridge() {
     the_own_node_and_the_pod_itself(BRIDGE);
+}
+
+#[test]
+fn under_deny_all_the_own_node_and_the_pod_itself_are_reached_with_a_filtered_bridge() {
+    the_own_node_and_the_pod_itself(FILTERED_BRIDGE);
 }
 
 #[test]
@@ -190,6 +196,11 @@ fn fragments_share_the_verdict_of_the_first_with_ptp_links() {
 #[test]
 fn fragments_share_the_verdict_of_the_first_with_a_bridge() {
     fragments(BRIDGE);
+}
+
+#[test]
+fn fragments_share_the_verdict_of_the_first_with_a_filtered_bridge() {
+    fragments(FILTERED_BRIDGE);
 }
 
 #[test]

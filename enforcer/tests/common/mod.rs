@@ -22,6 +22,9 @@ pub(crate) const SHORT: Duration = Duration::from_millis(400);
 /// A bridge as Flannel has it.
 pub(crate) const BRIDGE: Shape = Shape::Bridge { netfilter: false };
 
+/// A bridge whose IP packets netfilter sees too, as kube-proxy wants it.
+pub(crate) const FILTERED_BRIDGE: Shape = Shape::Bridge { netfilter: true };
+
 /// A lab with a daemon. What is made in it goes before it.
 pub(crate) struct Node {
     pub(crate) daemon: Option<Daemon>,
