@@ -60,7 +60,18 @@ pub fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         // Nobody is left to tell when stderr is gone.
-        let _ = writeln!(std::io::stderr(), "enforcer: error: {error:#}");
+        let _ = writeln!(std::io::stderr(), "enforcer: error: {}", told(&error));
         ExitCode::from(ERROR)
     })
+}
+
+/// An error with its causes, without those that its message already tells.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

@@ -15,6 +15,7 @@ use enforcer_common::abi::{
     Bucket, Counter, Direction, Endpoint, Event, EventKind, Peer, PortRange, Verdict, VerdictKey,
     limits,
 };
+use enforcer_policy::tables::{Op, Tables};
 use ipnet::IpNet;
 
 /// Why the maps could not be read or written.
@@ -95,6 +96,96 @@ impl Maps {
             counters: take(ebpf, "COUNTERS")?,
             buckets: take(ebpf, "BUCKETS")?,
         })
+    }
+
+    /// Does a write of the compiler. Those of endpoints are by pod, and somebody else's to translate
+    /// into links: see [`Maps::put_endpoint`].
+    pub fn apply(&mut self, op: &Op) -> Result<(), MapsError> {
+        match op {
+            Op::PutPorts(offset, ranges) => self.put_ports(*offset, ranges),
+            Op::PutVerdict(key, verdict) => self.put_verdict(*key, *verdict),
+            Op::DeleteVerdict(key) => self.delete_verdict(*key),
+            Op::PutAddress(address, peer) => self.put_address(*address, *peer),
+            Op::DeleteAddress(address) => self.delete_address(*address),
+            Op::PutCidr(net, peer) => self.put_cidr(*net, *peer),
+            Op::DeleteCidr(net) => self.delete_cidr(*net),
+            Op::PutEndpoint(..) | Op::DeleteEndpoint(..) => Ok(()),
+        }
+    }
+
+    /// Writes everything that these tables hold, endpoints excepted.
+    pub fn fill(&mut self, tables: &Tables) -> Result<(), MapsError> {
+        self.put_ports(0, &tables.ports)?;
+        for (key, verdict) in &tables.verdicts {
+            self.put_verdict(*key, *verdict)?;
+        }
+        for (net, peer) in &tables.cidrs {
+            self.put_cidr(*net, *peer)?;
+        }
+        for (address, peer) in &tables.addresses {
+            self.put_address(*address, *peer)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the maps hold what these tables hold and nothing else, endpoints excepted, whatever
+    /// they held before.
+    pub fn restore(&mut self, tables: &Tables) -> Result<(), MapsError> {
+        self.fill(tables)?;
+        let held = self.read()?;
+        let stale = |key: &&VerdictKey| !tables.verdicts.contains_key(key);
+        held.verdicts
+            .keys()
+            .filter(stale)
+            .try_for_each(|key| self.delete_verdict(*key))?;
+        let stale = |net: &&IpNet| !tables.cidrs.contains_key(net);
+        held.cidrs
+            .keys()
+            .filter(stale)
+            .try_for_each(|net| self.delete_cidr(*net))?;
+        let stale = |address: &&IpAddr| !tables.addresses.contains_key(address);
+        held.addresses
+            .keys()
+            .filter(stale)
+            .try_for_each(|address| self.delete_address(*address))
+    }
+
+    /// What the maps hold: addresses, prefixes and verdicts.
+    pub fn read(&self) -> Result<Tables, MapsError> {
+        let mut tables = Tables::default();
+        for entry in &self.addresses_v4 {
+            let (key, value) = access("ADDRESSES_V4", "be read", entry)?;
+            tables
+                .addresses
+                .insert(IpAddr::from(key), bytemuck::must_cast(value));
+        }
+        for entry in &self.addresses_v6 {
+            let (key, value) = access("ADDRESSES_V6", "be read", entry)?;
+            tables
+                .addresses
+                .insert(IpAddr::from(key), bytemuck::must_cast(value));
+        }
+        for entry in &self.cidrs_v4 {
+            let (key, value) = access("CIDRS_V4", "be read", entry)?;
+            let net = net(IpAddr::from(key.data()), key.prefix_len());
+            tables
+                .cidrs
+                .extend(net.map(|net| (net, bytemuck::must_cast(value))));
+        }
+        for entry in &self.cidrs_v6 {
+            let (key, value) = access("CIDRS_V6", "be read", entry)?;
+            let net = net(IpAddr::from(key.data()), key.prefix_len());
+            tables
+                .cidrs
+                .extend(net.map(|net| (net, bytemuck::must_cast(value))));
+        }
+        for entry in &self.verdicts {
+            let (key, value) = access("VERDICTS", "be read", entry)?;
+            tables
+                .verdicts
+                .insert(bytemuck::must_cast(key), bytemuck::must_cast(value));
+        }
+        Ok(tables)
     }
 
     /// Pins the endpoints in the place of an earlier daemon's, so that the next daemon can read them.
@@ -331,6 +422,11 @@ fn gone_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
         }
         other => other,
     }
+}
+
+/// `None` for a length that no trie of this family takes.
+fn net(address: IpAddr, length: u32) -> Option<IpNet> {
+    IpNet::new(address, u8::try_from(length).ok()?).ok()
 }
 
 fn v4_key(net: ipnet::Ipv4Net) -> Key<[u8; 4]> {

@@ -135,31 +135,12 @@ impl Probe {
     /// Does a write of the compiler. Those of endpoints say nothing here: a judge is told which
     /// endpoint it is asked about.
     pub fn apply(&mut self, op: &Op) -> Result<(), MapsError> {
-        match op {
-            Op::PutPorts(offset, ranges) => self.maps.put_ports(*offset, ranges),
-            Op::PutVerdict(key, verdict) => self.maps.put_verdict(*key, *verdict),
-            Op::DeleteVerdict(key) => self.maps.delete_verdict(*key),
-            Op::PutAddress(address, peer) => self.maps.put_address(*address, *peer),
-            Op::DeleteAddress(address) => self.maps.delete_address(*address),
-            Op::PutCidr(net, peer) => self.maps.put_cidr(*net, *peer),
-            Op::DeleteCidr(net) => self.maps.delete_cidr(*net),
-            Op::PutEndpoint(..) | Op::DeleteEndpoint(..) => Ok(()),
-        }
+        self.maps.apply(op)
     }
 
     /// Takes the content of these tables over; the maps must be empty.
     pub fn fill(&mut self, tables: &Tables) -> Result<(), MapsError> {
-        self.maps.put_ports(0, &tables.ports)?;
-        for (key, verdict) in &tables.verdicts {
-            self.maps.put_verdict(*key, *verdict)?;
-        }
-        for (net, peer) in &tables.cidrs {
-            self.maps.put_cidr(*net, *peer)?;
-        }
-        for (address, peer) in &tables.addresses {
-            self.maps.put_address(*address, *peer)?;
-        }
-        Ok(())
+        self.maps.fill(tables)
     }
 
     /// Runs the program of a hook and returns what it returned.

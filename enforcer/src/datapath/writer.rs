@@ -1,14 +1,15 @@
 //! The only one that writes to the kernel: operations of the compiler and links of pods in, maps
 //! and attached programs out.
 
+mod links;
 mod numbering;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
-use enforcer_common::abi::{ABI_VERSION, Direction, Endpoint};
+use enforcer_common::abi::{ABI_VERSION, Endpoint};
 use enforcer_policy::model::PodKey;
 use enforcer_policy::tables::{Op, Tables};
 
@@ -16,7 +17,6 @@ use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
-use super::matching::Matching;
 use numbering::Numbering;
 
 /// Why the datapath cannot be set up.
@@ -167,7 +167,7 @@ impl Writer {
             // Failing here leaves the endpoint as it is; the error is the one already reported.
             let _ = self.write_endpoint(pod);
         }
-        if let Err(error) = self.write_all(tables) {
+        if let Err(error) = self.maps.restore(tables) {
             self.broken = Some(error.to_string());
             return;
         }
@@ -179,29 +179,8 @@ impl Writer {
         }
     }
 
-    fn write_all(&mut self, tables: &Tables) -> Result<(), MapsError> {
-        self.maps.put_ports(0, &tables.ports)?;
-        for (key, verdict) in &tables.verdicts {
-            self.maps.put_verdict(*key, *verdict)?;
-        }
-        for (net, peer) in &tables.cidrs {
-            self.maps.put_cidr(*net, *peer)?;
-        }
-        for (address, peer) in &tables.addresses {
-            self.maps.put_address(*address, *peer)?;
-        }
-        Ok(())
-    }
-
     fn write(&mut self, op: &Op) -> Result<(), MapsError> {
         match op {
-            Op::PutPorts(offset, ranges) => self.maps.put_ports(*offset, ranges),
-            Op::PutVerdict(key, verdict) => self.maps.put_verdict(*key, *verdict),
-            Op::DeleteVerdict(key) => self.maps.delete_verdict(*key),
-            Op::PutAddress(address, peer) => self.maps.put_address(*address, *peer),
-            Op::DeleteAddress(address) => self.maps.delete_address(*address),
-            Op::PutCidr(net, peer) => self.maps.put_cidr(*net, *peer),
-            Op::DeleteCidr(net) => self.maps.delete_cidr(*net),
             Op::PutEndpoint(pod, endpoint) => {
                 self.endpoints.insert(pod.clone(), *endpoint);
                 self.write_endpoint(pod)
@@ -210,6 +189,7 @@ impl Writer {
                 self.endpoints.remove(pod);
                 self.write_endpoint(pod)
             }
+            table => self.maps.apply(table),
         }
     }
 
@@ -247,124 +227,6 @@ impl Writer {
             endpoint.flags |= Endpoint::AUDIT;
         }
         self.maps.put_endpoint(ifindex, &endpoint)
-    }
-
-    /// Attaches to the links of pods and to those whose pod is not known yet, and lets go of links
-    /// that are nobody's any more. The endpoint is always there before the program.
-    pub fn follow(&mut self, matching: &Matching) {
-        let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
-        for link in &matching.unknown {
-            wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
-        }
-        for (link, _) in &matching.ambiguous {
-            wanted.insert(link.host_ifindex, (Owner::Doubtful, link.host_name.clone()));
-        }
-        for (pod, links) in &matching.links {
-            for link in links {
-                wanted.insert(
-                    link.host_ifindex,
-                    (Owner::Pod(pod.clone()), link.host_name.clone()),
-                );
-            }
-        }
-        let gone: BTreeSet<u32> = self
-            .links
-            .keys()
-            .filter(|i| !wanted.contains_key(i))
-            .copied()
-            .collect();
-        for ifindex in gone {
-            self.let_go(ifindex);
-        }
-        self.failures.clear();
-        for (ifindex, (owner, name)) in wanted {
-            if let Err(why) = self.hold(ifindex, &owner, name) {
-                tracing::warn!(ifindex, %why, "a link cannot be enforced");
-                self.failures.insert(ifindex, (owner.pod().cloned(), why));
-            }
-        }
-    }
-
-    fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
-        let held = self.links.get(&ifindex);
-        if held.is_some_and(|link| link.owner == *owner && link.name == name) {
-            return Ok(());
-        }
-        let place = held.map(|link| link.place);
-        self.put_endpoint(ifindex, owner)
-            .map_err(|error| error.to_string())?;
-        let place = match place {
-            Some(place) => place,
-            None => self.attach(ifindex).map_err(|error| error.to_string())?,
-        };
-        match owner {
-            Owner::Pod(pod) => {
-                tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached");
-            }
-            Owner::Pending => tracing::info!(
-                link = name,
-                ifindex,
-                "link of an unknown pod attached as pending"
-            ),
-            Owner::Doubtful => tracing::warn!(
-                link = name,
-                ifindex,
-                "several pods or namespaces have this link's address: nothing passes"
-            ),
-        }
-        self.links.insert(
-            ifindex,
-            Link {
-                owner: owner.clone(),
-                name,
-                place,
-            },
-        );
-        Ok(())
-    }
-
-    fn attach(&mut self, ifindex: u32) -> Result<Place, WriterError> {
-        let mut place = Place::Tcx;
-        for direction in Direction::ALL {
-            let program = load::program(&mut self.ebpf, direction)?;
-            place = self.attacher.attach(program, ifindex, direction)?.place;
-        }
-        Ok(place)
-    }
-
-    fn let_go(&mut self, ifindex: u32) {
-        self.links.remove(&ifindex);
-        for direction in Direction::ALL {
-            if let Err(error) = self.attacher.detach(ifindex, direction) {
-                tracing::debug!(ifindex, %error, "nothing to detach");
-            }
-        }
-        if let Err(error) = self.maps.delete_endpoint(ifindex) {
-            tracing::warn!(ifindex, %error, "an endpoint stays behind");
-        }
-    }
-
-    /// Ends the take-over from an earlier daemon: lets go of what it attached to and this one does
-    /// not hold, and leaves this one's numbers to the next. Not before, so that a daemon that dies
-    /// half-way leaves the numbers that flows still have.
-    pub fn settle(&mut self) -> Result<(), WriterError> {
-        self.drop_leftovers();
-        Ok(self.maps.pin_endpoints(&self.pins)?)
-    }
-
-    fn drop_leftovers(&mut self) {
-        let attachments = match self.attacher.attachments() {
-            Ok(attachments) => attachments,
-            Err(error) => return tracing::warn!(%error, "cannot list earlier attachments"),
-        };
-        let strangers: BTreeSet<u32> = attachments
-            .iter()
-            .map(|a| a.ifindex)
-            .filter(|i| !self.links.contains_key(i))
-            .collect();
-        for ifindex in strangers {
-            self.let_go(ifindex);
-        }
     }
 
     /// Links by pod, with the name of the host's side and the hook.

@@ -14,5 +14,6 @@ mod lengths;
 mod longest;
 mod packets;
 mod random;
+mod restore;
 mod verifier;
 mod world;

@@ -1,0 +1,130 @@
+//! Programs on links: who holds which, and taking over from an earlier daemon.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use enforcer_common::abi::Direction;
+
+use super::{Link, Owner, Writer, WriterError};
+use crate::datapath::attach::Place;
+use crate::datapath::load;
+use crate::datapath::matching::Matching;
+
+impl Writer {
+    /// Attaches to the links of pods and to those whose pod is not known yet, and lets go of links
+    /// that are nobody's any more. The endpoint is always there before the program.
+    pub fn follow(&mut self, matching: &Matching) {
+        let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
+        for link in &matching.unknown {
+            wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
+        }
+        for (link, _) in &matching.ambiguous {
+            wanted.insert(link.host_ifindex, (Owner::Doubtful, link.host_name.clone()));
+        }
+        for (pod, links) in &matching.links {
+            for link in links {
+                wanted.insert(
+                    link.host_ifindex,
+                    (Owner::Pod(pod.clone()), link.host_name.clone()),
+                );
+            }
+        }
+        let gone: BTreeSet<u32> = self
+            .links
+            .keys()
+            .filter(|i| !wanted.contains_key(i))
+            .copied()
+            .collect();
+        for ifindex in gone {
+            self.let_go(ifindex);
+        }
+        self.failures.clear();
+        for (ifindex, (owner, name)) in wanted {
+            if let Err(why) = self.hold(ifindex, &owner, name) {
+                tracing::warn!(ifindex, %why, "a link cannot be enforced");
+                self.failures.insert(ifindex, (owner.pod().cloned(), why));
+            }
+        }
+    }
+
+    fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
+        let held = self.links.get(&ifindex);
+        if held.is_some_and(|link| link.owner == *owner && link.name == name) {
+            return Ok(());
+        }
+        let place = held.map(|link| link.place);
+        self.put_endpoint(ifindex, owner)
+            .map_err(|error| error.to_string())?;
+        let place = match place {
+            Some(place) => place,
+            None => self.attach(ifindex).map_err(|error| error.to_string())?,
+        };
+        match owner {
+            Owner::Pod(pod) => {
+                tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached");
+            }
+            Owner::Pending => tracing::info!(
+                link = name,
+                ifindex,
+                "link of an unknown pod attached as pending"
+            ),
+            Owner::Doubtful => tracing::warn!(
+                link = name,
+                ifindex,
+                "several pods or namespaces have this link's address: nothing passes"
+            ),
+        }
+        self.links.insert(
+            ifindex,
+            Link {
+                owner: owner.clone(),
+                name,
+                place,
+            },
+        );
+        Ok(())
+    }
+
+    fn attach(&mut self, ifindex: u32) -> Result<Place, WriterError> {
+        let mut place = Place::Tcx;
+        for direction in Direction::ALL {
+            let program = load::program(&mut self.ebpf, direction)?;
+            place = self.attacher.attach(program, ifindex, direction)?.place;
+        }
+        Ok(place)
+    }
+
+    fn let_go(&mut self, ifindex: u32) {
+        self.links.remove(&ifindex);
+        for direction in Direction::ALL {
+            if let Err(error) = self.attacher.detach(ifindex, direction) {
+                tracing::debug!(ifindex, %error, "nothing to detach");
+            }
+        }
+        if let Err(error) = self.maps.delete_endpoint(ifindex) {
+            tracing::warn!(ifindex, %error, "an endpoint stays behind");
+        }
+    }
+
+    /// Ends the take-over from an earlier daemon: lets go of what it attached to and this one does
+    /// not hold, and leaves this one's numbers to the next. Not before, so that a daemon that dies
+    /// half-way leaves the numbers that flows still have.
+    pub fn settle(&mut self) -> Result<(), WriterError> {
+        self.drop_leftovers();
+        Ok(self.maps.pin_endpoints(&self.pins)?)
+    }
+
+    fn drop_leftovers(&mut self) {
+        let attachments = match self.attacher.attachments() {
+            Ok(attachments) => attachments,
+            Err(error) => return tracing::warn!(%error, "cannot list earlier attachments"),
+        };
+        let strangers: BTreeSet<u32> = attachments
+            .iter()
+            .map(|a| a.ifindex)
+            .filter(|i| !self.links.contains_key(i))
+            .collect();
+        for ifindex in strangers {
+            self.let_go(ifindex);
+        }
+    }
+}
