@@ -28,6 +28,7 @@ use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
 use enforcer_common::abi::Direction;
 use enforcer_common::decide::process;
+use enforcer_common::packet::Packet as _;
 
 /// tc ingress of the host-side link: what the pod sends.
 #[classifier]
@@ -45,22 +46,23 @@ pub(crate) fn to_pod(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn run(ctx: &TcContext, hook: Direction) -> i32 {
+    let packet = packet::Skb::new(ctx);
     let reason = process(
-        &packet::Skb::new(ctx),
+        &packet,
         &tables::Kernel {
             skb: ctx.as_ptr().cast(),
         },
         hook,
     );
-    if maps::TRACE.load() != 0 {
-        debug!(
-            ctx,
-            "hook {} length {} reason {}",
-            hook as u8,
-            ctx.len(),
-            reason as u8
-        );
-    }
+    // The daemon sets the log level before loading; off, the verifier removes this.
+    debug!(
+        ctx,
+        "hook {} link {} length {} reason {}",
+        hook as u8,
+        packet.ifindex(),
+        packet.length(),
+        reason as u8
+    );
     verdict::of(reason)
 }
 

@@ -17,10 +17,6 @@ pub(crate) static TICKS_PER_SECOND: Global<u32> = Global::new(1000);
 #[unsafe(no_mangle)]
 pub(crate) static EVENTS_PER_SECOND: Global<u32> = Global::new(1000);
 
-/// Not 0: every packet leaves a line in the trace log. Zero removes the code at load time.
-#[unsafe(no_mangle)]
-pub(crate) static TRACE: Global<u8> = Global::new(0);
-
 #[map]
 pub(crate) static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(limits::NEAR_ENDPOINTS, 0);
 #[map]

@@ -64,7 +64,7 @@ pub(super) struct RunArgs {
     /// Events of each kind that each CPU may report in a second.
     #[arg(long, value_name = "N")]
     events_per_second: Option<u32>,
-    /// Log a line for every packet (slow).
+    /// Log a line for every packet that the programs see (slow); for debugging the programs.
     #[arg(long)]
     trace_packets: bool,
     /// Form of the log on stderr.
@@ -126,7 +126,7 @@ fn map_entries(text: &str) -> Result<(String, u32), String> {
 }
 
 pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    log_to_stderr(args.output);
+    log_to_stderr(&args);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -162,12 +162,18 @@ fn options(args: RunArgs) -> Options {
     }
 }
 
-fn log_to_stderr(output: Output) {
-    let filter = EnvFilter::try_from_env("ENFORCER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(args: &RunArgs) {
+    let default = if args.trace_packets {
+        "info,enforcer_bpf=debug"
+    } else {
+        "info"
+    };
+    let filter =
+        EnvFilter::try_from_env("ENFORCER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    match output {
+    match args.output {
         Output::Text => log.init(),
         Output::Json => log.json().init(),
     }

@@ -33,8 +33,8 @@ pub(super) struct StatusArgs {
     /// have mistakes that stay.
     #[arg(long)]
     wait: bool,
-    /// Seconds to wait at most.
-    #[arg(long, value_name = "S", default_value_t = 30.0, requires = "wait")]
+    /// Seconds to wait at most, with --wait.
+    #[arg(long, value_name = "S", default_value_t = 30.0)]
     timeout: f64,
     /// The daemon's socket.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]

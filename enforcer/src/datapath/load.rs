@@ -64,9 +64,13 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     }
     let mut loader = EbpfLoader::new();
     let ticks = ticks_per_second()?;
-    let trace = u8::from(options.trace);
+    let level = if options.trace {
+        aya_log::Level::Debug as u8
+    } else {
+        0
+    };
     loader.override_global("TICKS_PER_SECOND", &ticks, true);
-    loader.override_global("TRACE", &trace, true);
+    loader.override_global("AYA_LOG_LEVEL", &level, true);
     if let Some(rate) = &options.events_per_second {
         loader.override_global("EVENTS_PER_SECOND", rate, true);
     }

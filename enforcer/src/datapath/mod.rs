@@ -7,6 +7,7 @@
 //! - [`watch`]: says when to discover again;
 //! - [`bpffs`]: the file system for what outlives the daemon;
 //! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
 //! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
 //!   host, or [`probe`], the loaded programs; [`frame`] makes packets for them;
@@ -24,6 +25,7 @@ pub mod matching;
 pub mod memory;
 pub mod netlink;
 pub mod netns;
+pub mod packet_log;
 pub mod probe;
 pub mod watch;
 pub mod writer;

@@ -17,6 +17,7 @@ use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
+use super::packet_log::{self, PacketLogError};
 use numbering::Numbering;
 
 /// Why the datapath cannot be set up.
@@ -34,6 +35,9 @@ pub enum WriterError {
     /// Attaching does not work at all.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// The programs' log cannot be read.
+    #[error(transparent)]
+    PacketLog(#[from] PacketLogError),
     /// The directory of pins cannot be made or removed.
     #[error("cannot use the directory of pins {}: {source}", path.display())]
     Pins {
@@ -121,6 +125,9 @@ impl Writer {
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
         let maps = Maps::take(&mut ebpf)?;
+        if options.load.trace {
+            packet_log::start(&mut ebpf)?;
+        }
         let attacher = Attacher::new(options.hook, &options.bpffs)?;
         Ok(Self {
             ebpf,
