@@ -177,6 +177,17 @@ fn audit_mode_reports_and_lets_pass() {
 }
 
 #[test]
+fn the_programs_log_each_packet_when_asked_to() {
+    let mut node = Node::new(Shape::Ptp, Families::V4);
+    let (pods, _server) = trio(&node);
+    node.start("--trace-packets");
+    connects(&pods[1], pods[0].v4().unwrap(), 80, true);
+    eventually("packets are in the log", || {
+        node.daemon.as_ref().unwrap().log().contains("enforcer_bpf")
+    });
+}
+
+#[test]
 fn pending_links_pass_nothing_or_everything_as_the_operator_says() {
     let mut node = Node::new(Shape::Ptp, Families::V4);
     let db = node.pod("db");
