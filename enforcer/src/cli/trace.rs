@@ -22,6 +22,8 @@ const ERROR: u8 = 2;
 Ends:
   NAMESPACE/POD, POD (in the namespace default), or an address: the address of a pod is that pod,
   the address of a Node object or of a pod with hostNetwork is that node, any other is outside.
+  A pod that has ended is no peer: only its address counts. A pod without an address is judged as
+  if it had one that only blocks such as 0.0.0.0/0 cover.
 
 Batch:
   One JSON object per line: {\"from\": \"default/api\", \"to\": \"default/db\", \"protocol\": \"TCP\", \"port\": 3306}

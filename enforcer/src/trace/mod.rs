@@ -72,22 +72,22 @@ struct Connection {
 impl Tracer {
     /// Asks the verdict algorithm on this host.
     pub fn on_host(cluster: &Cluster) -> Self {
-        let compiler = compile(cluster);
+        let (compiler, parties) = compile(cluster);
         let judge = Box::new(Memory::new(compiler.tables().clone()));
-        Self::new(compiler, judge)
+        Self::new(compiler, parties, judge)
     }
 
     /// Asks the programs, loaded into the kernel for this alone.
     pub fn in_kernel(cluster: &Cluster) -> Result<Self, JudgeError> {
-        let compiler = compile(cluster);
+        let (compiler, parties) = compile(cluster);
         let judge = Box::new(Probe::new(compiler.tables())?);
-        Ok(Self::new(compiler, judge))
+        Ok(Self::new(compiler, parties, judge))
     }
 
-    fn new(compiler: Compiler, judge: Box<dyn Judge>) -> Self {
+    fn new(compiler: Compiler, parties: Parties, judge: Box<dyn Judge>) -> Self {
         Self {
-            parties: Parties::new(compiler.cluster()),
             compiler,
+            parties,
             judge,
             last: 0,
         }
@@ -121,6 +121,7 @@ impl Tracer {
             verdict: egress.verdict.max(ingress.verdict),
             egress,
             ingress,
+            notes: [from.note, to.note].into_iter().flatten().collect(),
         })
     }
 
@@ -214,7 +215,7 @@ impl Tracer {
 
 /// Compiles for all pods of the cluster, with room for everything: it is no one node's maps that
 /// are asked.
-fn compile(cluster: &Cluster) -> Compiler {
+fn compile(cluster: &Cluster) -> (Compiler, Parties) {
     let unlimited = Capacity {
         addresses: usize::MAX,
         cidrs: usize::MAX,
@@ -223,6 +224,9 @@ fn compile(cluster: &Cluster) -> Compiler {
     };
     let mut compiler = Compiler::new(Scope::All, unlimited);
     compiler.apply(Cluster::default().changes_to(cluster));
-    compiler.apply(party::implied_nodes(cluster));
-    compiler
+    let supposed = party::supposed_addresses(cluster);
+    compiler.apply(supposed.clone());
+    compiler.apply(party::implied_nodes(compiler.cluster()));
+    let parties = Parties::new(compiler.cluster(), &supposed);
+    (compiler, parties)
 }

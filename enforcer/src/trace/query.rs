@@ -62,8 +62,8 @@ pub(super) enum Side {
 
 impl Side {
     pub(super) fn parse(text: &str) -> Result<Self, QuestionError> {
-        if let Ok(address) = text.parse() {
-            return Ok(Self::Address(address));
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self::Address(address.to_canonical()));
         }
         let (namespace, name) = text.split_once('/').unwrap_or((DEFAULT_NAMESPACE, text));
         if namespace.is_empty() || name.is_empty() || name.contains('/') {
@@ -165,6 +165,12 @@ mod tests {
         for text in ["10.0.0.1", "fd00::1"] {
             assert_eq!(Side::parse(text), Ok(Side::Address(text.parse().unwrap())));
         }
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_clothes_is_an_ipv4_address() {
+        let plain = Side::Address("10.0.0.1".parse().unwrap());
+        assert_eq!(Side::parse("::ffff:10.0.0.1"), Ok(plain));
     }
 
     #[test]
