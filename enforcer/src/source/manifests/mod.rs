@@ -10,6 +10,7 @@
 mod fields;
 mod files;
 mod identify;
+mod json;
 pub(crate) mod load;
 mod object;
 mod quantities;
