@@ -134,7 +134,11 @@ fn answer_batch(
     let input: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
-        match File::open(path) {
+        let file = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(file),
+        });
+        match file {
             Ok(file) => Box::new(file),
             Err(error) => return fail(err, &format!("cannot read {}: {error}", path.display())),
         }

@@ -39,7 +39,7 @@ pub enum QuestionError {
     #[error("{0:?} is no protocol; use TCP, UDP, SCTP, ICMP or an IANA number from 0 to 255")]
     Protocol(String),
     /// The protocol has ports and none is given.
-    #[error("{0} needs a port")]
+    #[error("{0} needs a port: --port N, or \"port\": N in a batch")]
     PortMissing(&'static str),
     /// Neither a pod nor an address.
     #[error("{0:?} is neither NAMESPACE/POD nor an address")]
