@@ -8,8 +8,8 @@ use super::yaml::{Document, Place, SyntaxError};
 pub(super) fn check(text: &str, documents: &mut [Document]) {
     let told = documents.iter().any(|one| !one.errors.is_empty());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    let error = values.filter_map(Result::err).next();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let error = values.find_map(Result::err);
     if let (false, Some(error), Some(first)) = (told, error, documents.first_mut()) {
         let words = error.to_string();
         let words = words.split(" at line ").next().unwrap_or_default();

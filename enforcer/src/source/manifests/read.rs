@@ -28,6 +28,8 @@ pub(crate) struct Document {
     pub key: Option<ObjectKey>,
     /// The object, when nothing is wrong with it.
     pub object: Option<Object>,
+    /// Where it begins.
+    pub at: Place,
     /// Its text, for places.
     pub node: Option<Node>,
 }
@@ -41,6 +43,16 @@ pub(crate) struct Contents {
     pub problems: Vec<Problem>,
     /// How many objects were of other kinds.
     pub ignored: usize,
+}
+
+impl Contents {
+    /// The same without the texts of the documents, which take more room than all else.
+    pub(crate) fn without_text(mut self) -> Self {
+        for document in &mut self.documents {
+            document.node = None;
+        }
+        self
+    }
 }
 
 /// Reads the text of `file`.
@@ -145,6 +157,7 @@ impl Reader {
             file: Arc::clone(&self.file),
             key: None,
             object: None,
+            at: Place::default(),
             node: None,
         });
     }
@@ -177,6 +190,7 @@ impl Reader {
             file: Arc::clone(&self.file),
             key,
             object: object.filter(|_| !broken),
+            at: node.at,
             node: Some(node),
         });
     }
