@@ -27,6 +27,7 @@ Ends:
 
 Batch:
   One JSON object per line: {\"from\": \"default/api\", \"to\": \"default/db\", \"protocol\": \"TCP\", \"port\": 3306}
+  Other fields, such as an id, are passed over.
   One line of JSON per question comes back, in the same order. A question without an answer, such
   as one about a pod that is not there, gets a line with `line` and `error`, and the rest goes on.
 

@@ -158,7 +158,9 @@ pub(super) fn supposed_addresses(cluster: &Cluster) -> Vec<Change> {
     let waiting = cluster.pods.iter().filter(|(_, pod)| {
         let node = pod.node.as_ref().and_then(|name| cluster.nodes.get(name));
         pod.addresses.is_empty()
-            && !(pod.host_network && node.is_some_and(|node| !node.addresses.is_empty()))
+            && !(pod.host_network
+                && !pod.terminated
+                && node.is_some_and(|node| !node.addresses.is_empty()))
     });
     let changes = (1..=SUPPOSED).zip(waiting).map(|(number, (key, pod))| {
         let four = Ipv4Addr::from_bits(SUPPOSED_V4.to_bits() | number);

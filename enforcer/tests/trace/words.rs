@@ -257,12 +257,19 @@ apiVersion: v1
 kind: Pod
 metadata: {name: old-db, labels: {role: db}}
 status: {phase: Succeeded}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old-agent}
+spec: {hostNetwork: true, nodeName: n1}
+status: {phase: Failed}
 ";
     let folder = Folder::with(&format!("{CLUSTER}{ended}"));
     for (ends, code) in [
         ("--from old-api --to db", 1),
         ("--from web --to old-db", 1),
         ("--from api --to old-db", 0),
+        ("--from old-agent --to db", 1),
     ] {
         let run = folder.trace(&format!("{ends} --port 3306"));
         assert_eq!(run.code, code, "{}", run.err);
@@ -287,7 +294,7 @@ fn a_batch_answers_every_line_in_order_and_goes_on_after_errors() {
 {"from": "default/nobody", "to": "default/db", "protocol": "TCP", "port": 3306}
 
 not json
-{"from": "api", "to": "db", "protocol": "TCP", "port": 3306, "extra": 1}
+{"from": "api", "to": "db", "protocol": "TCP", "port": 3306, "prot": 1}
 {"from": "api", "to": "db", "protocol": "TCP", "port": 70000}
 {"from": "api", "to": "db", "protocol": "GRE"}
 {"from": "api", "to": "db", "protocol": "47"}"#;
