@@ -37,8 +37,8 @@ pub enum Problem {
     },
     /// Not a CIDR such as `10.0.0.0/8` or `2001:db8::/32`.
     NotACidr(String),
-    /// An `except` that is not strictly inside the `cidr` beside it.
-    ExceptOutside {
+    /// An `except` that leaves nothing of the `cidr` beside it.
+    ExceptCovers {
         /// The except.
         except: String,
         /// The cidr.
@@ -90,7 +90,7 @@ impl Problem {
             Self::Missing => "missing-field",
             Self::NotOneOf { .. } => "unknown-value",
             Self::NotACidr(_) => "bad-cidr",
-            Self::ExceptOutside { .. } => "except-outside-cidr",
+            Self::ExceptCovers { .. } => "except-covers-cidr",
             Self::NotAnAddress(_) => "bad-address",
             Self::PortOutOfRange(_) => "bad-port",
             Self::NotAPortName(_) => "bad-port-name",
@@ -113,9 +113,7 @@ impl Problem {
             Self::NotACidr(_) => {
                 "write an address and a prefix length, such as 10.0.0.0/8 or 192.0.2.7/32"
             }
-            Self::ExceptOutside { .. } => {
-                "remove the except, or widen the cidr so that it lies inside"
-            }
+            Self::ExceptCovers { .. } => "remove the whole ipBlock, or make the except smaller",
             Self::NotAnAddress(_) => "write an IPv4 or IPv6 address",
             Self::PortOutOfRange(_) => "use a number from 1 to 65535",
             Self::NotAPortName(_) => {
@@ -150,8 +148,8 @@ impl fmt::Display for Problem {
                 )
             }
             Self::NotACidr(text) => write!(f, "{text:?} is not a CIDR"),
-            Self::ExceptOutside { except, cidr } => {
-                write!(f, "{except} is not a part of {cidr}")
+            Self::ExceptCovers { except, cidr } => {
+                write!(f, "the except {except} leaves nothing of {cidr}")
             }
             Self::NotAnAddress(text) => write!(f, "{text:?} is not an IP address"),
             Self::PortOutOfRange(port) => write!(f, "{port} is not a port number"),

@@ -191,6 +191,21 @@ fn the_same_object_in_two_files_is_an_error_that_names_both_and_the_first_counts
 }
 
 #[test]
+fn files_that_did_not_change_are_told_as_before() {
+    let mut manifests = Manifests::new();
+    manifests.write("a.yaml", &policy("a", "80"));
+    manifests.write("b.yaml", &policy("b", "0"));
+    let before = manifests.write("c.yaml", &policy("a", "80"));
+    let after = manifests.write("d.yaml", &policy("d", "80"));
+    assert_eq!(codes(&before), ["bad-port", "duplicate-object"]);
+    assert_eq!(after.problems, before.problems);
+    assert_eq!((before.files, after.files), (3, 4));
+    // The same length, and written within the same tick of the clock.
+    let mended = manifests.write("b.yaml", &policy("b", "8"));
+    assert_eq!(codes(&mended), ["duplicate-object"]);
+}
+
+#[test]
 fn an_object_that_moves_to_another_file_follows_it() {
     let mut manifests = Manifests::new();
     manifests.write("a.yaml", &policy("p", "80"));

@@ -75,6 +75,8 @@ fn pod_selector(
     Some(PodSelector { namespaces, pods })
 }
 
+/// An except that shares no address with the cidr takes nothing away, and is left out. One that
+/// takes all of it away would leave a peer that means nobody: refused, as the API server does.
 fn ip_block(block: &IPBlock, path: &str, invalid: &mut Vec<Invalid>) -> Option<IpBlock> {
     let cidr = cidr(&block.cidr, &format!("{path}.cidr"), invalid);
     let mut except = Vec::new();
@@ -85,9 +87,9 @@ fn ip_block(block: &IPBlock, path: &str, invalid: &mut Vec<Invalid>) -> Option<I
         };
         if outer != hole && outer.contains(&hole) {
             except.push(hole);
-        } else {
+        } else if hole.contains(&outer) {
             let (except, cidr) = (text.clone(), block.cidr.clone());
-            invalid.push(Invalid::new(field, Problem::ExceptOutside { except, cidr }));
+            invalid.push(Invalid::new(field, Problem::ExceptCovers { except, cidr }));
         }
     }
     except.sort_unstable();
@@ -188,22 +190,34 @@ mod tests {
     }
 
     #[test]
-    fn an_except_lies_strictly_inside_its_cidr_and_in_its_family() {
+    fn an_except_that_covers_its_whole_cidr_is_refused() {
         let outside = refused(json!([{"ipBlock": {
             "cidr": "10.0.0.0/8",
-            "except": ["10.0.0.0/8", "0.0.0.0/0", "11.0.0.0/9", "fd00::/16", "nonsense"]
+            "except": ["10.0.0.0/8", "0.0.0.0/0", "nonsense"]
         }}]));
         let field = |index: usize| format!("from[0].ipBlock.except[{index}]");
         assert_eq!(
             outside,
             [
-                (field(0), "except-outside-cidr"),
-                (field(1), "except-outside-cidr"),
-                (field(2), "except-outside-cidr"),
-                (field(3), "except-outside-cidr"),
-                (field(4), "bad-cidr"),
+                (field(0), "except-covers-cidr"),
+                (field(1), "except-covers-cidr"),
+                (field(2), "bad-cidr"),
             ]
         );
+    }
+
+    #[test]
+    fn an_except_outside_its_cidr_takes_nothing_away() {
+        let block = one(&json!({"ipBlock": {
+            "cidr": "10.0.0.0/8",
+            "except": ["11.0.0.0/9", "fd00::/16", "10.1.0.0/16"]
+        }}));
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let expected = IpBlock {
+            cidr: net("10.0.0.0/8"),
+            except: vec![net("10.1.0.0/16")],
+        };
+        assert_eq!(block, PeerSelector::Block(expected));
     }
 
     #[test]

@@ -59,7 +59,7 @@ struct Report {
 /// # Errors
 /// When `out` cannot be written to.
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> io::Result<u8> {
-    let report = Report::new(load(&args.paths), &args.paths);
+    let report = Report::new(&load(&args.paths), &args.paths);
     match args.output {
         Output::Text => report.write_text(out)?,
         Output::Json => {
@@ -71,12 +71,12 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> io::Result<u8> {
 }
 
 impl Report {
-    fn new(loaded: Loaded, paths: &[PathBuf]) -> Self {
-        let mut problems = lint(&loaded);
+    fn new(loaded: &Loaded, paths: &[PathBuf]) -> Self {
+        let mut problems = lint(loaded);
         if loaded.files == 0 && loaded.unread.is_empty() {
             problems.extend(paths.first().map(|path| nothing_found(path)));
         }
-        problems.extend(loaded.problems);
+        problems.extend(loaded.problems.iter().cloned());
         problems.sort();
         let count = |severity| {
             let all = problems.iter();
@@ -87,7 +87,7 @@ impl Report {
             warnings: count(Severity::Warning),
             infos: count(Severity::Info),
             files: loaded.files,
-            objects: loaded.documents.len(),
+            objects: loaded.documents().count(),
             ignored: loaded.ignored,
             problems,
         }

@@ -60,18 +60,57 @@ pub fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         // Nobody is left to tell when stderr is gone.
-        let _ = writeln!(std::io::stderr(), "enforcer: error: {}", told(&error));
+        let _ = writeln!(std::io::stderr(), "enforcer: error: {}", words(&error));
         ExitCode::from(ERROR)
     })
 }
 
-/// An error with its causes, without those that its message already tells.
-fn told(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
+/// The error with those of its causes that it does not name itself.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !words.contains(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
         }
     }
-    text
+    let refused = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if error.chain().any(refused) {
+        words.push_str("; are you root?");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failure {
+        #[error("no answer: {0}")]
+        Telling(#[source] io::Error),
+        #[error("no answer")]
+        Silent(#[source] io::Error),
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let cause = || io::Error::other("broken");
+        for failure in [Failure::Telling(cause()), Failure::Silent(cause())] {
+            assert_eq!(words(&failure.into()), "no answer: broken");
+        }
+    }
+
+    #[test]
+    fn who_lacks_permission_is_told_to_be_root() {
+        let cause = io::Error::from(io::ErrorKind::PermissionDenied);
+        let words = words(&Failure::Telling(cause).into());
+        assert_eq!(words, "no answer: permission denied; are you root?");
+    }
 }

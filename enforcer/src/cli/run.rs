@@ -1,10 +1,12 @@
 //! `enforcer run`.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -35,7 +37,7 @@ pub(super) struct RunArgs {
     manifests: PathBuf,
     /// This node's name: pods bound to other nodes are not enforced here. Without it every pod
     /// whose address is found here is.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     node: Option<String>,
     /// Directory of network namespaces, as `ip netns` and container runtimes keep them.
     #[arg(long, value_name = "DIR", default_value = "/run/netns")]
@@ -172,6 +174,7 @@ fn log_to_stderr(args: &RunArgs) {
         EnvFilter::try_from_env("ENFORCER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match args.output {
         Output::Text => log.init(),

@@ -22,9 +22,12 @@ const ERROR: u8 = 2;
 Ends:
   NAMESPACE/POD, POD (in the namespace default), or an address: the address of a pod is that pod,
   the address of a Node object or of a pod with hostNetwork is that node, any other is outside.
+  A pod that has ended is no peer: only its address counts. A pod without an address is judged as
+  if it had one that only blocks such as 0.0.0.0/0 cover.
 
 Batch:
   One JSON object per line: {\"from\": \"default/api\", \"to\": \"default/db\", \"protocol\": \"TCP\", \"port\": 3306}
+  Other fields, such as an id, are passed over.
   One line of JSON per question comes back, in the same order. A question without an answer, such
   as one about a pod that is not there, gets a line with `line` and `error`, and the rest goes on.
 
@@ -132,7 +135,13 @@ fn answer_batch(
     let input: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
-        match File::open(path) {
+        let file = File::open(path).and_then(|file| {
+            if file.metadata()?.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(file)
+        });
+        match file {
             Ok(file) => Box::new(file),
             Err(error) => return fail(err, &format!("cannot read {}: {error}", path.display())),
         }

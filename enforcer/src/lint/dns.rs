@@ -10,7 +10,8 @@ use super::{Finding, Scene, Subject};
 const DNS: u16 = 53;
 
 /// Egress is isolated, and no policy for the same pods lets them reach port 53. When nothing at all
-/// is allowed to go out that may well be meant, and is only mentioned.
+/// is allowed to go out that may well be meant, and is only mentioned; so is DNS over UDP alone, which serves all
+/// but long answers.
 pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Vec<Finding> {
     if !subject.isolates(Direction::Egress) {
         return Vec::new();
@@ -42,7 +43,10 @@ pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Ve
         ),
         "add an egress entry with ports UDP 53 and TCP 53, or another policy that has one",
     );
-    if allowing.is_empty() {
+    let udp = allowing
+        .iter()
+        .any(|rule| allows(scene, rule, Protocol::Udp));
+    if allowing.is_empty() || udp {
         vec![finding.info()]
     } else {
         vec![finding]

@@ -3,6 +3,7 @@
 //! Lints look at objects that are valid, and at the cluster that the given manifests describe. What
 //! needs pods or namespaces to be judged is judged only when some are given.
 
+mod blocks;
 mod dns;
 mod effect;
 mod peers;
@@ -49,7 +50,8 @@ const LINTS: &[Lint] = &[
     effect::entries_without_effect,
     dns::egress_without_dns,
     peers::split,
-    peers::host_bits,
+    blocks::host_bits,
+    blocks::except_outside,
     peers::matching_nothing,
     ports::unknown_names,
     subject::host_network,

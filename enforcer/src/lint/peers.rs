@@ -8,7 +8,9 @@ use super::{Finding, Scene, Subject, names};
 use crate::source::manifests::yaml::Node;
 
 /// The peers of all entries, each with its path.
-fn peers<'a>(subject: &'a Subject<'_>) -> impl Iterator<Item = (String, &'a PeerSelector)> {
+pub(super) fn peers<'a>(
+    subject: &'a Subject<'_>,
+) -> impl Iterator<Item = (String, &'a PeerSelector)> {
     subject.entries().flat_map(|(path, rule)| {
         let (_, list) = names(rule.direction);
         let peers: &[PeerSelector] = match &rule.peers {
@@ -66,33 +68,6 @@ fn looks_split(first: &Node, second: &Node) -> bool {
     };
     let namespaces = |item| only(item, "namespaceSelector", "podSelector");
     (pods(first) && namespaces(second)) || (namespaces(first) && pods(second))
-}
-
-/// A CIDR that is written with an address inside of it.
-pub(super) fn host_bits(_: &Scene<'_>, subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (path, peer) in peers(subject) {
-        let PeerSelector::Block(block) = peer else {
-            continue;
-        };
-        let field = format!("{path}.ipBlock.cidr");
-        let written = subject.at(&field).and_then(Node::as_str);
-        let written = written.and_then(|text| text.parse::<ipnet::IpNet>().ok());
-        if let Some(written) = written.filter(|written| *written != block.cidr) {
-            findings.push(Finding::warning(
-                "host-bits",
-                field,
-                format!("{written} means {}", block.cidr),
-                format!(
-                    "write {}, or {}/{} for the one address",
-                    block.cidr,
-                    written.addr(),
-                    written.max_prefix_len()
-                ),
-            ));
-        }
-    }
-    findings
 }
 
 /// Selectors that no pod or namespace of the manifests matches.

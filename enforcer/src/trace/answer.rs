@@ -53,6 +53,9 @@ pub struct Answer {
     pub egress: Part,
     /// The end that is connected to.
     pub ingress: Part,
+    /// What one should know about the ends: that one has ended, or has no address yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What one end says.

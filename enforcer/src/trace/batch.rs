@@ -34,6 +34,8 @@ struct Asked<'a> {
     port: Option<u16>,
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Answers each line of `input` with a line of `output`; empty lines are passed over. Answers are
 /// written out whenever the next question is not there yet, so that a program can converse.
 ///
@@ -52,6 +54,9 @@ pub fn batch(
         line.clear();
         if io::BufRead::read_until(&mut input, b'\n', &mut line)? == 0 {
             break;
+        }
+        if number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         if !line.trim_ascii().is_empty() {
             answer(tracer, number, &line, &mut summary, &mut answers)?;

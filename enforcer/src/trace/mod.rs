@@ -73,9 +73,9 @@ struct Connection {
 impl Tracer {
     /// Asks the verdict algorithm on this host.
     pub fn on_host(cluster: &Cluster) -> Self {
-        let compiler = compile(cluster);
-        let judge = Memory::new(compiler.tables().clone());
-        Self::new(compiler, Box::new(judge))
+        let (compiler, parties) = compile(cluster);
+        let judge = Box::new(Memory::new(compiler.tables().clone()));
+        Self::new(compiler, parties, judge)
     }
 
     /// Asks the programs, loaded into the kernel for this alone.
@@ -88,15 +88,15 @@ impl Tracer {
         cluster: &Cluster,
         judge: impl FnOnce(&Tables) -> Result<Box<dyn Judge>, JudgeError>,
     ) -> Result<Self, JudgeError> {
-        let compiler = compile(cluster);
+        let (compiler, parties) = compile(cluster);
         let judge = judge(compiler.tables())?;
-        Ok(Self::new(compiler, judge))
+        Ok(Self::new(compiler, parties, judge))
     }
 
-    fn new(compiler: Compiler, judge: Box<dyn Judge>) -> Self {
+    fn new(compiler: Compiler, parties: Parties, judge: Box<dyn Judge>) -> Self {
         Self {
-            parties: Parties::new(compiler.cluster()),
             compiler,
+            parties,
             judge,
             last: 0,
         }
@@ -109,6 +109,8 @@ impl Tracer {
         let from = self.parties.find(cluster, Side::parse(&question.from)?)?;
         let to = self.parties.find(cluster, Side::parse(&question.to)?)?;
         let (source, destination) = party::common_family(&from, &to)?;
+        let from = self.parties.at(from, source);
+        let to = self.parties.at(to, destination);
         let protocol = service.number(destination);
         let port = service.port().unwrap_or_default();
         let frame = frame::opening(source, destination, protocol, port)
@@ -130,6 +132,7 @@ impl Tracer {
             verdict: egress.verdict.max(ingress.verdict),
             egress,
             ingress,
+            notes: [from.note, to.note].into_iter().flatten().collect(),
         })
     }
 
@@ -184,15 +187,26 @@ impl Tracer {
             Direction::Ingress => connection.source,
             Direction::Egress => connection.destination,
         };
+        let waits = peer.waits;
         let peer = PeerSide {
             identity: peer.who.clone(),
-            address: Some(address),
+            address: (!waits).then_some(address),
         };
         let (cluster, port) = (self.compiler.cluster(), connection.port);
         let protocol = connection.protocol;
         let words = explain_by(cluster, policies, pod, direction, &peer, protocol, port);
         part.allowed_by = words.allowed_by.as_ref().and_then(RuleName::of);
         part.nearest = words.nearest.as_ref().and_then(Nearest::of);
+        if waits {
+            // The packet had a supposed address, which wide blocks match; the policies know of none.
+            let reason = if words.allowed() {
+                Reason::Allowed
+            } else {
+                Reason::PolicyDenied
+            };
+            part.verdict = reason.action().into();
+            part.reason = reason.name();
+        }
     }
 
     /// The pod's endpoint under a number that no flow has.
@@ -224,7 +238,7 @@ impl Tracer {
 
 /// Compiles for all pods of the cluster, with room for everything: it is no one node's maps that
 /// are asked.
-fn compile(cluster: &Cluster) -> Compiler {
+fn compile(cluster: &Cluster) -> (Compiler, Parties) {
     let unlimited = Capacity {
         addresses: usize::MAX,
         cidrs: usize::MAX,
@@ -233,6 +247,9 @@ fn compile(cluster: &Cluster) -> Compiler {
     };
     let mut compiler = Compiler::new(Scope::All, unlimited);
     compiler.apply(Cluster::default().changes_to(cluster));
-    compiler.apply(party::implied_nodes(cluster));
-    compiler
+    let supposed = party::supposed_addresses(cluster);
+    compiler.apply(supposed.clone());
+    compiler.apply(party::implied_nodes(compiler.cluster()));
+    let parties = Parties::new(compiler.cluster(), &supposed);
+    (compiler, parties)
 }

@@ -1,7 +1,7 @@
 //! Who the two ends are, and which addresses they use.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use enforcer_policy::explain::PeerIdentity;
 use enforcer_policy::model::{Change, Cluster, Node, Pod, PodKey};
@@ -12,6 +12,10 @@ use super::query::Side;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Party {
     pub(super) who: PeerIdentity,
+    /// What one should know about it.
+    pub(super) note: Option<String>,
+    /// Its addresses are supposed: no ipBlock means them.
+    pub(super) waits: bool,
     addresses: Vec<IpAddr>,
 }
 
@@ -21,10 +25,7 @@ pub enum PartyError {
     /// No pod has this name.
     #[error("there is no pod {0} in the manifests")]
     NoSuchPod(PodKey),
-    /// It has ended.
-    #[error("the pod {0} has ended (phase Succeeded or Failed): it makes and takes no connections")]
-    Ended(PodKey),
-    /// It has no address yet.
+    /// It has no address, and none is left to suppose.
     #[error("the pod {0} has no address; give it one in status.podIPs")]
     NoAddress(PodKey),
     /// One end has only IPv4 addresses and the other only IPv6 addresses.
@@ -36,11 +37,14 @@ pub enum PartyError {
 #[derive(Debug, Default)]
 pub(super) struct Parties {
     owners: HashMap<IpAddr, PeerIdentity>,
+    /// Pods whose addresses are supposed.
+    waiting: HashSet<PodKey>,
 }
 
 impl Parties {
-    /// An address that several claim belongs to the first by name, and to a pod before a node.
-    pub(super) fn new(cluster: &Cluster) -> Self {
+    /// An address that several claim belongs to the first by name, and to a pod before a node. The
+    /// addresses of the pods in `supposed` are.
+    pub(super) fn new(cluster: &Cluster, supposed: &[Change]) -> Self {
         let mut owners = HashMap::new();
         for (key, pod) in cluster.pods.iter().filter(|(_, pod)| pod.is_selectable()) {
             for address in &pod.addresses {
@@ -54,7 +58,14 @@ impl Parties {
                 owners.entry(*address).or_insert_with(who);
             }
         }
-        Self { owners }
+        let waiting = supposed.iter().filter_map(|change| match change {
+            Change::Pod(key, _) => Some(key.clone()),
+            _ => None,
+        });
+        Self {
+            owners,
+            waiting: waiting.collect(),
+        }
     }
 
     fn owner(&self, address: IpAddr) -> PeerIdentity {
@@ -70,20 +81,56 @@ impl Parties {
             Side::Address(address) => {
                 return Ok(Party {
                     who: self.owner(address),
+                    note: None,
+                    waits: false,
                     addresses: vec![address],
                 });
             }
             Side::Pod(key) => key,
         };
-        match cluster.pods.get(&key) {
-            None => Err(PartyError::NoSuchPod(key)),
-            Some(pod) if pod.terminated => Err(PartyError::Ended(key)),
-            Some(pod) if pod.host_network => self.host_network(cluster, key, pod),
-            Some(pod) if pod.addresses.is_empty() => Err(PartyError::NoAddress(key)),
-            Some(pod) => Ok(Party {
-                who: PeerIdentity::Pod(key),
+        let Some(pod) = cluster.pods.get(&key) else {
+            return Err(PartyError::NoSuchPod(key));
+        };
+        let waits = self.waiting.contains(&key);
+        let told = waits.then(|| {
+            format!("{key} has no address: its labels are judged, and no ipBlock matches it")
+        });
+        let mut party = if pod.terminated {
+            // Nobody's peer or subject: all that is left of it is its address.
+            Party {
+                who: PeerIdentity::Outside,
+                note: Some(format!(
+                    "{key} has ended (phase Succeeded or Failed): only its address counts"
+                )),
+                waits: false,
                 addresses: pod.addresses.clone(),
-            }),
+            }
+        } else if pod.host_network {
+            self.host_network(cluster, key, pod)?
+        } else if pod.addresses.is_empty() {
+            return Err(PartyError::NoAddress(key));
+        } else {
+            Party {
+                who: PeerIdentity::Pod(key),
+                note: None,
+                waits: false,
+                addresses: pod.addresses.clone(),
+            }
+        };
+        party.waits = waits;
+        party.note = party.note.or(told);
+        Ok(party)
+    }
+
+    /// An end that uses this address. Somebody who is outside by name may have an address that is a
+    /// pod's by now.
+    pub(super) fn at(&self, party: Party, address: IpAddr) -> Party {
+        match party.who {
+            PeerIdentity::Outside => Party {
+                who: self.owner(address),
+                ..party
+            },
+            _ => party,
         }
     }
 
@@ -101,7 +148,12 @@ impl Parties {
             Some(name) => PeerIdentity::Node(name.clone()),
             None => self.owner(*first),
         };
-        Ok(Party { who, addresses })
+        Ok(Party {
+            who,
+            note: None,
+            waits: false,
+            addresses,
+        })
     }
 }
 
@@ -114,6 +166,33 @@ pub(super) fn common_family(from: &Party, to: &Party) -> Result<(IpAddr, IpAddr)
     });
     pair.ok_or(PartyError::NoCommonFamily)
 }
+
+/// Addresses for the pods that have none, so that one can ask what policies say about them before
+/// they run: from blocks that nobody can have (RFC 1112 §4, RFC 6666).
+pub(super) fn supposed_addresses(cluster: &Cluster) -> Vec<Change> {
+    let waiting = cluster.pods.iter().filter(|(_, pod)| {
+        let node = pod.node.as_ref().and_then(|name| cluster.nodes.get(name));
+        pod.addresses.is_empty()
+            && !(pod.host_network
+                && !pod.terminated
+                && node.is_some_and(|node| !node.addresses.is_empty()))
+    });
+    let changes = (1..=SUPPOSED).zip(waiting).map(|(number, (key, pod))| {
+        let four = Ipv4Addr::from_bits(SUPPOSED_V4.to_bits() | number);
+        let six = Ipv6Addr::from_bits(SUPPOSED_V6.to_bits() | u128::from(number));
+        let pod = Pod {
+            addresses: vec![four.into(), six.into()],
+            ..pod.clone()
+        };
+        Change::Pod(key.clone(), Some(pod))
+    });
+    changes.collect()
+}
+
+/// How many pods can have supposed addresses.
+const SUPPOSED: u32 = 0x0fff_fffe;
+const SUPPOSED_V4: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 0);
+const SUPPOSED_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0);
 
 /// What is missing in the manifests although it follows from them: the address of a pod that
 /// shares its node's network is its node's, described or not.

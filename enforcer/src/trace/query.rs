@@ -1,31 +1,60 @@
 //! What can be asked.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use enforcer_common::parse::number;
 use enforcer_policy::api::DEFAULT_NAMESPACE;
 use enforcer_policy::model::PodKey;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
-/// A question as it is written: one line of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+use crate::source::manifests::closest;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Who connects: `NAMESPACE/POD`, `POD` in the namespace `default`, or an address.
     pub from: String,
     /// To whom, likewise.
     pub to: String,
-    /// `TCP`, `UDP`, `SCTP`, `ICMP` or an IANA protocol number; TCP when it is left out.
-    #[serde(default = "tcp")]
+    /// `TCP`, `UDP`, `SCTP`, `ICMP` or an IANA protocol number.
     pub protocol: String,
     /// The destination port. Protocols without ports do not look at it.
-    #[serde(default)]
     pub port: Option<u16>,
 }
 
-fn tcp() -> String {
-    "TCP".to_owned()
+/// A question as it is written: one line of a batch.
+#[derive(Deserialize)]
+struct Line {
+    from: String,
+    to: String,
+    #[serde(default)]
+    protocol: Value,
+    #[serde(default)]
+    port: Value,
+    #[serde(flatten)]
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "serde flattens into maps, and only the names are looked at"
+    )]
+    other: BTreeMap<String, IgnoredAny>,
 }
+
+/// Fields of a line that may be meant for one of the four.
+const SLIPS: &[&str] = &[
+    "frm",
+    "src",
+    "source",
+    "dst",
+    "dest",
+    "destination",
+    "prot",
+    "proto",
+    "port",
+    "dport",
+];
 
 /// Why a question cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +67,11 @@ pub enum QuestionError {
     /// Nobody knows the protocol.
     #[error("{0:?} is no protocol; use TCP, UDP, SCTP, ICMP or an IANA number from 0 to 255")]
     Protocol(String),
+    /// Not a port number.
+    #[error("{0:?} is no port; use a number from 0 to 65535")]
+    Port(String),
     /// The protocol has ports and none is given.
-    #[error("{0} needs a port")]
+    #[error("{0} needs a port: --port N, or \"port\": N in a batch")]
     PortMissing(&'static str),
     /// Neither a pod nor an address.
     #[error("{0:?} is neither NAMESPACE/POD nor an address")]
@@ -49,8 +81,37 @@ pub enum QuestionError {
 impl Question {
     /// A question from a line of a batch.
     pub fn from_line(line: &str) -> Result<Self, QuestionError> {
-        serde_json::from_str(line).map_err(|error| QuestionError::Line(error.to_string()))
+        let line: Line =
+            serde_json::from_str(line).map_err(|error| QuestionError::Line(error.to_string()))?;
+        if let Some(slip) = line.other.keys().find(|field| is_slip(field)) {
+            return Err(QuestionError::Line(format!("unknown field {slip:?}")));
+        }
+        Ok(Self {
+            from: line.from,
+            to: line.to,
+            protocol: match line.protocol {
+                Value::Null => "TCP".to_owned(),
+                Value::String(name) => name,
+                other => other.to_string(),
+            },
+            port: match line.port {
+                Value::Null => None,
+                Value::String(text) => Some(port(&text)?),
+                other => Some(port(&other.to_string())?),
+            },
+        })
     }
+}
+
+fn is_slip(field: &str) -> bool {
+    let field = field.to_ascii_lowercase();
+    let known = ["from", "to", "protocol", "port"];
+    SLIPS.contains(&field.as_str()) || closest(&field, known).is_some()
+}
+
+fn port(text: &str) -> Result<u16, QuestionError> {
+    let port = text.trim().parse();
+    port.map_err(|_| QuestionError::Port(text.to_owned()))
 }
 
 /// One end of a connection, as it is named.
@@ -62,8 +123,8 @@ pub(super) enum Side {
 
 impl Side {
     pub(super) fn parse(text: &str) -> Result<Self, QuestionError> {
-        if let Ok(address) = text.parse() {
-            return Ok(Self::Address(address));
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self::Address(address.to_canonical()));
         }
         let (namespace, name) = text.split_once('/').unwrap_or((DEFAULT_NAMESPACE, text));
         if namespace.is_empty() || name.is_empty() || name.contains('/') {
@@ -168,6 +229,12 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv4_address_in_ipv6_clothes_is_an_ipv4_address() {
+        let plain = Side::Address("10.0.0.1".parse().unwrap());
+        assert_eq!(Side::parse("::ffff:10.0.0.1"), Ok(plain));
+    }
+
+    #[test]
     fn half_a_name_is_no_side() {
         for text in ["", "/web", "default/", "a/b/c"] {
             assert_eq!(Side::parse(text), Err(QuestionError::Side(text.into())));
@@ -194,14 +261,41 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_an_unknown_field_is_refused_by_its_name() {
-        let error = Question::from_line(r#"{"from": "a", "to": "b", "prot": 80}"#).unwrap_err();
-        assert!(error.to_string().contains("prot"), "{error}");
+    fn a_line_with_a_misspelt_field_is_refused_by_its_name() {
+        for slip in ["prot", "protocl", "Port", "dport", "source"] {
+            let line = format!(r#"{{"from": "a", "to": "b", "{slip}": 80}}"#);
+            let error = Question::from_line(&line).unwrap_err();
+            assert!(error.to_string().contains(slip), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_line_may_carry_what_its_writer_needs() {
+        let line = r#"{"id": 7, "expected": "deny", "from": "a", "to": "b", "port": 80}"#;
+        assert_eq!(Question::from_line(line), Ok(question("TCP", Some(80))));
+    }
+
+    #[test]
+    fn port_and_protocol_may_be_numbers_or_text() {
+        for (protocol, port) in [("6", "80"), ("\"6\"", "\"80\"")] {
+            let line =
+                format!(r#"{{"from": "a", "to": "b", "protocol": {protocol}, "port": {port}}}"#);
+            assert_eq!(Question::from_line(&line), Ok(question("6", Some(80))));
+        }
+        for port in ["70000", "-1", "8.5", "\"http\"", "[80]", "true"] {
+            let line = format!(r#"{{"from": "a", "to": "b", "port": {port}}}"#);
+            let error = Question::from_line(&line).unwrap_err();
+            assert!(matches!(error, QuestionError::Port(_)), "{error}");
+        }
     }
 
     #[test]
     fn a_line_may_leave_out_protocol_and_port() {
-        let question = Question::from_line(r#"{"from": "a", "to": "b"}"#).unwrap();
-        assert_eq!((question.protocol.as_str(), question.port), ("TCP", None));
+        for line in [
+            r#"{"from": "a", "to": "b"}"#,
+            r#"{"from": "a", "to": "b", "protocol": null, "port": null}"#,
+        ] {
+            assert_eq!(Question::from_line(line), Ok(question("TCP", None)));
+        }
     }
 }

@@ -21,6 +21,9 @@ pub fn write_text(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
         Some(port) => writeln!(out, " port {port}")?,
         None => writeln!(out)?,
     }
+    for note in &answer.notes {
+        writeln!(out, "note: {note}")?;
+    }
     write_part(&answer.egress, "egress", from, out)?;
     write_part(&answer.ingress, "ingress", to, out)
 }

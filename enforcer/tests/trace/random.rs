@@ -65,14 +65,14 @@ fn agree(cases: u32, tracer: impl Fn(&Cluster) -> Tracer) {
     }
 }
 
-/// Addresses that several pods claim: who has them is nobody's to know. And those that pods with
+/// Addresses that several pods claim, also such as have ended: who has them is nobody's to know. And those that pods with
 /// `hostNetwork` have alone: only `trace` knows that they are their node's.
 fn ambiguous(cluster: &Cluster) -> BTreeSet<IpAddr> {
     let mut claims = BTreeMap::<IpAddr, usize>::new();
     let mut ambiguous = BTreeSet::new();
-    for pod in cluster.pods.values().filter(|pod| !pod.terminated) {
+    for pod in cluster.pods.values() {
         for address in &pod.addresses {
-            if pod.host_network {
+            if pod.host_network && !pod.terminated {
                 ambiguous.insert(*address);
             } else {
                 *claims.entry(*address).or_default() += 1;

@@ -218,8 +218,6 @@ fn ends_that_cannot_be_asked_about_are_told_clearly() {
     for (ends, what) in [
         ("--from nobody --to db", "there is no pod default/nobody"),
         ("--from shop/api --to db", "there is no pod shop/api"),
-        ("--from api --to job", "default/job has ended"),
-        ("--from waiting --to db", "default/waiting has no address"),
         ("--from six --to db", "no address family in common"),
         (
             "--from a/b/c --to db",
@@ -230,6 +228,60 @@ fn ends_that_cannot_be_asked_about_are_told_clearly() {
         assert_eq!(run.code, 2, "{ends}");
         assert!(run.err.contains(what), "{ends}: {}", run.err);
         assert_eq!(run.out, "");
+    }
+}
+
+#[test]
+fn a_pod_without_an_address_is_judged_by_its_labels_and_that_is_told() {
+    let waiting = "
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: new-api, labels: {role: api}}
+status: {phase: Pending}
+";
+    let folder = Folder::with(&format!("{CLUSTER}{waiting}"));
+    for (from, code) in [("new-api", 0), ("waiting", 1)] {
+        let run = folder.trace(&format!("--from {from} --to db --port 3306"));
+        assert_eq!(run.code, code, "{}", run.err);
+        let note = format!("\nnote: default/{from} has no address");
+        assert!(run.out.contains(&note), "{}", run.out);
+    }
+    let run = folder.trace("--from waiting --to six --port 1");
+    assert_eq!(run.code, 0, "either family will do: {}", run.err);
+}
+
+#[test]
+fn a_pod_that_has_ended_is_only_an_address_and_that_is_told() {
+    let ended = "
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old-api, labels: {role: api}}
+status: {phase: Failed, podIPs: [{ip: 10.244.0.8}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old-db, labels: {role: db}}
+status: {phase: Succeeded}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old-agent}
+spec: {hostNetwork: true, nodeName: n1}
+status: {phase: Failed}
+";
+    let folder = Folder::with(&format!("{CLUSTER}{ended}"));
+    for (ends, code) in [
+        ("--from old-api --to db", 1),
+        ("--from web --to old-db", 1),
+        ("--from api --to old-db", 0),
+        ("--from old-agent --to db", 1),
+    ] {
+        let run = folder.trace(&format!("{ends} --port 3306"));
+        assert_eq!(run.code, code, "{}", run.err);
+        assert!(run.out.contains("has ended"), "{}", run.out);
+        assert!(run.out.contains("it is none"), "{}", run.out);
     }
 }
 
@@ -249,7 +301,7 @@ fn a_batch_answers_every_line_in_order_and_goes_on_after_errors() {
 {"from": "default/nobody", "to": "default/db", "protocol": "TCP", "port": 3306}
 
 not json
-{"from": "api", "to": "db", "protocol": "TCP", "port": 3306, "extra": 1}
+{"from": "api", "to": "db", "protocol": "TCP", "port": 3306, "prot": 1}
 {"from": "api", "to": "db", "protocol": "TCP", "port": 70000}
 {"from": "api", "to": "db", "protocol": "GRE"}
 {"from": "api", "to": "db", "protocol": "47"}"#;
@@ -313,6 +365,8 @@ fn the_kernel_gives_the_same_answers_to_the_letter() {
 {"from": "agent", "to": "db", "protocol": "ICMP"}
 {"from": "db", "to": "db", "port": 7}
 {"from": "fd00::1", "to": "six", "protocol": "ICMP"}
+{"from": "waiting", "to": "six", "port": 1}
+{"from": "job", "to": "db", "port": 3306}
 {"from": "nobody", "to": "six"}"#;
     let folder = cluster();
     let kernel = folder.batch(questions, "--kernel");

@@ -97,12 +97,15 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     let text = std::fs::read_to_string(path)?;
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
+    if is_json(path) {
         // A tab is white space to JSON and a mistake to YAML; in a JSON string it cannot stand.
         return Ok(text.replace('\t', " "));
     }
     Ok(text)
+}
+
+/// Whether `path` is named as JSON.
+pub(super) fn is_json(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "json")
 }

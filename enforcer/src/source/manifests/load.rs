@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cache::Cache;
 use super::files;
 use super::object::ObjectKey;
-use super::read::{self, Document};
+use super::read::{self, Contents, Document};
 use crate::source::problem::{Problem, Severity};
 
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// Every object that matters here, good or bad, by path and place.
-    pub documents: Vec<Document>,
+    /// What the files hold, by path.
+    pub contents: Vec<Arc<Contents>>,
     /// Files and folders that could not be read.
     pub unread: Vec<PathBuf>,
     /// What is wrong.
@@ -25,10 +26,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Every object that matters here, good or bad, by path and place.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.contents.iter().flat_map(|file| &file.documents)
+    }
+
     /// The first good object of each name.
     pub(crate) fn good(&self) -> BTreeMap<&ObjectKey, &Document> {
         let mut good = BTreeMap::new();
-        for document in &self.documents {
+        for document in self.documents() {
             if let (Some(key), Some(_)) = (&document.key, &document.object) {
                 good.entry(key).or_insert(document);
             }
@@ -39,35 +45,49 @@ impl Loaded {
 
 /// Reads `paths`, each a file or a folder.
 pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
+    load_by(paths, |file, text| Arc::new(read::text(&file, &text)))
+}
+
+/// Reads `root` again: files whose text is what it was are not parsed anew. The documents come
+/// without their text.
+pub(crate) fn reload(root: &Path, cache: &mut Cache) -> Loaded {
+    let mut next = Cache::default();
+    let loaded = load_by(&[root.to_owned()], |file, text| {
+        next.carry(cache, file, text)
+    });
+    *cache = next;
+    loaded
+}
+
+fn load_by(paths: &[PathBuf], mut parse: impl FnMut(Arc<Path>, String) -> Arc<Contents>) -> Loaded {
     let mut loaded = Loaded::default();
     for path in paths {
         let mut found = files::find(path);
         for file in std::mem::take(&mut found.files) {
             match files::read(&file) {
-                Ok(text) => take(&mut loaded, &Arc::from(file), &text),
+                Ok(text) => take(&mut loaded, parse(Arc::from(file), text)),
                 Err(error) => found.fail(&file, &error),
             }
         }
         loaded.unread.append(&mut found.unread);
         loaded.problems.append(&mut found.problems);
     }
-    let twice = duplicates(&loaded.documents);
+    let twice = duplicates(loaded.documents());
     loaded.problems.extend(twice);
     loaded.problems.sort();
     loaded.problems.dedup();
     loaded
 }
 
-fn take(loaded: &mut Loaded, file: &Arc<Path>, text: &str) {
-    let mut contents = read::text(file, text);
+fn take(loaded: &mut Loaded, contents: Arc<Contents>) {
     loaded.files += 1;
     loaded.ignored += contents.ignored;
-    loaded.documents.append(&mut contents.documents);
-    loaded.problems.append(&mut contents.problems);
+    loaded.problems.extend(contents.problems.iter().cloned());
+    loaded.contents.push(contents);
 }
 
 /// An object that is described twice is told at its second place, with its first.
-fn duplicates(documents: &[Document]) -> Vec<Problem> {
+fn duplicates<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<Problem> {
     let mut first: BTreeMap<&ObjectKey, &Document> = BTreeMap::new();
     let mut problems = Vec::new();
     for document in documents {
@@ -84,11 +104,7 @@ fn duplicates(documents: &[Document]) -> Vec<Problem> {
 }
 
 fn duplicate(key: &ObjectKey, second: &Document, first: &Document) -> Problem {
-    let place = |document: &Document| {
-        let node = document.node.as_ref();
-        node.map(|node| node.at).unwrap_or_default()
-    };
-    let (here, there) = (place(second), place(first));
+    let (here, there) = (second.at, first.at);
     let file = first.file.display();
     Problem {
         file: second.file.to_path_buf(),

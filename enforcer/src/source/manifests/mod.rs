@@ -7,9 +7,11 @@
 //! Every stage adds [`Problem`](super::problem::Problem)s with file, line and field; an object with
 //! an error is not taken, and [`ManifestSource`] keeps its last good version.
 
+mod cache;
 mod fields;
 mod files;
 mod identify;
+mod json;
 pub(crate) mod load;
 mod object;
 mod quantities;

@@ -8,7 +8,9 @@ use enforcer_policy::{api, lower};
 use serde::de::DeserializeOwned;
 
 use super::fields::{self, Advice};
+use super::files;
 use super::identify::{self, Identity, Wrong};
+use super::json;
 use super::object::{Kind, Object, ObjectKey};
 use super::quantities;
 use super::spelling::closest;
@@ -26,6 +28,8 @@ pub(crate) struct Document {
     pub key: Option<ObjectKey>,
     /// The object, when nothing is wrong with it.
     pub object: Option<Object>,
+    /// Where it begins.
+    pub at: Place,
     /// Its text, for places.
     pub node: Option<Node>,
 }
@@ -41,13 +45,27 @@ pub(crate) struct Contents {
     pub ignored: usize,
 }
 
+impl Contents {
+    /// The same without the texts of the documents, which take more room than all else.
+    pub(crate) fn without_text(mut self) -> Self {
+        for document in &mut self.documents {
+            document.node = None;
+        }
+        self
+    }
+}
+
 /// Reads the text of `file`.
 pub(crate) fn text(file: &Arc<Path>, text: &str) -> Contents {
     let mut reader = Reader {
         file: Arc::clone(file),
         contents: Contents::default(),
     };
-    for document in yaml::parse(text) {
+    let mut documents = yaml::parse(text);
+    if files::is_json(file) {
+        json::check(text, &mut documents);
+    }
+    for document in documents {
         reader.document(document);
     }
     reader.contents
@@ -73,6 +91,7 @@ impl Reader {
             self.problem(error.place, Severity::Error, error.code, error.message);
             if let Some(problem) = self.contents.problems.last_mut() {
                 problem.help = error.help.map(str::to_owned);
+                problem.field = error.field;
                 problem.object.clone_from(&object);
             }
         }
@@ -138,6 +157,7 @@ impl Reader {
             file: Arc::clone(&self.file),
             key: None,
             object: None,
+            at: Place::default(),
             node: None,
         });
     }
@@ -170,6 +190,7 @@ impl Reader {
             file: Arc::clone(&self.file),
             key,
             object: object.filter(|_| !broken),
+            at: node.at,
             node: Some(node),
         });
     }
@@ -222,7 +243,7 @@ impl Reader {
             Some(Segment::Key(key)) => key.as_str(),
             _ => "",
         };
-        let strict = subject.kind == Kind::NetworkPolicy || in_the_open(path);
+        let strict = subject.kind == Kind::NetworkPolicy && !is_status(path) || in_the_open(path);
         let refused = strict || matches!(advice, Advice::DidYouMean(_));
         let message = format!("there is no field {name:?} here");
         self.about(subject, place, path, "unknown-field", message);
@@ -296,9 +317,15 @@ impl Reader {
 
 const NEWER: &str = "it has no effect on policies; this program knows Kubernetes 1.33";
 
+/// The `status` of a policy, which Kubernetes 1.24 to 1.27 wrote.
+fn is_status(path: &[Segment]) -> bool {
+    matches!(path, [Segment::Key(first), ..] if first == "status")
+}
+
 /// Outside of `spec` and `status`.
 fn in_the_open(path: &[Segment]) -> bool {
     match path {
+        [Segment::Key(first)] => first != "status",
         [Segment::Key(first), _, ..] => !matches!(first.as_str(), "spec" | "status"),
         _ => true,
     }

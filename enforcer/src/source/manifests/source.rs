@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use enforcer_policy::model::Cluster;
 
-use super::load::{Loaded, load};
+use super::cache::Cache;
+use super::load::{Loaded, reload};
 use super::object::{Object, ObjectKey};
 use super::watch::{Watch, WatchError};
 use crate::source::problem::Problem;
@@ -19,6 +20,7 @@ use crate::source::problem::Problem;
 pub struct ManifestSource {
     root: PathBuf,
     good: BTreeMap<ObjectKey, Kept>,
+    cache: Cache,
 }
 
 /// An object and the file that it was last read from.
@@ -49,12 +51,13 @@ impl ManifestSource {
         Self {
             root: root.into(),
             good: BTreeMap::new(),
+            cache: Cache::default(),
         }
     }
 
-    /// Reads everything anew.
+    /// Reads everything anew; what has not changed is not parsed again.
     pub fn reload(&mut self) -> Snapshot {
-        let loaded = load(std::slice::from_ref(&self.root));
+        let loaded = reload(&self.root, &mut self.cache);
         let kept;
         (self.good, kept) = self.next(&loaded);
         let mut cluster = Cluster::default();
@@ -123,7 +126,7 @@ impl<'a> Mistakes<'a> {
             unread,
             ..Self::default()
         };
-        for document in &loaded.documents {
+        for document in loaded.documents() {
             let file = &*document.file;
             match (&document.key, &document.object) {
                 (Some(key), Some(_)) => drop(mistakes.good.insert((key, file))),

@@ -21,7 +21,7 @@ pub(super) fn wrong_type(serde: &str, path: &[Segment], node: &Node) -> Wording 
     if serde.starts_with("invalid value: integer") {
         return Wording {
             message: format!("{} is out of range", found(node)),
-            help: None,
+            help: Some("use a smaller number; ports go up to 65535".to_owned()),
         };
     }
     let Some((_, expected)) = serde.split_once("expected ") else {
@@ -76,6 +76,9 @@ fn shorthand(expected: &str, path: &[Segment], node: &Node) -> Option<String> {
     });
     let holder = keys.next()?;
     let (_, field) = SHORTHANDS.iter().find(|(name, _)| *name == holder)?;
+    let number = text.trim_matches('"');
+    let number = *field == "port" && number.parse::<u16>().is_ok();
+    let text = if number { text.trim_matches('"') } else { text };
     (expected == "a mapping" && !json.is_null()).then(|| format!("write {field}: {text}"))
 }
 
@@ -91,6 +94,10 @@ fn help(expected: &str, node: &Node) -> Option<String> {
             "write \"\" for an empty string, or remove the field".to_owned()
         }
         ("a string", Value::Scalar { text, .. }) => format!("quote it: \"{text}\""),
+        ("a string" | "a number or a name", Value::List(_)) => {
+            "write one value without brackets or dash; several need several entries".to_owned()
+        }
+        ("a number or a name", _) => "write a whole number from 1 to 65535, or a name".to_owned(),
         ("a list", Value::Map(_) | Value::Scalar { .. }) => {
             "write a list: begin each item with a dash".to_owned()
         }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use saphyr_parser::{Event, Marker, ScalarStyle, ScanError, Span, Tag};
 
-use super::tree::{Entry, Node, Place, Value};
+use super::tree::{Entry, Node, Place, Segment, Value, render_path};
 use super::{Anchors, Document, SyntaxError, merge, scalar};
 
 /// No object of the Kubernetes API is nested nearly as deep.
@@ -14,6 +14,8 @@ const MAX_DEPTH: usize = 100;
 
 /// How many nodes the aliases of one document may stand for.
 const MAX_ALIASED: usize = 100_000;
+
+const TEMPLATE: &str = "this looks like a template; render it first, as `helm template` does";
 
 /// Builds one document.
 pub(super) struct Builder {
@@ -107,12 +109,14 @@ impl Builder {
         }
     }
 
-    /// The document that `error` ended.
-    pub(super) fn fail(mut self, error: &ScanError) -> Document {
+    /// The document that `error` ended; `templated` when it has `{{ … }}` in it.
+    pub(super) fn fail(mut self, error: &ScanError, templated: bool) -> Document {
         let place = self.place(*error.marker());
         let message = format!("not YAML: {}", error.info());
         self.error(place, "yaml-syntax", message).help = Some(if error.info().contains("tab") {
             "indent with spaces"
+        } else if templated {
+            TEMPLATE
         } else {
             "check the indentation, brackets and quotes of this line and of those above it"
         });
@@ -133,9 +137,36 @@ impl Builder {
             place,
             code,
             message,
+            field: None,
             help: None,
         });
         &mut self.errors[at]
+    }
+
+    fn duplicate(&mut self, key: &Key) {
+        let message = format!("the key {:?} stands here twice", key.text);
+        let field = render_path(&self.path(&key.text));
+        let error = self.error(key.at, "duplicate-key", message);
+        error.field = Some(field);
+        error.help = Some("remove one of them, or merge what they hold");
+    }
+
+    fn bad_key(&mut self, key: &Node) {
+        let message = "a key must be a word, not a list, a mapping or nothing";
+        self.fatal(key.at, "bad-key", message.to_owned());
+        // What a template's `{{ … }}` is to YAML.
+        if matches!(key.value, Value::Map(_))
+            && let Some(error) = self.errors.last_mut()
+        {
+            error.help = Some(TEMPLATE);
+        }
+    }
+
+    /// The path of the key that is being read.
+    fn path(&self, last: &str) -> Vec<Segment> {
+        let mut path: Vec<Segment> = self.stack.iter().filter_map(Frame::segment).collect();
+        path.push(Segment::Key(last.to_owned()));
+        path
     }
 
     fn fatal(&mut self, place: Place, code: &'static str, message: String) {
@@ -211,19 +242,26 @@ impl Builder {
                 Some(key) => {
                     let duplicate = map.value(&key, node);
                     if duplicate {
-                        let message = format!("the key {:?} stands here twice", key.text);
-                        self.error(key.at, "duplicate-key", message).help =
-                            Some("remove one of them, or merge what they hold");
+                        self.duplicate(&key);
                     }
                 }
                 None => {
                     map.key = key(&node, merge);
                     if map.key.is_none() {
-                        let message = "a key must be a word, not a list, a mapping or nothing";
-                        self.fatal(node.at, "bad-key", message.to_owned());
+                        self.bad_key(&node);
                     }
                 }
             },
+        }
+    }
+}
+
+impl Frame {
+    /// The step from here to what is being read inside.
+    fn segment(&self) -> Option<Segment> {
+        match &self.content {
+            Content::List(items) => Some(Segment::Index(items.len())),
+            Content::Map(map) => map.key.as_ref().map(|key| Segment::Key(key.text.clone())),
         }
     }
 }

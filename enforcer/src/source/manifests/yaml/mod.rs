@@ -35,6 +35,8 @@ pub(crate) struct SyntaxError {
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
+    /// The path of the field, where there is one.
+    pub field: Option<String>,
     /// What to do about it.
     pub help: Option<&'static str>,
 }
@@ -66,7 +68,7 @@ fn parse_chunk(chunk: &str, first_line: usize) -> Vec<Document> {
                 }
             }
             Err(error) => {
-                documents.push(builder.fail(&error));
+                documents.push(builder.fail(&error, chunk.contains("{{")));
                 return documents;
             }
         }

@@ -2,14 +2,13 @@
 
 use serde_json::{Number, Value};
 
-/// The JSON value of an unquoted scalar.
+/// The JSON value of an unquoted scalar. `y` and `n` stay strings: writers of YAML do not quote them,
+/// and they are names more often than answers.
 pub(super) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            Value::Bool(true)
-        }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::Bool(true),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             Value::Bool(false)
         }
         _ => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
@@ -76,10 +75,10 @@ mod tests {
 
     #[test]
     fn words_for_true_false_and_nothing_are_not_strings() {
-        for text in ["y", "yes", "On", "TRUE"] {
+        for text in ["yes", "On", "TRUE"] {
             assert_eq!(resolve(text), json!(true), "{text}");
         }
-        for text in ["n", "No", "off", "false"] {
+        for text in ["No", "off", "false"] {
             assert_eq!(resolve(text), json!(false), "{text}");
         }
         for text in ["", "~", "null"] {
@@ -120,6 +119,8 @@ mod tests {
             "yess",
             "1e",
             "089x",
+            "y",
+            "N",
         ] {
             assert_eq!(resolve(text), json!(text), "{text}");
         }
