@@ -10,9 +10,12 @@ mod peers;
 mod ports;
 mod subject;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use enforcer_common::abi::Direction;
-use enforcer_policy::model::Cluster;
+use enforcer_policy::model::{Cluster, Pod, PodKey};
 use enforcer_policy::rule::{Origin, Policy, Rule};
+use enforcer_policy::selector::Labels;
 
 use crate::source::manifests::load::Loaded;
 use crate::source::manifests::read::Document;
@@ -31,6 +34,8 @@ struct Subject<'a> {
 /// What a lint sees.
 struct Scene<'a> {
     cluster: Cluster,
+    /// The namespaces that are described, or have pods, with their labels.
+    namespaces: BTreeMap<String, Labels>,
     policies: Vec<Subject<'a>>,
 }
 
@@ -76,6 +81,7 @@ impl<'a> Scene<'a> {
     fn new(loaded: &'a Loaded) -> Self {
         let mut scene = Self {
             cluster: Cluster::default(),
+            namespaces: BTreeMap::new(),
             policies: Vec::new(),
         };
         for (key, document) in loaded.good() {
@@ -92,11 +98,26 @@ impl<'a> Scene<'a> {
                 });
             }
         }
+        let cluster = &scene.cluster;
+        let inhabited = cluster.pods.keys().map(|key| &key.namespace);
+        let names: BTreeSet<&String> = cluster.namespaces.keys().chain(inhabited).collect();
+        scene.namespaces = names
+            .into_iter()
+            .map(|name| (name.clone(), cluster.namespace_labels(name)))
+            .collect();
         scene
     }
-}
 
-impl<'a> Scene<'a> {
+    /// The pods of a namespace: they stand together, for they are sorted by key.
+    fn pods_of<'s>(&'s self, namespace: &'s str) -> impl Iterator<Item = (&'s PodKey, &'s Pod)> {
+        let first = PodKey {
+            namespace: namespace.to_owned(),
+            name: String::new(),
+        };
+        let after = self.cluster.pods.range(first..);
+        after.take_while(move |(key, _)| key.namespace == namespace)
+    }
+
     /// The policies of a namespace: they stand together, for they are sorted by key.
     fn policies_of(&self, namespace: &str) -> impl Iterator<Item = &Subject<'a>> {
         let start = self

@@ -86,8 +86,11 @@ pub(super) fn matching_nothing(scene: &Scene<'_>, subject: &Subject<'_>) -> Vec<
 fn unmatched(scene: &Scene<'_>, selector: &PodSelector, path: &str) -> Option<Finding> {
     let namespaces: BTreeSet<&str> = match &selector.namespaces {
         Namespaces::Named(name) => BTreeSet::from([name.as_str()]),
-        Namespaces::Matching(labels) => known_namespaces(scene)
-            .filter(|name| labels.matches(&scene.cluster.namespace_labels(name)))
+        Namespaces::Matching(labels) => scene
+            .namespaces
+            .iter()
+            .filter(|(_, carried)| labels.matches(carried))
+            .map(|(name, _)| name.as_str())
             .collect(),
     };
     if namespaces.is_empty() {
@@ -98,12 +101,8 @@ fn unmatched(scene: &Scene<'_>, selector: &PodSelector, path: &str) -> Option<Fi
             "check the labels of the namespaces; kubernetes.io/metadata.name holds the name",
         ));
     }
-    let mut pods = scene.cluster.pods.iter();
-    let found = pods.any(|(key, pod)| {
-        namespaces.contains(key.namespace.as_str())
-            && pod.is_selectable()
-            && selector.pods.matches(&pod.labels)
-    });
+    let mut pods = namespaces.iter().flat_map(|name| scene.pods_of(name));
+    let found = pods.any(|(_, pod)| pod.is_selectable() && selector.pods.matches(&pod.labels));
     let judged = !scene.cluster.pods.is_empty() && !selector.pods.is_everything();
     (judged && !found).then(|| {
         Finding::warning(
@@ -119,10 +118,4 @@ fn unmatched(scene: &Scene<'_>, selector: &PodSelector, path: &str) -> Option<Fi
             },
         )
     })
-}
-
-fn known_namespaces<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a str> {
-    let described = scene.cluster.namespaces.keys().map(String::as_str);
-    let inhabited = scene.cluster.pods.keys().map(|key| key.namespace.as_str());
-    described.chain(inhabited)
 }

@@ -11,10 +11,8 @@ pub(super) fn selected<'a>(
     subject: &'a Subject<'_>,
 ) -> impl Iterator<Item = (&'a PodKey, &'a Pod)> {
     let selector = subject.policy.rules.first().map(|rule| &rule.subject.pods);
-    scene.cluster.pods.iter().filter(move |(key, pod)| {
-        key.namespace == subject.namespace()
-            && selector.is_some_and(|selector| selector.matches(&pod.labels))
-    })
+    let pods = scene.pods_of(subject.namespace());
+    pods.filter(move |(_, pod)| selector.is_some_and(|selector| selector.matches(&pod.labels)))
 }
 
 /// A policy for nobody.

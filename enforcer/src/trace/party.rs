@@ -203,12 +203,15 @@ pub(super) fn implied_nodes(cluster: &Cluster) -> Vec<Change> {
     for (pod, name) in sharing.filter_map(|pod| Some((pod, pod.node.as_ref()?))) {
         let known = || cluster.nodes.get(name).cloned().unwrap_or_default();
         let node = nodes.entry(name).or_insert_with(known);
-        node.addresses.extend(&pod.addresses);
+        // Behind those that are described: the preferred ones come first.
+        for address in &pod.addresses {
+            if !node.addresses.contains(address) {
+                node.addresses.push(*address);
+            }
+        }
     }
-    let changes = nodes.into_iter().map(|(name, mut node)| {
-        node.addresses.sort_unstable();
-        node.addresses.dedup();
-        Change::Node(name.clone(), Some(node))
-    });
+    let changes = nodes
+        .into_iter()
+        .map(|(name, node)| Change::Node(name.clone(), Some(node)));
     changes.collect()
 }

@@ -7,7 +7,6 @@ use enforcer_common::parse::number;
 use enforcer_policy::api::DEFAULT_NAMESPACE;
 use enforcer_policy::model::PodKey;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::source::manifests::closest;
@@ -35,11 +34,7 @@ struct Line {
     #[serde(default)]
     port: Value,
     #[serde(flatten)]
-    #[expect(
-        clippy::zero_sized_map_values,
-        reason = "serde flattens into maps, and only the names are looked at"
-    )]
-    other: BTreeMap<String, IgnoredAny>,
+    other: BTreeMap<String, Value>,
 }
 
 /// Fields of a line that may be meant for one of the four.

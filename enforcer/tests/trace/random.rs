@@ -95,11 +95,14 @@ fn is_about(cluster: &Cluster, question: &Question, addresses: &BTreeSet<IpAddr>
         .any(|side| match side {
             Side::Address(address) => addresses.contains(address),
             Side::Pod(namespace, name) => cluster.pods.iter().any(|(key, pod)| {
-                (&key.namespace, &key.name) == (namespace, name)
-                    && pod
-                        .addresses
-                        .iter()
-                        .any(|address| addresses.contains(address))
+                // Without an address of its own a hostNetwork pod has its node's, of which trace may
+                // know more than the Node object says.
+                let implied = pod.host_network && pod.addresses.is_empty();
+                let doubtful = pod
+                    .addresses
+                    .iter()
+                    .any(|address| addresses.contains(address));
+                (&key.namespace, &key.name) == (namespace, name) && (implied || doubtful)
             }),
         })
 }
