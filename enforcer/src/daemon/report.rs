@@ -140,7 +140,7 @@ impl Daemon {
             selected: 0,
             not_enforced: BTreeMap::new(),
         };
-        for (key, pod) in &self.compiler.cluster().pods {
+        for (key, pod) in self.candidates(policy) {
             if !policy
                 .rules
                 .iter()
@@ -162,6 +162,25 @@ impl Daemon {
             }
         }
         status
+    }
+
+    /// The pods that a policy may select: those of its namespace, when it has one.
+    fn candidates<'a>(
+        &'a self,
+        policy: &'a Policy,
+    ) -> Box<dyn Iterator<Item = (&'a PodKey, &'a Pod)> + 'a> {
+        let pods = &self.compiler.cluster().pods;
+        let Some(namespace) = &policy.key.namespace else {
+            return Box::new(pods.iter());
+        };
+        let first = PodKey {
+            namespace: namespace.clone(),
+            name: String::new(),
+        };
+        Box::new(
+            pods.range(first..)
+                .take_while(move |(key, _)| key.namespace == *namespace),
+        )
     }
 
     fn selects(&self, subject: &PodSelector, key: &PodKey, pod: &Pod) -> bool {
