@@ -85,7 +85,8 @@ pub struct Explanation {
     /// The rule that denies it: the first that decides. For a NetworkPolicy it is the isolation of
     /// one of the policies.
     pub denied_by: Option<RuleRef>,
-    /// When it is denied: the allow rule that lacks least; the first of several.
+    /// When it is denied: the allow rule that lacks least; among several one that means the peer,
+    /// and then the first.
     pub nearest: Option<Nearest>,
 }
 
@@ -222,10 +223,25 @@ fn decide(rules: &mut [(&Policy, &Rule)], asked: &Asked<'_>, explanation: &mut E
                 }
             }
         } else if rule.action == RuleAction::Allow
-            && nearest.as_ref().is_none_or(|n| lacks.len() < n.lacks.len())
+            && nearest
+                .as_ref()
+                .is_none_or(|n| distance(&lacks) < distance(&n.lacks))
         {
             let rule = reference();
             nearest = Some(Nearest { rule, lacks });
         }
     }
+}
+
+/// How far a rule is from a connection: what it lacks, and then what it lacks about the peer, for
+/// a wrong port is mended more often than a wrong peer.
+fn distance(lacks: &[Lack]) -> (usize, usize) {
+    let about_ports = |lack: &&Lack| {
+        matches!(
+            lack,
+            Lack::Protocol { .. } | Lack::Port { .. } | Lack::NoSuchPort { .. }
+        )
+    };
+    let ports = lacks.iter().filter(about_ports).count();
+    (lacks.len(), lacks.len() - ports)
 }

@@ -171,6 +171,18 @@ fn the_nearest_rule_is_the_one_that_lacks_least() {
 }
 
 #[test]
+fn of_two_rules_that_lack_as_much_the_one_that_means_the_peer_is_nearer() {
+    let ingress = json!([
+        {"from": [{"podSelector": {"matchLabels": {"role": "api"}}}], "ports": [{"port": 80}]},
+        {"from": [{"podSelector": {"matchLabels": {"role": "web"}}}], "ports": [{"port": 444}]},
+    ]);
+    assert_eq!(
+        lacks(&ingress, pod("default", "web"), "10.0.0.2"),
+        "default/db-policy ingress[1]: port 80 given, rule allows 444"
+    );
+}
+
+#[test]
 fn all_isolating_policies_are_named_and_a_denial_without_rules_says_so() {
     let mut cluster = cluster(&json!([]));
     add_policy(&mut cluster, "another", &json!([]));
