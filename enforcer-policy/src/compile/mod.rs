@@ -48,6 +48,7 @@ use enforcer_common::abi::Direction;
 
 pub use capacity::{Capacity, Scope, Stats};
 
+use crate::explain::PeerIdentity;
 use crate::model::{Change, Cluster, PodKey};
 use crate::rule::PolicyKey;
 use crate::tables::{Op, Tables};
@@ -140,6 +141,19 @@ impl Compiler {
         self.applying(pod)
             .map(|applying| applying.policies(direction))
             .unwrap_or_default()
+    }
+
+    /// Whoever has this address: the first by name of the selectable pods that claim it, else of the
+    /// nodes, else nobody of the cluster. Needs no walk over the cluster.
+    pub fn owner(&self, address: IpAddr) -> PeerIdentity {
+        let claim = self.claims.get(address);
+        let pod = claim.and_then(|claim| claim.pods.first());
+        let node = claim.and_then(|claim| claim.nodes.first());
+        match (pod, node) {
+            (Some(pod), _) => PeerIdentity::Pod(pod.clone()),
+            (None, Some(node)) => PeerIdentity::Node(node.clone()),
+            (None, None) => PeerIdentity::Outside,
+        }
     }
 
     /// The endpoints that deny everything because something that they need does not fit into the

@@ -37,23 +37,6 @@ pub struct PeerSide {
     pub address: Option<IpAddr>,
 }
 
-impl PeerSide {
-    /// Whoever has this address: a selectable pod, a node, or nobody of the cluster.
-    pub fn of(cluster: &Cluster, address: IpAddr) -> Self {
-        let pod = cluster.pod_by_address(address);
-        let node = cluster.node_by_address(address);
-        let identity = match (pod, node) {
-            (Some((key, _)), _) => PeerIdentity::Pod(key.clone()),
-            (None, Some((name, _))) => PeerIdentity::Node(name.to_owned()),
-            (None, None) => PeerIdentity::Outside,
-        };
-        Self {
-            identity,
-            address: Some(address),
-        }
-    }
-}
-
 /// A rule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleRef {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use enforcer_common::abi::address::{FIRST_NODE, LOCAL_NODE};
 use enforcer_common::abi::{Direction, Endpoint};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_policy::explain::PeerIdentity;
 use enforcer_policy::model::{Change, Pod};
 use enforcer_policy::rule::{PeerSelector, Peers, Ports};
 use enforcer_policy::tables::Op;
@@ -30,6 +31,19 @@ fn labels_that_no_policy_mentions_make_no_identity() {
     compiler.apply([policy("p", ingress("a", from(&["b"]), Ports::Any))]);
     assert_eq!(compiler.stats().identities, 2);
     assert_eq!(compiler.tables().addresses.len(), 1);
+}
+
+#[test]
+fn an_address_is_a_pods_before_it_is_a_nodes_and_the_first_by_name_has_it() {
+    let mut compiler = compiler();
+    let owner = |compiler: &Compiler| compiler.owner("10.0.0.1".parse().unwrap());
+    assert_eq!(owner(&compiler), PeerIdentity::Outside);
+    compiler.apply([node("n", "10.0.0.1")]);
+    assert_eq!(owner(&compiler), PeerIdentity::Node("n".into()));
+    compiler.apply([new_pod("b", "10.0.0.1"), new_pod("a", "10.0.0.1")]);
+    assert_eq!(owner(&compiler), PeerIdentity::Pod(pod_key("a")));
+    compiler.apply([gone("a")]);
+    assert_eq!(owner(&compiler), PeerIdentity::Pod(pod_key("b")));
 }
 
 #[test]

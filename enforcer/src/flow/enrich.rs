@@ -8,7 +8,7 @@ use enforcer_common::abi::{Direction, Event, EventKind};
 use enforcer_common::parse::number;
 use enforcer_policy::compile::Compiler;
 use enforcer_policy::explain::{Explanation, PeerIdentity, PeerSide, explain_by};
-use enforcer_policy::model::{Cluster, PodKey};
+use enforcer_policy::model::PodKey;
 use enforcer_policy::rule::Protocol;
 
 use super::record::{Party, Record, Verdict};
@@ -16,7 +16,6 @@ use super::record::{Party, Record, Verdict};
 /// The record of an event that was seen at the link of `endpoint`, in the words of the cluster as
 /// it is now. `None` for numbers that no program of this version sends.
 pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> Option<Record> {
-    let cluster = compiler.cluster();
     let (source, destination) = addresses(event);
     let reason = Reason::from_number(event.reason)?;
     let direction = Direction::from_number(event.direction)?;
@@ -44,8 +43,13 @@ pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> 
         reason: reason.name().to_owned(),
         direction: name_of(direction).to_owned(),
         endpoint: endpoint.map(ToString::to_string),
-        source: party(source, event.source_port, event.protocol, cluster),
-        destination: party(destination, event.destination_port, event.protocol, cluster),
+        source: party(source, event.source_port, event.protocol, compiler),
+        destination: party(
+            destination,
+            event.destination_port,
+            event.protocol,
+            compiler,
+        ),
         protocol: protocol_name(event),
         policies,
         allowed_by: if denied {
@@ -102,15 +106,8 @@ fn explain_event(
     } else {
         event.source_port
     };
-    let identity = if let Some((key, _)) = cluster.pod_by_address(address) {
-        PeerIdentity::Pod(key.clone())
-    } else if let Some((name, _)) = cluster.node_by_address(address) {
-        PeerIdentity::Node(name.to_owned())
-    } else {
-        PeerIdentity::Outside
-    };
     let peer = PeerSide {
-        identity,
+        identity: compiler.owner(address),
         address: Some(address),
     };
     let policies = compiler.isolating(pod, direction);
@@ -125,15 +122,11 @@ fn explain_event(
     ))
 }
 
-fn party(address: Option<IpAddr>, port: u16, protocol: u8, cluster: &Cluster) -> Party {
-    let pod = address
-        .and_then(|address| cluster.pod_by_address(address))
-        .map(|(key, _)| key.to_string());
-    let node = match (&pod, address) {
-        (None, Some(address)) => cluster
-            .node_by_address(address)
-            .map(|(name, _)| name.to_owned()),
-        _ => None,
+fn party(address: Option<IpAddr>, port: u16, protocol: u8, compiler: &Compiler) -> Party {
+    let (pod, node) = match address.map(|address| compiler.owner(address)) {
+        Some(PeerIdentity::Pod(key)) => (Some(key.to_string()), None),
+        Some(PeerIdentity::Node(name)) => (None, Some(name)),
+        Some(PeerIdentity::Outside) | None => (None, None),
     };
     let port = matches!(protocol, number::TCP | number::UDP | number::SCTP).then_some(port);
     Party {
