@@ -105,12 +105,15 @@ impl Tracer {
     /// Answers a question.
     pub fn ask(&mut self, question: &Question) -> Result<Answer, TraceError> {
         let service = Service::parse(question)?;
-        let cluster = self.compiler.cluster();
-        let from = self.parties.find(cluster, Side::parse(&question.from)?)?;
-        let to = self.parties.find(cluster, Side::parse(&question.to)?)?;
+        let from = self
+            .parties
+            .find(&self.compiler, Side::parse(&question.from)?)?;
+        let to = self
+            .parties
+            .find(&self.compiler, Side::parse(&question.to)?)?;
         let (source, destination) = party::common_family(&from, &to)?;
-        let from = self.parties.at(from, source);
-        let to = self.parties.at(to, destination);
+        let from = party::at(&self.compiler, from, source);
+        let to = party::at(&self.compiler, to, destination);
         let protocol = service.number(destination);
         let port = service.port().unwrap_or_default();
         let frame = frame::opening(source, destination, protocol, port)
@@ -250,6 +253,6 @@ fn compile(cluster: &Cluster) -> (Compiler, Parties) {
     let supposed = party::supposed_addresses(cluster);
     compiler.apply(supposed.clone());
     compiler.apply(party::implied_nodes(compiler.cluster()));
-    let parties = Parties::new(compiler.cluster(), &supposed);
+    let parties = Parties::new(&supposed);
     (compiler, parties)
 }

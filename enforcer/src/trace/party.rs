@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use enforcer_policy::compile::Compiler;
 use enforcer_policy::explain::PeerIdentity;
 use enforcer_policy::model::{Change, Cluster, Node, Pod, PodKey};
 
@@ -33,54 +34,31 @@ pub enum PartyError {
     NoCommonFamily,
 }
 
-/// Addresses by owner, so that no question walks over the cluster.
+/// Knows which pods wait for their addresses.
 #[derive(Debug, Default)]
 pub(super) struct Parties {
-    owners: HashMap<IpAddr, PeerIdentity>,
     /// Pods whose addresses are supposed.
     waiting: HashSet<PodKey>,
 }
 
 impl Parties {
-    /// An address that several claim belongs to the first by name, and to a pod before a node. The
-    /// addresses of the pods in `supposed` are.
-    pub(super) fn new(cluster: &Cluster, supposed: &[Change]) -> Self {
-        let mut owners = HashMap::new();
-        for (key, pod) in cluster.pods.iter().filter(|(_, pod)| pod.is_selectable()) {
-            for address in &pod.addresses {
-                let who = || PeerIdentity::Pod(key.clone());
-                owners.entry(*address).or_insert_with(who);
-            }
-        }
-        for (name, node) in &cluster.nodes {
-            for address in &node.addresses {
-                let who = || PeerIdentity::Node(name.clone());
-                owners.entry(*address).or_insert_with(who);
-            }
-        }
+    /// The addresses of the pods in `supposed` are.
+    pub(super) fn new(supposed: &[Change]) -> Self {
         let waiting = supposed.iter().filter_map(|change| match change {
             Change::Pod(key, _) => Some(key.clone()),
             _ => None,
         });
         Self {
-            owners,
             waiting: waiting.collect(),
         }
     }
 
-    fn owner(&self, address: IpAddr) -> PeerIdentity {
-        self.owners
-            .get(&address)
-            .cloned()
-            .unwrap_or(PeerIdentity::Outside)
-    }
-
     /// Who is meant.
-    pub(super) fn find(&self, cluster: &Cluster, side: Side) -> Result<Party, PartyError> {
+    pub(super) fn find(&self, compiler: &Compiler, side: Side) -> Result<Party, PartyError> {
         let key = match side {
             Side::Address(address) => {
                 return Ok(Party {
-                    who: self.owner(address),
+                    who: compiler.owner(address),
                     note: None,
                     waits: false,
                     addresses: vec![address],
@@ -88,7 +66,7 @@ impl Parties {
             }
             Side::Pod(key) => key,
         };
-        let Some(pod) = cluster.pods.get(&key) else {
+        let Some(pod) = compiler.cluster().pods.get(&key) else {
             return Err(PartyError::NoSuchPod(key));
         };
         let waits = self.waiting.contains(&key);
@@ -106,7 +84,7 @@ impl Parties {
                 addresses: pod.addresses.clone(),
             }
         } else if pod.host_network {
-            self.host_network(cluster, key, pod)?
+            host_network(compiler, key, pod)?
         } else if pod.addresses.is_empty() {
             return Err(PartyError::NoAddress(key));
         } else {
@@ -121,40 +99,40 @@ impl Parties {
         party.note = party.note.or(told);
         Ok(party)
     }
+}
 
-    /// An end that uses this address. Somebody who is outside by name may have an address that is a
-    /// pod's by now.
-    pub(super) fn at(&self, party: Party, address: IpAddr) -> Party {
-        match party.who {
-            PeerIdentity::Outside => Party {
-                who: self.owner(address),
-                ..party
-            },
-            _ => party,
-        }
+/// An end that uses this address. Somebody who is outside by name may have an address that is a
+/// pod's by now.
+pub(super) fn at(compiler: &Compiler, party: Party, address: IpAddr) -> Party {
+    match party.who {
+        PeerIdentity::Outside => Party {
+            who: compiler.owner(address),
+            ..party
+        },
+        _ => party,
     }
+}
 
-    fn host_network(&self, cluster: &Cluster, key: PodKey, pod: &Pod) -> Result<Party, PartyError> {
-        let node = pod.node.as_ref();
-        let mut addresses = pod.addresses.clone();
-        if addresses.is_empty() {
-            let node = node.and_then(|name| cluster.nodes.get(name));
-            addresses.extend(node.into_iter().flat_map(|node| &node.addresses));
-        }
-        let Some(first) = addresses.first() else {
-            return Err(PartyError::NoAddress(key));
-        };
-        let who = match node {
-            Some(name) => PeerIdentity::Node(name.clone()),
-            None => self.owner(*first),
-        };
-        Ok(Party {
-            who,
-            note: None,
-            waits: false,
-            addresses,
-        })
+fn host_network(compiler: &Compiler, key: PodKey, pod: &Pod) -> Result<Party, PartyError> {
+    let node = pod.node.as_ref();
+    let mut addresses = pod.addresses.clone();
+    if addresses.is_empty() {
+        let node = node.and_then(|name| compiler.cluster().nodes.get(name));
+        addresses.extend(node.into_iter().flat_map(|node| &node.addresses));
     }
+    let Some(first) = addresses.first() else {
+        return Err(PartyError::NoAddress(key));
+    };
+    let who = match node {
+        Some(name) => PeerIdentity::Node(name.clone()),
+        None => compiler.owner(*first),
+    };
+    Ok(Party {
+        who,
+        note: None,
+        waits: false,
+        addresses,
+    })
 }
 
 /// The addresses (source, destination) that a connection uses: the destination's first whose
