@@ -90,6 +90,7 @@ macro_rules! family {
                         None => Peer {
                             identity: 0,
                             node: 0,
+                            flags: 0,
                         },
                     },
                 }

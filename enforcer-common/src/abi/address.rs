@@ -25,6 +25,13 @@ pub struct Peer {
     pub identity: u32,
     /// The node whose address this is, or [`NO_NODE`].
     pub node: u32,
+    /// [`Peer::SERVICE`].
+    pub flags: u32,
+}
+
+impl Peer {
+    /// Packets to this address may be translated after `from_pod`: a Service has it.
+    pub const SERVICE: u32 = 1;
 }
 
 /// An IPv4 address in the layout of the maps.

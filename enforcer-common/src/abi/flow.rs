@@ -34,7 +34,7 @@ pub struct Flow {
     pub last_seen: u32,
     /// Number of the [`Direction`] of the packet that opened it.
     pub initiator: u8,
-    /// [`Flow::CLOSING`].
+    /// [`Flow::CLOSING`] and [`Flow::DEFERRED`].
     pub state: u8,
     /// Zero.
     pub reserved: u16,
@@ -43,6 +43,9 @@ pub struct Flow {
 impl Flow {
     /// A FIN, RST, SHUTDOWN or ABORT was seen: the flow expires soon.
     pub const CLOSING: u8 = 1;
+    /// Its destination may be translated on the way: every packet of the pod is judged again where
+    /// the real destination is known.
+    pub const DEFERRED: u8 = 2;
 
     /// The direction of the packet that opened the flow.
     #[inline(always)]

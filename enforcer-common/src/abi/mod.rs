@@ -22,7 +22,7 @@ pub use fragment::{Fragment, FragmentKey};
 pub use verdict::{PortRange, Verdict, VerdictKey};
 
 /// Version of every layout in this module. A daemon never reads pinned maps of another version.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Which way a packet or a connection goes, seen from the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

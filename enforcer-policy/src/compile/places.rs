@@ -151,6 +151,7 @@ impl Compiler {
         Some(Peer {
             identity: self.identities.hold(Faces::from([features])),
             node: NO_NODE,
+            flags: 0,
         })
     }
 
@@ -161,6 +162,7 @@ impl Compiler {
         let peer = Peer {
             node: self.node_of(claim),
             identity: self.identities.hold(self.faces(address, claim)),
+            flags: 0,
         };
         (peer != Peer::default()).then_some(peer)
     }

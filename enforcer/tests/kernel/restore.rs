@@ -12,6 +12,7 @@ fn tables(numbers: &[u32]) -> Tables {
         let peer = Peer {
             identity: *number,
             node: 0,
+            flags: 0,
         };
         for address in [&v4, &v6] {
             tables.addresses.insert(address.parse().unwrap(), peer);

@@ -82,7 +82,11 @@ pub(crate) fn tables(random: &mut Random) -> Tables {
 
 fn peer(random: &mut Random, node: u32) -> Peer {
     let identity = random.u32() % IDENTITIES;
-    Peer { identity, node }
+    Peer {
+        identity,
+        node,
+        flags: 0,
+    }
 }
 
 fn verdict(random: &mut Random, ports: &mut Vec<PortRange>) -> Verdict {

@@ -49,7 +49,11 @@ impl Link {
             (NODE, 0, FIRST_NODE),
             (OTHER_NODE, 0, FIRST_NODE + 1),
         ] {
-            let peer = Peer { identity, node };
+            let peer = Peer {
+                identity,
+                node,
+                flags: 0,
+            };
             memory.tables.addresses.insert(ip(text), peer);
         }
         memory.tables.ports = vec![range(TCP, 80), range(TCP, 443), range(UDP, 53)];

@@ -61,6 +61,7 @@ fn an_address_of_the_host_is_the_own_nodes_whatever_node_the_pod_names() {
     let host = Peer {
         identity: 0,
         node: LOCAL_NODE,
+        flags: 0,
     };
     link.memory.tables.addresses.insert(ip(OTHER_NODE), host);
     link.pod.node = 0;
