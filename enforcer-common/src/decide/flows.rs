@@ -65,20 +65,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     let Transport {
         phase, protocol, ..
     } = transport;
-    let key = match cx.hook {
-        Direction::Egress => FlowKey {
-            pod: ip.source,
-            peer: ip.destination,
-            ports: transport.ports,
-            protocol: u32::from(protocol),
-        },
-        Direction::Ingress => FlowKey {
-            pod: ip.destination,
-            peer: ip.source,
-            ports: parse::swap(transport.ports),
-            protocol: u32::from(protocol),
-        },
-    };
+    let key = key(cx.hook, ip, &transport);
     let now = cx.tables.now();
     // A set is asked only after the revision has been read: see `EndpointView`.
     let revisions = [
@@ -153,6 +140,25 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx.tables.put_flow(&key, &flow);
     cache::remember(cx, &key, flow, now);
     outcome(direction, decision.reason, decision, known.is_none())
+}
+
+#[inline(always)]
+fn key<const W: usize>(hook: Direction, ip: &Ip<W>, transport: &Transport) -> FlowKey<W> {
+    let protocol = u32::from(transport.protocol);
+    match hook {
+        Direction::Egress => FlowKey {
+            pod: ip.source,
+            peer: ip.destination,
+            ports: transport.ports,
+            protocol,
+        },
+        Direction::Ingress => FlowKey {
+            pod: ip.destination,
+            peer: ip.source,
+            ports: parse::swap(transport.ports),
+            protocol,
+        },
+    }
 }
 
 /// The element for a direction, without an index that the verifier would have to bound.
