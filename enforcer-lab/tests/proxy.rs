@@ -44,7 +44,7 @@ impl World {
             servers: [Protocol::Tcp, Protocol::Udp].map(serve),
             proxy: Proxy {
                 mode,
-                pods: lab.pod_subnets(),
+                pods: lab.cluster_pods(),
                 node: lab.node_addresses(),
                 // Answers to a pod on the same bridge never pass the rules otherwise.
                 masquerade_all: shape == Shape::Bridge { netfilter: false },
@@ -59,6 +59,18 @@ impl World {
     fn apply(&mut self, services: Vec<Service>) {
         self.proxy.services = services;
         self.proxy.apply(&self.lab.node).unwrap();
+    }
+
+    /// The same, once there were so many: each is counted a moment after it is connected.
+    fn served_all(&self, protocol: Protocol, count: usize) -> [usize; 2] {
+        let end = Instant::now() + LONG;
+        loop {
+            let served = self.served(protocol);
+            if served.iter().sum::<usize>() == count {
+                return served;
+            }
+            assert!(Instant::now() < end, "{served:?}, not {count} in all");
+        }
     }
 
     /// How many connections or datagrams each pod has had.
@@ -257,6 +269,7 @@ fn affinity_keeps_a_client_at_its_backend_over_reloads() {
         world.apply(vec![sticky.clone()]);
         for address in cluster_ips(1) {
             let before = world.served(Protocol::Tcp);
+            let count = before.iter().sum::<usize>() + 30;
             for attempt in 0..30 {
                 let to = SocketAddr::new(address, 80);
                 gets(&world.client, to, Protocol::Tcp, Outcome::Connected);
@@ -264,7 +277,7 @@ fn affinity_keeps_a_client_at_its_backend_over_reloads() {
                     world.apply(vec![sticky.clone(), service(2, &[])]);
                 }
             }
-            let after = world.served(Protocol::Tcp);
+            let after = world.served_all(Protocol::Tcp, count);
             let taken = (0..2).filter(|pod| after[*pod] > before[*pod]).count();
             assert_eq!(taken, 1, "{before:?} {after:?}");
         }
@@ -296,18 +309,14 @@ fn a_local_traffic_policy_lets_nobody_from_outside_go_to_other_nodes() {
         }
         let all = [world.backends(&[0]), far.clone()].concat();
         world.apply(vec![local(service(1, &all))]);
-        let before = world.served(Protocol::Tcp)[0];
+        let before: usize = world.served(Protocol::Tcp).iter().sum();
         for address in world.lab.node_addresses() {
             for _ in 0..10 {
                 let to = SocketAddr::new(address, NODE_PORT);
                 gets(&world.lab.outside, to, Protocol::Tcp, Outcome::Connected);
             }
         }
-        let end = Instant::now() + LONG;
-        // The last one is counted a moment after it is connected.
-        while world.served(Protocol::Tcp)[0] < before + 20 {
-            assert!(Instant::now() < end, "some went to the other node");
-        }
+        world.served_all(Protocol::Tcp, before + 20);
 
         let mut inside = service(2, &far);
         inside.internal = TrafficPolicy::Local;
