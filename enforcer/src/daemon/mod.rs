@@ -226,7 +226,7 @@ impl Daemon {
                 tracing::warn!(%pod, %why, "policies do not hold for a pod, or not for all of its links");
             }
         }
-        self.writer.follow(&self.matching);
+        self.writer.follow(&self.matching, &self.links.node);
     }
 
     fn retry(&mut self) {

@@ -50,7 +50,7 @@ fn there(namespaces: &[(&str, &[PodLink], &[Unenforceable])]) -> Links {
                 unenforceable: unenforceable.to_vec(),
             })
             .collect(),
-        problems: Vec::new(),
+        ..Links::default()
     }
 }
 
