@@ -12,6 +12,7 @@
 //! - [`serve`]: servers inside one;
 //! - [`Connection`]: a connection that stays open;
 //! - [`Wire`]: raw frames;
+//! - [`proxy`]: the rules of a kube-proxy in the node;
 //! - [`Daemon`]: the program under test, inside the node.
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ mod error;
 mod lab;
 mod namespace;
 pub mod probe;
+pub mod proxy;
 pub mod raw;
 pub mod serve;
 mod sweep;

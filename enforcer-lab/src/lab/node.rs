@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::shape::{Plan, SEGMENT, of_family, single, subnet};
+use ipnet::IpNet;
+
+use super::shape::{PODS, Plan, SEGMENT, of_family, single, subnet};
 use super::{Families, OUTSIDE, Pod, Shape};
 use crate::{LabError, Namespace};
 
@@ -164,6 +166,16 @@ impl Node {
     /// The node's addresses towards other nodes and the world outside.
     pub fn addresses(&self) -> Vec<IpAddr> {
         self.families.keep(self.plan.node())
+    }
+
+    /// The subnets of all pods, this node's and others'.
+    pub fn cluster_pods(&self) -> Vec<IpNet> {
+        let subnets = PODS
+            .iter()
+            .filter_map(|subnet| subnet.parse::<IpNet>().ok());
+        subnets
+            .filter(|subnet| self.families.has(subnet.addr()))
+            .collect()
     }
 
     /// A directory of the node's own; a lab's only node has the lab's.

@@ -95,7 +95,10 @@ impl Node {
     }
 
     fn plug_bridge(&self, pod: &Pod) -> Result<(), LabError> {
-        self.ip(&format!("link set {} master cni0", pod.host_link))?;
+        let link = &pod.host_link;
+        self.ip(&format!("link set {link} master cni0"))?;
+        // As Flannel does, so that a pod reaches itself by a service.
+        self.ip(&format!("link set {link} type bridge_slave hairpin on"))?;
         for address in &pod.addresses {
             let gateway = self.plan.gateway(*address).to_string();
             if self.plan.is_on_bridge(*address) {
