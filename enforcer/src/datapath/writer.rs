@@ -71,6 +71,9 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
+    /// A pod's link in another network, with addresses of its own that the pod's status does not
+    /// have.
+    Second(PodKey, Addresses),
     /// Nobody that is known (yet).
     Pending,
     /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
@@ -81,10 +84,17 @@ enum Owner {
 impl Owner {
     fn pod(&self) -> Option<&PodKey> {
         match self {
-            Self::Pod(pod) => Some(pod),
+            Self::Pod(pod) | Self::Second(pod, _) => Some(pod),
             Self::Pending | Self::Doubtful => None,
         }
     }
+}
+
+/// The addresses of a link as an endpoint has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Addresses {
+    v4: [u32; 1],
+    v6: [u32; 4],
 }
 
 /// A link that programs are attached to.
@@ -212,23 +222,22 @@ impl Writer {
 
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
-        let owner = Owner::Pod(pod.clone());
-        let links: Vec<u32> = self
+        let links: Vec<(u32, Owner)> = self
             .links
             .iter()
-            .filter(|(_, link)| link.owner == owner)
-            .map(|(i, _)| *i)
+            .filter(|(_, link)| link.owner.pod() == Some(pod))
+            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
             .collect();
         links
             .into_iter()
-            .try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
+            .try_for_each(|(ifindex, owner)| self.put_endpoint(ifindex, &owner))
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let compiled = match owner {
-            Owner::Pod(pod) => self.endpoints.get(pod).copied(),
-            Owner::Pending | Owner::Doubtful => None,
-        };
+        let mut compiled = owner.pod().and_then(|pod| self.endpoints.get(pod).copied());
+        if let (Owner::Second(_, own), Some(endpoint)) = (owner, &mut compiled) {
+            (endpoint.v4, endpoint.v6) = (own.v4, own.v6);
+        }
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
             None => Numbering::pending(ifindex),
