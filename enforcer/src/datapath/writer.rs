@@ -219,14 +219,11 @@ impl Writer {
             Owner::Pod(pod) => self.endpoints.get(pod).copied(),
             Owner::Pending | Owner::Doubtful => None,
         };
+        let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
-            None => Numbering::pending(ifindex),
+            None => without_pod(ifindex, held),
         };
-        let held = self.options.pending_deny || *owner == Owner::Doubtful;
-        if compiled.is_none() && held {
-            endpoint.flags |= Endpoint::DENY_ALL;
-        }
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
@@ -241,6 +238,21 @@ impl Writer {
         self.links
             .iter()
             .map(|(ifindex, link)| (link.owner.pod(), *ifindex, link.name.as_str(), link.place))
+    }
+
+    /// The pods that have links here, by the number that their flows have.
+    pub fn owners_of_flows(&self) -> BTreeMap<u32, PodKey> {
+        let pods = self.links.values().filter_map(|link| link.owner.pod());
+        pods.filter_map(|pod| {
+            let endpoint = self.endpoints.get(pod)?;
+            Some((self.numbering.known(endpoint.id)?, pod.clone()))
+        })
+        .collect()
+    }
+
+    /// The directory of the maps that hold connections.
+    pub fn pins(&self) -> &Path {
+        &self.pins
     }
 
     /// The pod of a link.
@@ -265,6 +277,16 @@ impl Writer {
         self.attacher.cleanup()?;
         remove_pins(&self.pins)
     }
+}
+
+/// The endpoint of a link whose pod is not known. Either everything passes there or, where it is
+/// held, nothing.
+pub(crate) fn without_pod(ifindex: u32, held: bool) -> Endpoint {
+    let mut endpoint = Numbering::pending(ifindex);
+    if held {
+        endpoint.flags |= Endpoint::DENY_ALL;
+    }
+    endpoint
 }
 
 fn remove_pins(pins: &Path) -> Result<(), WriterError> {
