@@ -23,6 +23,7 @@ use crate::parse::{self, Ip, Kind, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 use family::Family;
+pub use flows::has_expired;
 pub use policy::allows;
 pub use report::Report;
 
