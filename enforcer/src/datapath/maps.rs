@@ -61,10 +61,10 @@ pub struct Maps {
     endpoints_id: u32,
     endpoints: Array<MapData, [u8; 64]>,
     endpoints_far: Bytes<u32, 64>,
-    addresses_v4: Bytes<[u8; 4], 8>,
-    addresses_v6: Bytes<[u8; 16], 8>,
-    cidrs_v4: LpmTrie<MapData, [u8; 4], [u8; 8]>,
-    cidrs_v6: LpmTrie<MapData, [u8; 16], [u8; 8]>,
+    addresses_v4: Bytes<[u8; 4], 12>,
+    addresses_v6: Bytes<[u8; 16], 12>,
+    cidrs_v4: LpmTrie<MapData, [u8; 4], [u8; 12]>,
+    cidrs_v6: LpmTrie<MapData, [u8; 16], [u8; 12]>,
     verdicts: Bytes<[u8; 8], 12>,
     ports: Array<MapData, [u8; 8]>,
     counters: PerCpuArray<MapData, [u8; 16]>,
@@ -238,7 +238,7 @@ impl Maps {
 
     /// Sets who an address is.
     pub fn put_address(&mut self, address: IpAddr, peer: Peer) -> Result<(), MapsError> {
-        let value: [u8; 8] = bytemuck::must_cast(peer);
+        let value: [u8; 12] = bytemuck::must_cast(peer);
         match address {
             IpAddr::V4(v4) => access(
                 "ADDRESSES_V4",
@@ -271,7 +271,7 @@ impl Maps {
 
     /// Sets who a prefix is.
     pub fn put_cidr(&mut self, net: IpNet, peer: Peer) -> Result<(), MapsError> {
-        let value: [u8; 8] = bytemuck::must_cast(peer);
+        let value: [u8; 12] = bytemuck::must_cast(peer);
         match net {
             IpNet::V4(net) => access(
                 "CIDRS_V4",
