@@ -220,7 +220,7 @@ impl Daemon {
             .map(|(key, pod)| (key.clone(), pod.addresses.clone()))
             .collect();
         self.matching = match_pods(&self.links, &pods);
-        self.writer.follow(&self.matching);
+        self.writer.follow(&self.matching, &self.links.node);
     }
 
     fn retry(&mut self) {

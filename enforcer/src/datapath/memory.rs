@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
-use enforcer_common::Reason;
 use enforcer_common::abi::{
     CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
     FragmentKey, Peer, PortRange, Verdict, VerdictKey, address, limits,
@@ -11,6 +10,7 @@ use enforcer_common::abi::{
 use enforcer_common::decide::{self, Report};
 use enforcer_common::packet::{Frame, Packet};
 use enforcer_common::tables::{AddressTables, Tables};
+use enforcer_common::{Action, Reason};
 use enforcer_policy::tables as policy;
 
 use super::judge::{Arrival, Judge, JudgeError, LINK};
@@ -50,7 +50,19 @@ impl Memory {
 
     /// Judges a packet as the program at `hook` would.
     pub fn process(&self, frame: &Frame<'_>, hook: Direction) -> Reason {
+        if hook == Direction::Ingress && frame.deferred() {
+            let reason = self.leave(frame);
+            if reason.action() == Action::Drop || frame.deferred() {
+                return reason;
+            }
+        }
         decide::process(frame, self, hook)
+    }
+
+    /// Judges a deferred packet as the program at any other link would, or the one that `to_pod` asks
+    /// first.
+    pub fn leave(&self, frame: &Frame<'_>) -> Reason {
+        decide::leaving(frame, self)
     }
 
     /// Lets time pass.
@@ -90,6 +102,7 @@ impl Judge for Memory {
             ingress_ifindex: arrival.ingress_ifindex,
             vlan_tagged: false,
             segmented: arrival.segmented,
+            ..Frame::default()
         };
         Ok(self.process(&frame, arrival.hook))
     }
@@ -158,6 +171,9 @@ impl Tables for Memory {
 
     fn endpoint(&self, ifindex: u32) -> Option<&Endpoint> {
         self.links.get(&ifindex).filter(|endpoint| endpoint.id != 0)
+    }
+    fn sender(&self, tag: u32) -> u32 {
+        tag
     }
     fn verdict(&self, key: &VerdictKey) -> Option<Verdict> {
         self.tables.verdicts.get(key).copied()

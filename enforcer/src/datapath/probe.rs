@@ -10,7 +10,7 @@ use enforcer_common::abi::{CachedFlow, Direction, Endpoint, Flow, FlowKey, limit
 use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
-use super::attach::program_name;
+use super::attach::Program;
 use super::judge::{Arrival, Judge, JudgeError, LINK};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
@@ -149,7 +149,7 @@ impl Probe {
         context[field::INGRESS_IFINDEX] = arrival.ingress_ifindex;
         context[field::IFINDEX] = self.ifindex;
         context[field::GSO_SIZE] = u32::from(arrival.segmented) * 1000;
-        let program = load::program(&mut self.ebpf, arrival.hook)?;
+        let program = load::program(&mut self.ebpf, Program::of(arrival.hook))?;
         let result = program.test_run(TestRunOptions {
             data_in: Some(arrival.bytes),
             ctx_in: Some(bytemuck::cast_slice(&context)),
@@ -158,7 +158,7 @@ impl Probe {
         match result {
             Ok(result) => Ok(result.return_value.cast_signed()),
             Err(source) => Err(JudgeError::TestRun {
-                program: program_name(arrival.hook),
+                program: Program::of(arrival.hook).name(),
                 length: arrival.bytes.len(),
                 source,
             }),
@@ -198,7 +198,7 @@ impl Judge for Probe {
             (TC_ACT_UNSPEC, Some(reason), Some(Action::Pass))
             | (TC_ACT_SHOT, Some(reason), Some(Action::Drop)) => Ok(reason),
             _ => Err(JudgeError::Contradiction {
-                program: program_name(arrival.hook),
+                program: Program::of(arrival.hook).name(),
                 action,
                 reason,
             }),
