@@ -39,7 +39,8 @@ where
         if transport.kind == Kind::Flow {
             let first = Fragment {
                 ports: transport.ports,
-                protocol: u32::from(transport.protocol),
+                protocol: u16::from(transport.protocol),
+                headers: (ip.transport - piece.start + parse::shortest_header(ip.protocol)) as u16,
             };
             cx.tables.put_fragment(&key, &first);
         }
@@ -49,7 +50,7 @@ where
     transport.protocol = first.protocol as u8;
     transport.ports = first.ports;
     // RFC 3128: a fragment that would overwrite the transport header that was judged.
-    if u32::from(piece.offset) * 8 < parse::shortest_header(transport.protocol) {
+    if u32::from(piece.offset) * 8 < u32::from(first.headers) {
         return Err(Reason::FragmentEvasive);
     }
     Ok(())
