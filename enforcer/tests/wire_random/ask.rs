@@ -21,9 +21,9 @@ use crate::serve::{Seen, TOKEN, bound, read_token, token};
 use crate::world::World;
 
 /// Time between two attempts of what must arrive.
-const AGAIN: Duration = Duration::from_millis(500);
+pub(crate) const AGAIN: Duration = Duration::from_millis(500);
 /// Time after the last answer in which what is denied may still show that it is not.
-const GRACE: Duration = Duration::from_millis(150);
+pub(crate) const GRACE: Duration = Duration::from_millis(150);
 /// Packets that are sent before their receivers get a turn: no queue on the way is as short.
 const BURST: usize = 16;
 
@@ -86,7 +86,14 @@ pub(crate) async fn ask(world: &mut World, seen: &Rc<Seen>, probes: &[Probe]) ->
 }
 
 impl Outcome {
-    fn wrong(&mut self, probe: &Probe, seen: impl Into<String>) {
+    /// What came of asking more.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        self.wrong.append(&mut other.wrong);
+        self.tuples.append(&mut other.tuples);
+        self.repeated += other.repeated;
+    }
+
+    pub(crate) fn wrong(&mut self, probe: &Probe, seen: impl Into<String>) {
         self.wrong.push(Wrong {
             probe: probe.clone(),
             seen: seen.into(),
@@ -215,18 +222,18 @@ impl Clients {
                     let server = SocketAddr::new(probe.to, port);
                     let tuple = (17, client.local_addr().unwrap(), server);
                     outcome.tuples.insert(tuple, probe.id);
-                    client.try_send_to(&token(probe.id), server).map(drop)
+                    client.send_to(&token(probe.id), server).await.map(drop)
                 }
-                Kind::Icmp => send_by(&self.ping[&probe.from], probe, &echo_request(probe)),
+                Kind::Icmp => send_by(&self.ping[&probe.from], probe, &echo_request(probe)).await,
                 Kind::Sctp(port) => {
-                    send_by(&self.raw[&(probe.from, 132)], probe, &init(probe.id, port))
+                    send_by(&self.raw[&(probe.from, 132)], probe, &init(probe.id, port)).await
                 }
-                Kind::Gre => send_by(&self.raw[&(probe.from, 47)], probe, &gre(probe.id)),
+                Kind::Gre => send_by(&self.raw[&(probe.from, 47)], probe, &gre(probe.id)).await,
                 Kind::Tcp(_) => Ok(()),
             };
             match sent {
-                // An error is that of an earlier packet, such as "unreachable", or a full queue.
-                Err(error) if is_passing(error.kind()) => {}
+                // An error is that of an earlier packet: "unreachable".
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
                 Err(error) => outcome.wrong(probe, format!("cannot be sent: {error}")),
                 Ok(()) => {}
             }
@@ -237,13 +244,10 @@ impl Clients {
     }
 }
 
-fn is_passing(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::WouldBlock)
-}
-
-fn send_by(socket: &UdpSocket, probe: &Probe, packet: &[u8]) -> Result<()> {
+async fn send_by(socket: &UdpSocket, probe: &Probe, packet: &[u8]) -> Result<()> {
     socket
-        .try_send_to(packet, SocketAddr::new(probe.to, 0))
+        .send_to(packet, SocketAddr::new(probe.to, 0))
+        .await
         .map(drop)
 }
 
@@ -269,7 +273,7 @@ fn gre(id: u64) -> Vec<u8> {
 }
 
 /// Receives answers, to datagrams and to echo requests.
-async fn receive(socket: Rc<UdpSocket>, seen: Rc<Seen>) {
+pub(crate) async fn receive(socket: Rc<UdpSocket>, seen: Rc<Seen>) {
     let mut buffer = [0; 64];
     loop {
         // An error is that of a packet sent before, such as "unreachable".

@@ -15,6 +15,7 @@ mod ask;
 mod common;
 mod dice;
 mod failure;
+mod lasting;
 mod probe;
 mod questions;
 mod round;

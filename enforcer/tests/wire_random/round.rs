@@ -6,10 +6,11 @@ use enforcer_lab::{Families, Shape};
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire::{self, Layout, Story};
 
-use crate::ask::{self, Outcome};
+use crate::ask;
 use crate::common::{BRIDGE, FILTERED_BRIDGE};
 use crate::dice::Dice;
 use crate::failure::Failure;
+use crate::lasting::Lasting;
 use crate::probe::Probe;
 use crate::questions::questions;
 use crate::serve::Seen;
@@ -77,7 +78,8 @@ impl Round {
         let mut objects = story.objects.clone();
         world.follow(&objects, true);
         world.node.start(ARGUMENTS);
-        let mut asked = Vec::new();
+        let mut asked: Vec<Probe> = Vec::new();
+        let mut lasting = Lasting::new(&seen);
         let mut tuples = std::collections::BTreeMap::new();
         for number in 0..=story.steps.len() {
             let mut done = Vec::new();
@@ -94,17 +96,21 @@ impl Round {
                 return Err(failure(Vec::new(), &what).with(&world, &objects));
             }
             let first = asked.len() as u64;
+            let (old, mut outcome) = lasting.check(&world, &objects, first, tally).await;
+            asked.extend(old);
+            let first = asked.len() as u64;
             let probes: Vec<Probe> = questions(&world, &objects, &mut dice, first);
             tally.probes(&objects, &probes, &mut dice);
-            asked.extend(probes.iter().cloned());
-            let mut outcome: Outcome = ask::ask(&mut world, &seen, &probes).await;
+            outcome.add(ask::ask(&mut world, &seen, &probes).await);
             // Whatever was denied in an earlier stage must not arrive late either.
-            outcome.leaks(&seen, &asked[..asked.len() - probes.len()]);
+            outcome.leaks(&seen, &asked);
+            asked.extend(probes.iter().cloned());
             tally.repeated(outcome.repeated);
             tuples.append(&mut outcome.tuples);
             if !outcome.wrong.is_empty() {
                 return Err(failure(outcome.wrong, "").with(&world, &objects));
             }
+            lasting.open(&mut world, &probes, &mut dice).await;
         }
         Ok(())
     }

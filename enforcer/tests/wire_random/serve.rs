@@ -84,7 +84,7 @@ impl Servers {
         let mut tasks = JoinSet::new();
         for listener in sockets.listeners {
             let listener = TcpListener::from_std(listener.into()).unwrap();
-            tasks.spawn_local(accept(listener));
+            tasks.spawn_local(accept(listener, seen.clone()));
         }
         for socket in sockets.datagrams {
             let socket = UdpSocket::from_std(socket.into()).unwrap();
@@ -148,21 +148,24 @@ pub(crate) fn bound(address: SocketAddr, kind: Type, protocol: Option<Protocol>)
     socket
 }
 
-async fn accept(listener: TcpListener) {
+async fn accept(listener: TcpListener, seen: Rc<Seen>) {
     let mut connections = JoinSet::new();
     loop {
         // A client that is gone before it is accepted is none.
         if let Ok((stream, _)) = listener.accept().await {
-            connections.spawn_local(echo(stream));
+            connections.spawn_local(echo(stream, seen.clone()));
         }
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn echo(mut stream: TcpStream) {
+async fn echo(mut stream: TcpStream, seen: Rc<Seen>) {
     let mut word = [0; TOKEN];
     // A connection that breaks is its client's to notice.
     while stream.read_exact(&mut word).await.is_ok() {
+        if let Some(id) = read_token(&word) {
+            seen.arrival(id);
+        }
         if stream.write_all(&word).await.is_err() {
             return;
         }

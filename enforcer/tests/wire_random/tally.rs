@@ -57,7 +57,12 @@ impl Tally {
         }
     }
 
-    pub(crate) fn meet(&mut self, what: String) {
+    pub(crate) fn lasting(&mut self, probe: &Probe) {
+        self.probes += 1;
+        self.meet(lasting(probe.kind.name(), probe.allowed));
+    }
+
+    fn meet(&mut self, what: String) {
         *self.met.entry(what).or_default() += 1;
     }
 
@@ -93,9 +98,15 @@ fn verdict(protocol: &str, allowed: bool) -> String {
     format!("{protocol} {}", if allowed { "allowed" } else { "denied" })
 }
 
+fn lasting(protocol: &str, allowed: bool) -> String {
+    format!("old {protocol} {}", if allowed { "lives" } else { "cut" })
+}
+
 fn wanted() -> Vec<String> {
     let protocols = ["TCP", "UDP", "SCTP", "ICMP", "GRE"];
     let verdicts = protocols.map(|protocol| [true, false].map(|yes| verdict(protocol, yes)));
     let shapes = SHAPES.iter().map(|(name, _)| format!("shape {name}"));
-    verdicts.into_iter().flatten().chain(shapes).collect()
+    let lasting = ["TCP", "UDP"].map(|protocol| [true, false].map(|yes| lasting(protocol, yes)));
+    let all = verdicts.into_iter().chain(lasting).flatten();
+    all.chain(shapes).collect()
 }

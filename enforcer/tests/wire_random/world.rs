@@ -38,6 +38,17 @@ pub(crate) struct Host {
     pub(crate) servers: Servers,
 }
 
+impl Host {
+    /// Of a pod: namespace and name.
+    pub(crate) fn name(&self) -> String {
+        match &self.who {
+            Who::Pod(key, _) => key.clone(),
+            Who::Node => "the node".to_owned(),
+            Who::Outside => "outside".to_owned(),
+        }
+    }
+}
+
 /// The lab of a round.
 pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
@@ -96,6 +107,17 @@ impl World {
             Who::Node => &self.node.lab.node,
             Who::Outside => &self.node.lab.outside,
         }
+    }
+
+    /// Who has an address now.
+    pub(crate) fn host_at(&self, address: IpAddr) -> Option<usize> {
+        let mut hosts = self.hosts.iter();
+        hosts.position(|host| host.addresses.contains(&address))
+    }
+
+    /// Whether there is a program at the host's link.
+    pub(crate) fn is_pod(&self, host: usize) -> bool {
+        matches!(self.hosts[host].who, Who::Pod(..))
     }
 
     /// A client's port that nobody had in this round.
