@@ -65,20 +65,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     let Transport {
         phase, protocol, ..
     } = transport;
-    let key = match cx.hook {
-        Direction::Egress => FlowKey {
-            pod: ip.source,
-            peer: ip.destination,
-            ports: transport.ports,
-            protocol: u32::from(protocol),
-        },
-        Direction::Ingress => FlowKey {
-            pod: ip.destination,
-            peer: ip.source,
-            ports: parse::swap(transport.ports),
-            protocol: u32::from(protocol),
-        },
-    };
+    let key = key(cx.hook, ip, &transport);
     let now = cx.tables.now();
     // A set is asked only after the revision has been read: see `EndpointView`.
     let revisions = [
@@ -87,8 +74,12 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     ];
     let tracked = transport.kind == Kind::Flow;
     let free = cx.endpoint.flags() & Endpoint::DENY_ALL == 0;
-    if tracked && free && phase == Phase::Open && cache::knows(cx, &key, revisions, now) {
-        return Outcome::plain(Reason::Established);
+    if tracked
+        && free
+        && phase == Phase::Open
+        && let Some(flow) = cache::recall(cx, &key, revisions, now)
+    {
+        return established(cx, flow);
     }
     let known = if tracked {
         known(cx, &key, now, phase)
@@ -101,15 +92,16 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     {
         touch(cx, &key, flow, now, phase);
         cache::remember(cx, &key, flow, now);
-        return Outcome::plain(Reason::Established);
+        return established(cx, flow);
     }
     let direction = match known {
         Some(flow) => flow.direction(),
-        None => opener(cx, protocol, key.ports, phase),
+        None => opener(cx, &key, phase),
     };
     // An answer to the pod's own node, whose packets to the pod are not tracked: it passes, and must
     // not be tracked either, because the address could be that of a forwarded and translated client.
-    if cx.hook == Direction::Egress
+    if known.is_none()
+        && cx.hook == Direction::Egress
         && direction == Direction::Ingress
         && policy::is_towards_own_node(cx, &key.peer)
     {
@@ -129,6 +121,9 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
             false,
         );
     }
+    if decision.deferred {
+        cx.defer();
+    }
     // Nobody outside can make a flow one of the pod's own: only what the pod sends does.
     let foreign_guess = known.is_none() && direction == Direction::Egress && direction != cx.hook;
     if !tracked || foreign_guess {
@@ -139,12 +134,31 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         revision: of(revisions, direction),
         last_seen: now,
         initiator: direction as u8,
-        state: state(phase),
+        state: state(phase, decision.deferred),
         reserved: 0,
     };
     cx.tables.put_flow(&key, &flow);
     cache::remember(cx, &key, flow, now);
     outcome(direction, decision.reason, decision, known.is_none())
+}
+
+#[inline(always)]
+fn key<const W: usize>(hook: Direction, ip: &Ip<W>, transport: &Transport) -> FlowKey<W> {
+    let protocol = u32::from(transport.protocol);
+    match hook {
+        Direction::Egress => FlowKey {
+            pod: ip.source,
+            peer: ip.destination,
+            ports: transport.ports,
+            protocol,
+        },
+        Direction::Ingress => FlowKey {
+            pod: ip.destination,
+            peer: ip.source,
+            ports: parse::swap(transport.ports),
+            protocol,
+        },
+    }
 }
 
 /// The element for a direction, without an index that the verifier would have to bound.
@@ -174,13 +188,23 @@ const fn outcome(
     }
 }
 
+/// A packet of a flow that was judged before.
 #[inline(always)]
-const fn state(phase: Phase) -> u8 {
-    if matches!(phase, Phase::Closing) {
+fn established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flow: Flow) -> Outcome {
+    if flow.state & Flow::DEFERRED != 0 {
+        cx.defer();
+    }
+    Outcome::plain(Reason::Established)
+}
+
+#[inline(always)]
+const fn state(phase: Phase, deferred: bool) -> u8 {
+    let closing = if matches!(phase, Phase::Closing) {
         Flow::CLOSING
     } else {
         0
-    }
+    };
+    closing | if deferred { Flow::DEFERRED } else { 0 }
 }
 
 /// The tracked flow that the packet belongs to. None when it has expired, is an earlier pod's, or
@@ -229,9 +253,9 @@ fn touch<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     phase: Phase,
 ) {
     let state = match phase {
-        Phase::Opening => 0,
+        Phase::Opening => flow.state & !Flow::CLOSING,
         Phase::Open => flow.state,
-        Phase::Closing => Flow::CLOSING,
+        Phase::Closing => flow.state | Flow::CLOSING,
     };
     if state != flow.state || now.wrapping_sub(flow.last_seen) > cx.tables.ticks_per_second() {
         flow.state = state;
@@ -244,17 +268,17 @@ fn touch<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
 const EPHEMERAL: u32 = 32_768;
 
 /// Who opened a flow that nobody tracked: the sender, unless it is from the middle of a connection
-/// that began before the pod was isolated. Then the ports tell, as far as they do.
+/// that began before the pod was isolated. Services open none; else the ports tell, as far as they
+/// do.
 #[inline(always)]
-fn opener<P: Packet, T: Tables>(
+fn opener<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
-    protocol: u8,
-    ports: u32,
+    key: &FlowKey<W>,
     phase: Phase,
 ) -> Direction {
-    if !is_midstream(protocol, phase) {
+    if cx.sender.is_some() || !is_midstream(key.protocol as u8, phase) {
         cx.hook
-    } else if looks_like_client(ports) {
+    } else if looks_like_client(key.ports) || policy::is_service(cx, &key.peer) {
         Direction::Egress
     } else {
         Direction::Ingress

@@ -10,4 +10,5 @@ mod meaning;
 mod properties;
 
 mod scale;
+mod services;
 mod single;

@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::generate::change;
-use crate::lookup::{Verdicts, allowed, peers, probes, verdicts};
+use crate::lookup::{Verdicts, allowed, is_own, peers, probes, verdict, verdicts};
 use crate::meaning;
 
 fn compiler() -> Compiler {
@@ -39,8 +39,12 @@ fn assert_means(compiler: &Compiler) -> Result<(), TestCaseError> {
     prop_assert_eq!(expected, tables.endpoints.keys().collect());
     for (pod, endpoint) in &tables.endpoints {
         for probe in probes(pod) {
+            let found = verdict(tables, endpoint, probe);
             let meant = meaning::allowed(cluster, probe);
-            prop_assert_eq!(allowed(tables, endpoint, probe), meant, "{:?}", probe);
+            prop_assert_eq!(found.allowed, meant, "{:?}", probe);
+            let isolated = Direction::ALL.map(|direction| endpoint.isolated(direction));
+            let deferred = isolated.contains(&true) && meaning::is_deferred(cluster, probe);
+            prop_assert_eq!(found.deferred, deferred, "{:?}", probe);
         }
         for direction in Direction::ALL {
             let isolated = !compiler.isolating(pod, direction).is_empty();
@@ -62,13 +66,14 @@ fn assert_between(
         let new = new.get(pod).unwrap_or(old);
         for (index, probe) in probes(pod).enumerate() {
             let fine = verdicts[index] == old[index] || verdicts[index] == new[index];
-            prop_assert!(fine, "{:?} is {} after {:?}", probe, verdicts[index], op);
+            prop_assert!(fine, "{:?} is {:?} after {:?}", probe, verdicts[index], op);
         }
     }
     Ok(())
 }
 
-/// Asserts that a direction in which something allowed is now denied has a new revision.
+/// Asserts that a direction in which something allowed is now denied, or judged elsewhere, has a new
+/// revision.
 fn assert_revised(old: &Tables, new: &Tables) -> Result<(), TestCaseError> {
     for (pod, before) in &old.endpoints {
         let Some(after) = new.endpoints.get(pod).filter(|after| after.id == before.id) else {
@@ -76,7 +81,10 @@ fn assert_revised(old: &Tables, new: &Tables) -> Result<(), TestCaseError> {
         };
         for probe in probes(pod) {
             let index = probe.direction.index();
-            let shrunk = allowed(old, before, probe) && !allowed(new, after, probe);
+            let (was, is) = (verdict(old, before, probe), verdict(new, after, probe));
+            let left = is.deferred && !was.deferred && !is_own(before, probe);
+            let left = left && after.isolated(probe.direction);
+            let shrunk = was.allowed && (!is.allowed || left);
             let revised = before.revisions[index] != after.revisions[index];
             prop_assert!(!shrunk || revised, "{:?} was allowed and is not", probe);
         }
@@ -157,6 +165,7 @@ struct Coverage {
     shared_address: usize,
     passed: usize,
     relabelled_rules: usize,
+    deferred: usize,
 }
 
 impl Coverage {
@@ -165,6 +174,7 @@ impl Coverage {
         for (pod, endpoint) in &tables.endpoints {
             for probe in probes(pod).filter(|probe| endpoint.isolated(probe.direction)) {
                 let index = probe.direction.index();
+                self.deferred += usize::from(verdict(tables, endpoint, probe).deferred);
                 if allowed(tables, endpoint, probe) {
                     self.allowed[index] += 1;
                 } else {
@@ -191,7 +201,12 @@ impl Coverage {
 
     fn is_complete(&self) -> bool {
         let counts = [self.by_port, self.by_prefix, self.by_name];
-        let more = [self.shared_address, self.passed, self.relabelled_rules];
+        let more = [
+            self.shared_address,
+            self.passed,
+            self.relabelled_rules,
+            self.deferred,
+        ];
         [counts.as_slice(), &more, &self.allowed, &self.denied]
             .concat()
             .into_iter()

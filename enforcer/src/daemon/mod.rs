@@ -219,8 +219,14 @@ impl Daemon {
             .filter(|(_, pod)| pod.is_selectable() && here(pod))
             .map(|(key, pod)| (key.clone(), pod.addresses.clone()))
             .collect();
-        self.matching = match_pods(&self.links, &pods);
-        self.writer.follow(&self.matching);
+        let before = std::mem::replace(&mut self.matching, match_pods(&self.links, &pods));
+        let known = before.unenforced();
+        for (pod, why) in self.matching.unenforced() {
+            if known.get(pod) != Some(&why) {
+                tracing::warn!(%pod, %why, "policies do not hold for a pod, or not for all of its links");
+            }
+        }
+        self.writer.follow(&self.matching, &self.links.node);
     }
 
     fn retry(&mut self) {

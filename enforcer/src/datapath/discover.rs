@@ -16,10 +16,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::link::{LinkLayerType, LinkMessage};
 
-use self::attributes::{FarEnd, address, far_end, is_pair, kind, name};
-pub use self::links::{LinkKind, Links, Namespace, PodLink, Unenforceable, Why};
+use self::attributes::{FarEnd, address, far_end, is_pair, kind, name, why};
+pub use self::links::{LinkKind, Links, Namespace, NodeLink, PodLink, Unenforceable, Why};
 use super::netlink::{Netlink, NetlinkError};
 use super::netns::{Netns, NetnsError};
 
@@ -63,6 +63,7 @@ pub fn scan(directory: &Path) -> Result<Links, DiscoverError> {
     }
     let host_links = host.links()?;
     let sides = host_sides(&host_links);
+    found.node = host_links.iter().filter_map(node_link).collect();
     for (path, netns, number) in opened {
         match look_into(&path, &netns, number, &sides) {
             Ok(namespace) => found.namespaces.push(namespace),
@@ -118,6 +119,16 @@ fn files(directory: &Path) -> Result<BTreeSet<PathBuf>, DiscoverError> {
     }
 }
 
+/// `None` for loopback, whose packets stay in the node.
+fn node_link(link: &LinkMessage) -> Option<NodeLink> {
+    let kind = link.header.link_layer_type;
+    (kind != LinkLayerType::Loopback).then(|| NodeLink {
+        ifindex: link.header.index,
+        name: name(link).to_owned(),
+        bare: kind != LinkLayerType::Ether,
+    })
+}
+
 /// The node's links that have their other side in another namespace, by that other side.
 fn host_sides(links: &[LinkMessage]) -> BTreeMap<FarEnd, &LinkMessage> {
     links
@@ -153,10 +164,12 @@ fn look_into(
                 pod_ifname: name(&link).to_owned(),
                 addresses,
             }),
-            None if addresses.is_empty() => {}
-            None => namespace
-                .unenforceable
-                .push(unenforceable(&link, addresses)),
+            None => {
+                let link = unenforceable(&link, addresses);
+                if link.why.leads_out() || !link.addresses.is_empty() {
+                    namespace.unenforceable.push(link);
+                }
+            }
         }
     }
     Ok(namespace)
@@ -166,10 +179,7 @@ fn unenforceable(link: &LinkMessage, addresses: Vec<IpAddr>) -> Unenforceable {
     let kind = kind(link);
     Unenforceable {
         pod_ifname: name(link).to_owned(),
-        why: match kind {
-            LinkKind::Ipvlan | LinkKind::Macvlan => Why::SharesParent,
-            _ => Why::NoHostSide,
-        },
+        why: why(link, &kind),
         kind,
         addresses,
     }

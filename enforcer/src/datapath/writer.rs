@@ -3,6 +3,8 @@
 
 mod links;
 mod numbering;
+mod tags;
+mod uplinks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,10 +17,12 @@ use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
+use super::discover::NodeLink;
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
 use numbering::Numbering;
+use tags::Tags;
 
 /// Why the datapath cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +71,9 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
+    /// A pod's link in another network, with addresses of its own that the pod's status does not
+    /// have.
+    Second(PodKey, Addresses),
     /// Nobody that is known (yet).
     Pending,
     /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
@@ -77,10 +84,17 @@ enum Owner {
 impl Owner {
     fn pod(&self) -> Option<&PodKey> {
         match self {
-            Self::Pod(pod) => Some(pod),
+            Self::Pod(pod) | Self::Second(pod, _) => Some(pod),
             Self::Pending | Self::Doubtful => None,
         }
     }
+}
+
+/// The addresses of a link as an endpoint has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Addresses {
+    v4: [u32; 1],
+    v6: [u32; 4],
 }
 
 /// A link that programs are attached to.
@@ -103,6 +117,9 @@ pub struct Writer {
     /// Endpoints as the compiler has them.
     endpoints: BTreeMap<PodKey, Endpoint>,
     links: BTreeMap<u32, Link>,
+    tags: Tags,
+    /// Links that are no pod's, by index: their names, and whether packets have Ethernet headers.
+    uplinks: BTreeMap<u32, NodeLink>,
     /// Links that could not be attached to, and why.
     failures: BTreeMap<u32, (Option<PodKey>, String)>,
     /// A write failed: every endpoint denies until everything has been written again.
@@ -124,6 +141,7 @@ impl Writer {
         let earlier = maps::pinned_endpoints(&pins);
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
+        maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         if options.load.trace {
             packet_log::start(&mut ebpf)?;
@@ -138,6 +156,8 @@ impl Writer {
             pins,
             endpoints: BTreeMap::new(),
             links: BTreeMap::new(),
+            tags: Tags::default(),
+            uplinks: BTreeMap::new(),
             failures: BTreeMap::new(),
             broken: None,
         })
@@ -202,23 +222,22 @@ impl Writer {
 
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
-        let owner = Owner::Pod(pod.clone());
-        let links: Vec<u32> = self
+        let links: Vec<(u32, Owner)> = self
             .links
             .iter()
-            .filter(|(_, link)| link.owner == owner)
-            .map(|(i, _)| *i)
+            .filter(|(_, link)| link.owner.pod() == Some(pod))
+            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
             .collect();
         links
             .into_iter()
-            .try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
+            .try_for_each(|(ifindex, owner)| self.put_endpoint(ifindex, &owner))
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let compiled = match owner {
-            Owner::Pod(pod) => self.endpoints.get(pod).copied(),
-            Owner::Pending | Owner::Doubtful => None,
-        };
+        let mut compiled = owner.pod().and_then(|pod| self.endpoints.get(pod).copied());
+        if let (Owner::Second(_, own), Some(endpoint)) = (owner, &mut compiled) {
+            (endpoint.v4, endpoint.v6) = (own.v4, own.v6);
+        }
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
             None => Numbering::pending(ifindex),
@@ -229,6 +248,15 @@ impl Writer {
         }
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
+        }
+        if let Some(tag) = self
+            .tags
+            .of(ifindex, |index| self.links.contains_key(&index))
+        {
+            if u32::from(tag) != ifindex {
+                self.maps.put_sender(tag, ifindex)?;
+            }
+            endpoint.tag = u32::from(tag);
         }
         if self.options.audit {
             endpoint.flags |= Endpoint::AUDIT;
