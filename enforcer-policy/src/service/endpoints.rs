@@ -8,7 +8,6 @@ use crate::model::{
     Cluster, EndpointSlice, Family, Pod, PodKey, Service, ServiceKey, ServicePort, SliceKey,
     TargetPort,
 };
-use crate::selector::Labels;
 
 /// All endpoints of a service's port in a family, ready or not, by address and port.
 ///
@@ -88,16 +87,13 @@ fn of_selector(
     port: &ServicePort,
     family: Family,
 ) -> Vec<Backend> {
-    if service.selector.is_empty() {
-        return Vec::new();
-    }
     let first = PodKey {
         namespace: key.namespace.clone(),
         name: String::new(),
     };
     let pods = cluster.pods.range(first..);
     pods.take_while(|(pod, _)| pod.namespace == key.namespace)
-        .filter(|(_, pod)| !pod.terminated && has_all(&pod.labels, &service.selector))
+        .filter(|(_, pod)| !pod.terminated && service.selects(pod))
         .filter_map(|(name, pod)| {
             let mut addresses = pod.addresses.iter();
             let readiness = pod.readiness;
@@ -113,11 +109,6 @@ fn of_selector(
             })
         })
         .collect()
-}
-
-fn has_all(labels: &Labels, wanted: &Labels) -> bool {
-    let mut wanted = wanted.iter();
-    wanted.all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// A pod without a port of the name is no endpoint of the service's port.
