@@ -13,7 +13,7 @@ use enforcer_common::tables::{AddressTables, Tables};
 use enforcer_common::{Action, Reason};
 use enforcer_policy::tables as policy;
 
-use super::judge::{Arrival, Judge, JudgeError, LINK};
+use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 
 /// Ticks of the clock in a second.
 pub const TICKS_PER_SECOND: u32 = 1000;
@@ -95,15 +95,20 @@ impl Memory {
 
 impl Judge for Memory {
     fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError> {
-        self.links.insert(LINK, *endpoint);
-        let frame = Frame {
+        let mut frame = Frame {
             bytes: arrival.bytes,
             ifindex: LINK,
             ingress_ifindex: arrival.ingress_ifindex,
-            vlan_tagged: false,
             segmented: arrival.segmented,
             ..Frame::default()
         };
+        if arrival.leaving {
+            self.links = BTreeMap::from([(OTHER_LINK, *endpoint)]);
+            frame.ingress_ifindex = OTHER_LINK;
+            frame.defer(0);
+            return Ok(self.leave(&frame));
+        }
+        self.links = BTreeMap::from([(LINK, *endpoint)]);
         Ok(self.process(&frame, arrival.hook))
     }
 }

@@ -71,6 +71,9 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
+    /// A pod's link in another network, with addresses of its own that the pod's status does not
+    /// have.
+    Second(PodKey, Addresses),
     /// Nobody that is known (yet).
     Pending,
     /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
@@ -81,10 +84,17 @@ enum Owner {
 impl Owner {
     fn pod(&self) -> Option<&PodKey> {
         match self {
-            Self::Pod(pod) => Some(pod),
+            Self::Pod(pod) | Self::Second(pod, _) => Some(pod),
             Self::Pending | Self::Doubtful => None,
         }
     }
+}
+
+/// The addresses of a link as an endpoint has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Addresses {
+    v4: [u32; 1],
+    v6: [u32; 4],
 }
 
 /// A link that programs are attached to.
@@ -212,31 +222,27 @@ impl Writer {
 
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
-        let owner = Owner::Pod(pod.clone());
-        let links: Vec<u32> = self
+        let links: Vec<(u32, Owner)> = self
             .links
             .iter()
-            .filter(|(_, link)| link.owner == owner)
-            .map(|(i, _)| *i)
+            .filter(|(_, link)| link.owner.pod() == Some(pod))
+            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
             .collect();
         links
             .into_iter()
-            .try_for_each(|ifindex| self.put_endpoint(ifindex, &owner))
+            .try_for_each(|(ifindex, owner)| self.put_endpoint(ifindex, &owner))
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let compiled = match owner {
-            Owner::Pod(pod) => self.endpoints.get(pod).copied(),
-            Owner::Pending | Owner::Doubtful => None,
-        };
+        let mut compiled = owner.pod().and_then(|pod| self.endpoints.get(pod).copied());
+        if let (Owner::Second(_, own), Some(endpoint)) = (owner, &mut compiled) {
+            (endpoint.v4, endpoint.v6) = (own.v4, own.v6);
+        }
+        let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
-            None => Numbering::pending(ifindex),
+            None => without_pod(ifindex, held),
         };
-        let held = self.options.pending_deny || *owner == Owner::Doubtful;
-        if compiled.is_none() && held {
-            endpoint.flags |= Endpoint::DENY_ALL;
-        }
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
@@ -262,6 +268,21 @@ impl Writer {
             .map(|(ifindex, link)| (link.owner.pod(), *ifindex, link.name.as_str(), link.place))
     }
 
+    /// The pods that have links here, by the number that their flows have.
+    pub fn owners_of_flows(&self) -> BTreeMap<u32, PodKey> {
+        let pods = self.links.values().filter_map(|link| link.owner.pod());
+        pods.filter_map(|pod| {
+            let endpoint = self.endpoints.get(pod)?;
+            Some((self.numbering.known(endpoint.id)?, pod.clone()))
+        })
+        .collect()
+    }
+
+    /// The directory of the maps that hold connections.
+    pub fn pins(&self) -> &Path {
+        &self.pins
+    }
+
     /// The pod of a link.
     pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
         self.links.get(&ifindex)?.owner.pod()
@@ -284,6 +305,16 @@ impl Writer {
         self.attacher.cleanup()?;
         remove_pins(&self.pins)
     }
+}
+
+/// The endpoint of a link whose pod is not known. Either everything passes there or, where it is
+/// held, nothing.
+pub(crate) fn without_pod(ifindex: u32, held: bool) -> Endpoint {
+    let mut endpoint = Numbering::pending(ifindex);
+    if held {
+        endpoint.flags |= Endpoint::DENY_ALL;
+    }
+    endpoint
 }
 
 fn remove_pins(pins: &Path) -> Result<(), WriterError> {

@@ -85,7 +85,7 @@ fn peer(random: &mut Random, node: u32) -> Peer {
     Peer {
         identity,
         node,
-        flags: 0,
+        flags: random.of(&[0, 0, Peer::SERVICE]),
     }
 }
 
