@@ -26,6 +26,7 @@ pub mod probe;
 pub mod proxy;
 pub mod raw;
 pub mod serve;
+mod skip;
 mod sweep;
 mod wire;
 
@@ -36,5 +37,6 @@ pub use lab::{Cluster, Direct, Fabric, Families, Lab, Network, Node, Pod, Second
 pub use namespace::Namespace;
 pub use probe::{Outcome, Protocol};
 pub use serve::Server;
+pub use skip::{SKIPPED, skip};
 pub use sweep::Home;
 pub use wire::Wire;
