@@ -39,7 +39,8 @@ where
         if transport.kind == Kind::Flow {
             let first = Fragment {
                 ports: transport.ports,
-                protocol: u32::from(transport.protocol),
+                protocol: u16::from(transport.protocol),
+                headers: (ip.transport - piece.start + parse::shortest_header(ip.protocol)) as u16,
             };
             cx.tables.put_fragment(&key, &first);
         }
@@ -49,7 +50,7 @@ where
     transport.protocol = first.protocol as u8;
     transport.ports = first.ports;
     // RFC 3128: a fragment that would overwrite the transport header that was judged.
-    if u32::from(piece.offset) * 8 < parse::shortest_header(transport.protocol) {
+    if u32::from(piece.offset) * 8 < u32::from(first.headers) {
         return Err(Reason::FragmentEvasive);
     }
     Ok(())
@@ -65,20 +66,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     let Transport {
         phase, protocol, ..
     } = transport;
-    let key = match cx.hook {
-        Direction::Egress => FlowKey {
-            pod: ip.source,
-            peer: ip.destination,
-            ports: transport.ports,
-            protocol: u32::from(protocol),
-        },
-        Direction::Ingress => FlowKey {
-            pod: ip.destination,
-            peer: ip.source,
-            ports: parse::swap(transport.ports),
-            protocol: u32::from(protocol),
-        },
-    };
+    let key = key(cx.hook, ip, &transport);
     let now = cx.tables.now();
     // A set is asked only after the revision has been read: see `EndpointView`.
     let revisions = [
@@ -155,6 +143,25 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     outcome(direction, decision.reason, decision, known.is_none())
 }
 
+#[inline(always)]
+fn key<const W: usize>(hook: Direction, ip: &Ip<W>, transport: &Transport) -> FlowKey<W> {
+    let protocol = u32::from(transport.protocol);
+    match hook {
+        Direction::Egress => FlowKey {
+            pod: ip.source,
+            peer: ip.destination,
+            ports: transport.ports,
+            protocol,
+        },
+        Direction::Ingress => FlowKey {
+            pod: ip.destination,
+            peer: ip.source,
+            ports: parse::swap(transport.ports),
+            protocol,
+        },
+    }
+}
+
 /// The element for a direction, without an index that the verifier would have to bound.
 #[inline(always)]
 pub(super) const fn of(pair: [u32; 2], direction: Direction) -> u32 {
@@ -217,11 +224,18 @@ fn known<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     if phase == Phase::Opening && flow.direction() != cx.hook {
         return None;
     }
-    let age = now.wrapping_sub(flow.last_seen);
-    if age > lifetime(key.protocol as u8, flow.state).wrapping_mul(cx.tables.ticks_per_second()) {
+    if has_expired(&flow, key.protocol as u8, now, cx.tables.ticks_per_second()) {
         return None;
     }
     Some(flow)
+}
+
+/// Whether a flow is forgotten: it has had no packet for longer than its protocol's flows live.
+/// `now` is in the ticks of [`Flow::last_seen`].
+#[inline(always)]
+pub const fn has_expired(flow: &Flow, protocol: u8, now: u32, ticks_per_second: u32) -> bool {
+    let age = now.wrapping_sub(flow.last_seen);
+    age > lifetime(protocol, flow.state).wrapping_mul(ticks_per_second)
 }
 
 /// Seconds without a packet after which a flow is forgotten: the defaults of the kernel's own

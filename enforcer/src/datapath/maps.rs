@@ -407,7 +407,7 @@ pub fn settle_continuations(directory: &Path) -> std::io::Result<()> {
 }
 
 fn coming_continuations(directory: &Path) -> PathBuf {
-    directory.join(format!("{CONTINUATIONS}.new"))
+    directory.join(format!("{CONTINUATIONS}_NEW"))
 }
 
 /// The ring buffer of events.
