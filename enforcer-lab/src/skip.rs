@@ -7,7 +7,7 @@ use crate::LabError;
 
 /// The variable that names the file in which skipped tests are listed. `cargo xtask test` sets it
 /// and shows the list at its end.
-pub const SKIPPED: &str = "ENFORCER_SKIPPED_TESTS";
+const SKIPPED: &str = "ENFORCER_SKIPPED_TESTS";
 
 /// Lists a test as skipped for what the kernel lacks. Where nobody shows such a list, it is the
 /// failure that it was.

@@ -14,5 +14,6 @@ mod matrix;
 mod means;
 mod nodes;
 mod second;
+mod services;
 mod unenforceable;
 mod world;

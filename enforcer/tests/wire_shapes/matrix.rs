@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use enforcer_lab::{Fabric, Families, Pod, Shape};
+use enforcer_lab::{Fabric, Families, Lab, LabError, Pod, Shape};
 use serde_json::json;
 
-use crate::common::{FILTERED_BRIDGE, app, ingress, policy};
+use crate::common::{BRIDGE, FILTERED_BRIDGE, app, ingress, policy};
 use crate::means::{Means, serve};
 use crate::world::World;
 
@@ -129,7 +129,7 @@ fn all_pairs_with_ptp_links_and_routes() {
 
 #[test]
 fn all_pairs_with_a_bridge_and_routes() {
-    all_pairs(crate::common::BRIDGE, Families::Dual, Fabric::HostGateway);
+    all_pairs(BRIDGE, Families::Dual, Fabric::HostGateway);
 }
 
 #[test]
@@ -139,15 +139,26 @@ fn all_pairs_with_a_filtered_bridge_and_vxlan() {
 
 #[test]
 fn all_pairs_with_a_bridge_and_vxlan_in_ipv4() {
-    all_pairs(crate::common::BRIDGE, Families::V4, Fabric::Vxlan);
+    all_pairs(BRIDGE, Families::V4, Fabric::Vxlan);
 }
 
 #[test]
 fn all_pairs_with_a_bridge_and_vxlan_in_ipv6() {
-    all_pairs(crate::common::BRIDGE, Families::V6, Fabric::Vxlan);
+    all_pairs(BRIDGE, Families::V6, Fabric::Vxlan);
 }
 
 #[test]
 fn all_pairs_with_calicos_links_and_routes() {
     all_pairs(Shape::Calico, Families::Dual, Fabric::HostGateway);
+}
+
+#[test]
+fn all_pairs_with_netkit_and_routes() {
+    let lab = Lab::new(Shape::Netkit, Families::Dual).unwrap();
+    match lab.add_pod("pod") {
+        Err(lack @ LabError::Unsupported(_)) => {
+            enforcer_lab::skip("all_pairs_with_netkit_and_routes", lack).unwrap();
+        }
+        _ => all_pairs(Shape::Netkit, Families::Dual, Fabric::HostGateway),
+    }
 }

@@ -40,13 +40,10 @@ fn the_own_node_and_no_other(shape: Shape, fabric: Fabric) {
                 pings(pod, address, expected);
             }
         }
+        // In IPv6 nothing can listen at it: it is also the anycast address of its subnet's routers.
         if fabric == Fabric::Vxlan {
-            for address in own.tunnel_addresses() {
-                connects(pod, address, 10250, true);
-            }
-            for address in other.tunnel_addresses() {
-                connects(pod, address, 10250, false);
-            }
+            connects(pod, own.tunnel_addresses()[0], 10250, true);
+            connects(pod, other.tunnel_addresses()[0], 10250, false);
         }
     }
     drop(hosts);

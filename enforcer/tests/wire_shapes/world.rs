@@ -73,11 +73,6 @@ impl World {
             .unwrap();
     }
 
-    /// Removes an object's manifest.
-    pub(crate) fn delete(&self, object: &Value) {
-        std::fs::remove_file(self.cluster.manifests().join(file_name(object))).unwrap();
-    }
-
     /// Adds a pod with the label `app: NAME` to a node, and its manifest.
     pub(crate) fn pod(&self, number: usize, app: &str) -> Pod {
         let node = self.node(number);
