@@ -5,7 +5,7 @@
 //! table's original direction, and one that was opened to a pod those of the reply. What a deferred
 //! packet meets behind the translation, in `leaving`, needs no flow: only who opens sends there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use enforcer_common::abi::address::{v4, v6};
@@ -29,8 +29,15 @@ pub struct Adopter {
     pub tracked: bool,
 }
 
-/// Endpoints that take their connections over, by address.
-pub type Adopters = HashMap<IpAddr, Adopter>;
+/// Who takes connections over, and from whom they need not be.
+#[derive(Clone, Debug, Default)]
+pub struct Adopters {
+    /// The endpoints by address.
+    pub endpoints: HashMap<IpAddr, Adopter>,
+    /// The node's own addresses. What its own stack opened passes untracked, and so does what a pod
+    /// opened to itself through a service.
+    pub node: BTreeSet<IpAddr>,
+}
 
 /// The key of a flow of either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +70,7 @@ pub fn seeds(entry: &Entry, adopters: &Adopters, now: u32) -> impl Iterator<Item
     } = *entry;
     let sides = [(original, Direction::Egress), (reply, Direction::Ingress)];
     sides.into_iter().filter_map(move |(tuple, direction)| {
-        let adopter = adopters.get(&tuple.source)?;
+        let adopter = adopters.endpoints.get(&tuple.source)?;
         Some(Seed {
             key: key(&tuple, protocol, direction)?,
             flow: Flow {
@@ -139,13 +146,14 @@ mod tests {
     }
 
     fn adopters(addresses: &[&str]) -> Adopters {
-        let numbered = addresses.iter().zip(1..);
-        numbered
-            .map(|(address, endpoint)| {
-                let tracked = false;
-                (ip(address), Adopter { endpoint, tracked })
-            })
-            .collect()
+        let numbered = addresses.iter().zip(1..).map(|(address, endpoint)| {
+            let tracked = false;
+            (ip(address), Adopter { endpoint, tracked })
+        });
+        Adopters {
+            endpoints: numbered.collect(),
+            node: [ip("192.0.2.1")].into(),
+        }
     }
 
     fn found(entry: &Entry, addresses: &[&str]) -> Vec<Seed> {
@@ -185,6 +193,24 @@ mod tests {
             .map(|flow| (flow.endpoint, flow.direction()))
             .collect();
         assert_eq!(who, [(1, Direction::Egress), (2, Direction::Ingress)]);
+    }
+
+    #[test]
+    fn what_the_own_node_or_the_pod_itself_opened_to_the_pod_stays_untracked() {
+        let from_the_node = entry(
+            number::TCP,
+            tuple("192.0.2.1", "10.0.0.2", Ports::Pair(5000, 80)),
+            tuple("10.0.0.2", "192.0.2.1", Ports::Pair(80, 5000)),
+        );
+        assert_eq!(found(&from_the_node, &["10.0.0.2"]), []);
+        let hairpin = entry(
+            number::TCP,
+            tuple("10.0.0.2", "10.96.0.10", Ports::Pair(5000, 80)),
+            tuple("10.0.0.2", "192.0.2.1", Ports::Pair(8080, 5000)),
+        );
+        let seeds = found(&hairpin, &["10.0.0.2"]);
+        let sides: Vec<_> = seeds.iter().map(|seed| seed.flow.direction()).collect();
+        assert_eq!(sides, [Direction::Egress]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{Owner, Writer};
 use crate::datapath::adopt::{Adopter, Adopters, Key, Seed, seeds};
 use crate::datapath::clock::{self, ClockError};
 use crate::datapath::conntrack::dump::{self, DumpError, Extent};
+use crate::datapath::discover::{self, DiscoverError};
 
 /// How long a look at the table may keep everything else waiting. A table of 262,144 connections,
 /// the kernel's usual limit, takes about 0.6 seconds.
@@ -26,6 +27,8 @@ enum AdoptionError {
     Dump(#[from] DumpError),
     #[error(transparent)]
     Clock(#[from] ClockError),
+    #[error(transparent)]
+    Node(#[from] DiscoverError),
 }
 
 /// Endpoints that become isolated together, and what they have taken over so far.
@@ -33,6 +36,8 @@ enum AdoptionError {
 pub(super) struct Adoption {
     adopters: Adopters,
     seeded: HashSet<Key>,
+    /// The table has been looked at.
+    looked: bool,
 }
 
 impl Adoption {
@@ -52,7 +57,7 @@ impl Adoption {
             tracked: old.is_some_and(|old| old.flags & Endpoint::ISOLATED != 0),
         };
         let addresses = [address::to_ip(new.v4), address::to_ip(new.v6)];
-        self.adopters.extend(
+        self.adopters.endpoints.extend(
             addresses
                 .into_iter()
                 .filter(|address| !address.is_unspecified())
@@ -86,7 +91,7 @@ impl Writer {
             if let Some(new) = new {
                 adoption.note(old, new);
             }
-            if !adoption.adopters.is_empty() {
+            if !adoption.adopters.endpoints.is_empty() {
                 first = first.min(index);
             }
         }
@@ -113,7 +118,7 @@ impl Writer {
 
     /// Takes over what the table has of these endpoints and what has not been taken over yet.
     pub(super) fn adopt(&mut self, adoption: &mut Adoption) {
-        if adoption.adopters.is_empty() {
+        if adoption.adopters.endpoints.is_empty() {
             return;
         }
         let begin = Instant::now();
@@ -133,12 +138,15 @@ impl Writer {
                 "the table of connections is too large to be read whole; what was not read is judged by its ports"
             );
         }
-        tracing::info!(
-            connections = found.len(),
-            addresses = adoption.adopters.len(),
-            milliseconds = begin.elapsed().as_millis(),
-            "took over connections of newly isolated pods"
-        );
+        if !adoption.looked || !found.is_empty() {
+            tracing::info!(
+                connections = found.len(),
+                addresses = adoption.adopters.endpoints.len(),
+                milliseconds = begin.elapsed().as_millis(),
+                "took over connections of newly isolated pods"
+            );
+        }
+        adoption.looked = true;
     }
 
     fn find(
@@ -147,6 +155,7 @@ impl Writer {
         until: Instant,
     ) -> Result<(Vec<Seed>, Extent), AdoptionError> {
         let Adoption { adopters, seeded } = adoption;
+        adopters.node = discover::local_addresses()?;
         let now = clock::now(&mut self.ebpf)?;
         let mut found = Vec::new();
         let extent = dump::entries(until, |entry| {
@@ -164,5 +173,62 @@ impl Writer {
             );
         }
         self.without_table = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+
+    /// An endpoint with these policy sets, ingress first.
+    fn endpoint(id: u32, sets: [u32; 2]) -> Endpoint {
+        let IpAddr::V4(v4) = POD else {
+            return Endpoint::default();
+        };
+        Endpoint {
+            id,
+            sets,
+            flags: if sets == [0, 0] {
+                0
+            } else {
+                Endpoint::ISOLATED
+            },
+            v4: address::v4(v4),
+            ..Endpoint::default()
+        }
+    }
+
+    /// Whether the endpoint takes its connections over, and the programs track them already.
+    fn adopts(old: Option<Endpoint>, new: Endpoint) -> Option<bool> {
+        let mut adoption = Adoption::default();
+        adoption.note(old, new);
+        let endpoints = &adoption.adopters.endpoints;
+        assert!(endpoints.len() <= 1, "it has one address");
+        endpoints.get(&POD).map(|adopter| adopter.tracked)
+    }
+
+    #[test]
+    fn who_becomes_isolated_in_a_direction_takes_its_connections_over() {
+        let free = Some(endpoint(1, [0, 0]));
+        let ingress = Some(endpoint(1, [7, 0]));
+        assert_eq!(adopts(None, endpoint(1, [7, 0])), Some(false));
+        assert_eq!(adopts(free, endpoint(1, [0, 7])), Some(false));
+        assert_eq!(adopts(ingress, endpoint(1, [7, 8])), Some(true));
+    }
+
+    #[test]
+    fn who_is_isolated_as_before_or_less_does_not() {
+        let both = Some(endpoint(1, [7, 8]));
+        assert_eq!(adopts(both, endpoint(1, [9, 8])), None);
+        assert_eq!(adopts(both, endpoint(1, [0, 8])), None);
+        assert_eq!(adopts(None, endpoint(1, [0, 0])), None);
+    }
+
+    #[test]
+    fn what_was_tracked_for_another_pod_says_nothing() {
+        let other = Some(endpoint(2, [7, 8]));
+        assert_eq!(adopts(other, endpoint(1, [7, 8])), Some(false));
     }
 }
