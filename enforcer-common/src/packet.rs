@@ -1,5 +1,7 @@
 //! Reading a packet, wherever its bytes are.
 
+use core::cell::Cell;
+
 /// A packet at a tc hook, Ethernet header first.
 ///
 /// The `head_*` methods are for offsets that are constants once inlined, within the first
@@ -16,6 +18,15 @@ pub trait Packet {
     fn vlan_tagged(&self) -> bool;
     /// Whether it stands for several packets on the wire (GSO): its length fields may be 0.
     fn segmented(&self) -> bool;
+    /// Whether a `from_pod` of this node left its sender's policy to be decided on the way. Never so
+    /// of what the host made, whose packets may carry the same mark for other reasons.
+    fn deferred(&self) -> bool;
+    /// Of a deferred packet: the sender's [`crate::abi::Endpoint::tag`], 0 when it was lost.
+    fn sender(&self) -> u32;
+    /// Leaves the sender's policy to be decided on the way.
+    fn defer(&self, sender: u32);
+    /// Takes back [`Packet::defer`]: decided.
+    fn settle(&self);
 
     /// The byte at a constant offset.
     fn head_u8(&self, offset: usize) -> Option<u8>;
@@ -49,7 +60,7 @@ pub const fn halves(word: u32) -> (u16, u16) {
 }
 
 /// A packet in memory: what tests, `trace` and the fuzzers run through the same code as the kernel.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Frame<'a> {
     /// The bytes, Ethernet header first.
     pub bytes: &'a [u8],
@@ -61,6 +72,8 @@ pub struct Frame<'a> {
     pub vlan_tagged: bool,
     /// See [`Packet::segmented`].
     pub segmented: bool,
+    /// The sender's tag when the packet is deferred: see [`Packet::defer`].
+    pub deferred: Cell<Option<u32>>,
 }
 
 impl Frame<'_> {
@@ -84,6 +97,18 @@ impl Packet for Frame<'_> {
     }
     fn segmented(&self) -> bool {
         self.segmented
+    }
+    fn deferred(&self) -> bool {
+        self.deferred.get().is_some()
+    }
+    fn sender(&self) -> u32 {
+        self.deferred.get().unwrap_or(0)
+    }
+    fn defer(&self, sender: u32) {
+        self.deferred.set(Some(sender));
+    }
+    fn settle(&self) {
+        self.deferred.set(None);
     }
     fn head_u8(&self, offset: usize) -> Option<u8> {
         self.bytes.get(offset).copied()

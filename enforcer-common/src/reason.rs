@@ -85,6 +85,10 @@ reasons! {
     NoEndpoint = 20, Drop, "no-endpoint";
     /// The endpoint's policy does not fit into the maps: it falls to deny.
     DoesNotFit = 21, Drop, "policy-does-not-fit";
+    /// To a service: decided where the real destination is known.
+    Deferred = 22, Pass, "deferred";
+    /// Its sender's policy was left to be decided on the way, and the sender is not known any more.
+    Undecided = 23, Drop, "undecided";
 }
 
 impl Reason {

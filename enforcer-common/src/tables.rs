@@ -38,6 +38,8 @@ pub trait EndpointView: Copy {
     fn set(self, direction: Direction) -> u32;
     /// [`Endpoint::node`].
     fn node(self) -> u32;
+    /// [`Endpoint::tag`].
+    fn tag(self) -> u32;
     /// [`Endpoint::v4`].
     fn v4(self) -> [u32; 1];
     /// [`Endpoint::v6`].
@@ -60,6 +62,9 @@ impl EndpointView for &Endpoint {
     fn node(self) -> u32 {
         self.node
     }
+    fn tag(self) -> u32 {
+        self.tag
+    }
     fn v4(self) -> [u32; 1] {
         self.v4
     }
@@ -77,6 +82,8 @@ pub trait Tables: AddressTables<1> + AddressTables<4> {
 
     /// The endpoint of a host-side link.
     fn endpoint(&self, ifindex: u32) -> Option<Self::Endpoint<'_>>;
+    /// The host-side link whose endpoint has this [`Endpoint::tag`].
+    fn sender(&self, tag: u32) -> u32;
     /// What a policy set says about an identity.
     fn verdict(&self, key: &VerdictKey) -> Option<Verdict>;
     /// Whether a policy set lets an identity reach a port, or a protocol without ports. The

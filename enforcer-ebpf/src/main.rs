@@ -26,35 +26,91 @@ use aya_ebpf::EbpfContext as _;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
-use enforcer_common::abi::Direction;
-use enforcer_common::decide::process;
-use enforcer_common::packet::Packet as _;
+use enforcer_common::abi::{Continuation, Direction};
+use enforcer_common::decide::{self, process};
+use enforcer_common::packet::Packet;
+use enforcer_common::tables::Tables as _;
+use enforcer_common::{Action, Reason};
+use packet::{BARE, Skb};
 
-/// tc ingress of the host-side link: what the pod sends.
+/// tc ingress of a pod's link: what the pod sends.
 #[classifier]
 #[inline(always)]
 pub(crate) fn from_pod(ctx: TcContext) -> i32 {
-    run(&ctx, Direction::Egress)
+    run(&ctx, &Skb::<0>::new(&ctx), Direction::Egress)
 }
 
-/// tc egress of the host-side link: what the pod receives.
+/// tc egress of a pod's link: what the pod receives.
 #[classifier]
 #[inline(always)]
 pub(crate) fn to_pod(ctx: TcContext) -> i32 {
-    run(&ctx, Direction::Ingress)
+    let packet = Skb::<0>::new(&ctx);
+    if packet.deferred() {
+        return go_on(&ctx, Continuation::Leaving);
+    }
+    run(&ctx, &packet, Direction::Ingress)
+}
+
+/// tc egress of every other link, and where `to_pod` sends deferred packets first.
+#[classifier]
+#[inline(always)]
+pub(crate) fn leaving(ctx: TcContext) -> i32 {
+    run_leaving(&ctx, &Skb::<0>::new(&ctx), false)
+}
+
+/// [`leaving`] for links whose packets have no Ethernet header.
+#[classifier]
+#[inline(always)]
+pub(crate) fn leaving_bare(ctx: TcContext) -> i32 {
+    run_leaving(&ctx, &Skb::<BARE>::new(&ctx), true)
 }
 
 #[inline(always)]
-fn run(ctx: &TcContext, hook: Direction) -> i32 {
-    let packet = packet::Skb::new(ctx);
-    let reason = process(
-        &packet,
-        &tables::Kernel {
-            skb: ctx.as_ptr().cast(),
-        },
-        hook,
-    );
-    // The daemon sets the log level before loading; off, the verifier removes this.
+fn run(ctx: &TcContext, packet: &Skb<0>, hook: Direction) -> i32 {
+    packet.pull();
+    let reason = process(packet, &kernel(ctx, false), hook);
+    log(ctx, packet, hook, reason);
+    verdict::of(reason)
+}
+
+#[inline(always)]
+fn run_leaving<const MISSING: usize>(ctx: &TcContext, packet: &Skb<MISSING>, bare: bool) -> i32 {
+    if !packet.deferred() {
+        return verdict::of(Reason::NotIsolated);
+    }
+    packet.pull();
+    let kernel = kernel(ctx, bare);
+    let reason = decide::leaving(packet, &kernel);
+    log(ctx, packet, Direction::Egress, reason);
+    let settled = reason.action() == Action::Pass && !packet.deferred();
+    if settled && kernel.endpoint(packet.ifindex()).is_some() {
+        return go_on(ctx, Continuation::ToPod);
+    }
+    verdict::of(reason)
+}
+
+/// Ends this program with another one. Where that is not there, the packet is dropped.
+#[inline(always)]
+fn go_on(ctx: &TcContext, next: Continuation) -> i32 {
+    // SAFETY: nothing here waits to be dropped.
+    unsafe { maps::CONTINUATIONS.tail_call(ctx, next as u32) };
+    let lost = Reason::Undecided;
+    let length = Skb::<0>::new(ctx).length();
+    kernel(ctx, false).count(Direction::Ingress, lost, length);
+    verdict::of(lost)
+}
+
+#[inline(always)]
+fn kernel(ctx: &TcContext, bare: bool) -> tables::Kernel {
+    tables::Kernel {
+        skb: ctx.as_ptr().cast(),
+        bare,
+    }
+}
+
+/// The daemon sets the log level before loading; off, the verifier removes this.
+#[inline(always)]
+fn log(ctx: &TcContext, packet: &impl Packet, hook: Direction, reason: Reason) {
     debug!(
         ctx,
         "hook {} link {} length {} reason {}",
@@ -63,7 +119,6 @@ fn run(ctx: &TcContext, hook: Direction) -> i32 {
         packet.length(),
         reason as u8
     );
-    verdict::of(reason)
 }
 
 /// Never reached: nothing in the programs panics, and the verifier refuses what could loop.

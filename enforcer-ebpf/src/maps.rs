@@ -3,15 +3,19 @@
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf};
 use enforcer_common::abi::{
-    Bucket, CachedFlow, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange,
-    Verdict, VerdictKey, limits,
+    Bucket, CachedFlow, Continuation, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey,
+    Peer, PortRange, Verdict, VerdictKey, limits,
 };
 
 /// Jiffies in a second (`CONFIG_HZ`), measured by the daemon.
 #[unsafe(no_mangle)]
 pub(crate) static TICKS_PER_SECOND: Global<u32> = Global::new(1000);
+
+/// The bit of `skb->mark` that says that a packet is deferred.
+#[unsafe(no_mangle)]
+pub(crate) static MARK: Global<u32> = Global::new(limits::MARK);
 
 /// Events of each kind that a CPU may send in a second.
 #[unsafe(no_mangle)]
@@ -22,6 +26,13 @@ pub(crate) static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(limits::N
 #[map]
 pub(crate) static ENDPOINTS_FAR: HashMap<u32, Endpoint> =
     HashMap::with_max_entries(limits::FAR_ENDPOINTS, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static SENDERS: Array<u32> = Array::with_max_entries(limits::SENDERS, 0);
+
+/// Programs that go on where another one ends, by [`enforcer_common::abi::Continuation`].
+#[map]
+pub(crate) static CONTINUATIONS: ProgramArray =
+    ProgramArray::with_max_entries(Continuation::SLOTS, 0);
 
 #[map]
 pub(crate) static ADDRESSES_V4: HashMap<[u32; 1], Peer> =

@@ -9,38 +9,50 @@ use aya_ebpf::programs::TcContext;
 use enforcer_common::packet::{HEAD, Packet};
 use enforcer_common::parse::NETWORK;
 
+use crate::maps;
+
 /// Where the transport header is in nearly every packet: behind an IPv4 header without options, or
 /// behind an IPv6 header alone.
 const USUAL_TRANSPORT: [usize; 2] = [NETWORK + 20, NETWORK + 40];
 
-/// A packet at a tc hook.
-pub(crate) struct Skb {
+/// Bytes that a packet lacks on links without Ethernet headers: tunnels of IP in something.
+pub(crate) const BARE: usize = NETWORK;
+
+/// A packet at a tc hook of a link whose packets lack `MISSING` bytes of an Ethernet header: none, or
+/// [`BARE`]. Offsets count from where the whole header would begin.
+pub(crate) struct Skb<const MISSING: usize> {
     skb: *mut __sk_buff,
 }
 
-impl Skb {
-    /// The packet of this invocation, its first [`HEAD`] bytes within reach of direct loads.
+impl<const MISSING: usize> Skb<MISSING> {
+    /// The packet of this invocation, as its first bytes lie.
     #[inline(always)]
     pub(crate) fn new(ctx: &TcContext) -> Self {
-        let packet = Self::of(ctx.as_ptr().cast());
-        let linear = packet.data_end() - packet.data();
-        let length = packet.length();
-        if linear < HEAD && linear < length as usize {
-            let wanted = if length < HEAD as u32 {
-                length
-            } else {
-                HEAD as u32
-            };
-            // SAFETY: the context is this program's; where it fails, loads answer `None`.
-            unsafe { bpf_skb_pull_data(packet.skb, wanted) };
-        }
-        packet
+        Self::of(ctx.as_ptr().cast())
     }
 
-    /// The packet of a context, as its first bytes lie.
+    /// The packet of a context.
     #[inline(always)]
     pub(crate) fn of(skb: *mut __sk_buff) -> Self {
         Self { skb }
+    }
+
+    /// Brings the first [`HEAD`] bytes within reach of direct loads.
+    #[inline(always)]
+    pub(crate) fn pull(&self) {
+        let head = HEAD - MISSING;
+        let linear = self.data_end() - self.data();
+        // SAFETY: as in `data`.
+        let length = unsafe { (*self.skb).len };
+        if linear < head && linear < length as usize {
+            let wanted = if length < head as u32 {
+                length
+            } else {
+                head as u32
+            };
+            // SAFETY: the context is this program's; where it fails, loads answer `None`.
+            unsafe { bpf_skb_pull_data(self.skb, wanted) };
+        }
     }
 
     #[inline(always)]
@@ -60,7 +72,7 @@ impl Skb {
     /// going byte by byte.
     #[inline(always)]
     fn direct<T: Copy>(&self, offset: usize) -> Option<T> {
-        let start = self.data() + offset;
+        let start = self.data() + offset - MISSING;
         if start + size_of::<T>() > self.data_end() {
             return None;
         }
@@ -70,6 +82,7 @@ impl Skb {
 
     #[inline(always)]
     fn load<T: Copy>(&self, offset: u32) -> Option<T> {
+        let offset = offset - MISSING as u32;
         let mut value = MaybeUninit::<T>::uninit();
         let (to, length) = (value.as_mut_ptr().cast(), size_of::<T>() as u32);
         // SAFETY: the helper writes exactly the bytes of `value`, or fails and is not believed.
@@ -81,11 +94,11 @@ impl Skb {
     }
 }
 
-impl Packet for Skb {
+impl<const MISSING: usize> Packet for Skb<MISSING> {
     #[inline(always)]
     fn length(&self) -> u32 {
         // SAFETY: as in `data`.
-        unsafe { (*self.skb).len }
+        unsafe { (*self.skb).len + MISSING as u32 }
     }
     #[inline(always)]
     fn ifindex(&self) -> u32 {
@@ -108,11 +121,47 @@ impl Packet for Skb {
         unsafe { (*self.skb).gso_size != 0 }
     }
     #[inline(always)]
+    fn deferred(&self) -> bool {
+        // SAFETY: as in `data`.
+        unsafe { (*self.skb).mark & maps::MARK.load() != 0 && (*self.skb).ingress_ifindex != 0 }
+    }
+    #[inline(always)]
+    fn sender(&self) -> u32 {
+        // SAFETY: as in `data`.
+        unsafe { (*self.skb).tc_index }
+    }
+    #[inline(always)]
+    fn defer(&self, sender: u32) {
+        // SAFETY: as in `data`; programs of this type may write both fields.
+        unsafe {
+            (*self.skb).mark |= maps::MARK.load();
+            (*self.skb).tc_index = sender;
+        }
+    }
+    #[inline(always)]
+    fn settle(&self) {
+        // SAFETY: as in `defer`.
+        unsafe {
+            (*self.skb).mark &= !maps::MARK.load();
+            (*self.skb).tc_index = 0;
+        }
+    }
+    #[inline(always)]
     fn head_u8(&self, offset: usize) -> Option<u8> {
+        if MISSING != 0 {
+            // The verifier learns nothing of "data < data_end" alone, which is what a check of the
+            // very first byte becomes. No packet ends behind that byte.
+            return self.direct::<[u8; 2]>(offset).map(|[byte, _]| byte);
+        }
         self.direct(offset)
     }
     #[inline(always)]
     fn head_u16(&self, offset: usize) -> Option<u16> {
+        if offset < MISSING {
+            // The ethertype; nothing else of the missing header is ever asked for.
+            // SAFETY: as in `data`.
+            return Some(u16::from_be(unsafe { (*self.skb).protocol } as u16));
+        }
         self.direct(offset).map(u16::from_be)
     }
     #[inline(always)]

@@ -15,11 +15,13 @@ use enforcer_common::reason::Reason;
 use enforcer_common::tables::{AddressTables, EndpointView, Tables};
 
 use crate::maps;
-use crate::packet::Skb;
+use crate::packet::{BARE, Skb};
 
 /// The kernel's maps, in an invocation with this context.
 pub(crate) struct Kernel {
     pub(crate) skb: *mut __sk_buff,
+    /// The link's packets have no Ethernet header.
+    pub(crate) bare: bool,
 }
 
 /// An endpoint in map memory, which the daemon may be writing.
@@ -60,6 +62,10 @@ impl EndpointView for EndpointRef {
     #[inline(always)]
     fn node(self) -> u32 {
         field!(self.node)
+    }
+    #[inline(always)]
+    fn tag(self) -> u32 {
+        field!(self.tag)
     }
     #[inline(always)]
     fn v4(self) -> [u32; 1] {
@@ -138,7 +144,10 @@ family!(4, ADDRESSES_V6, CIDRS_V6, FLOWS_V6, FLOW_CACHE_V6);
 #[unsafe(no_mangle)]
 extern "C" fn allows_out_of_line(set: u32, identity: u32, protocol: u32, port: u32) -> u32 {
     u32::from(allows(
-        &Kernel { skb: null_mut() },
+        &Kernel {
+            skb: null_mut(),
+            bare: false,
+        },
         &VerdictKey { set, identity },
         protocol as u8,
         port as u16,
@@ -159,6 +168,14 @@ impl Tables for Kernel {
             None
         } else {
             Some(endpoint)
+        }
+    }
+    #[inline(always)]
+    fn sender(&self, tag: u32) -> u32 {
+        // The near links are their own numbers.
+        match maps::SENDERS.get(tag) {
+            Some(&link) if link != 0 => link,
+            _ => tag,
         }
     }
     #[inline(always)]
@@ -230,12 +247,12 @@ impl Tables for Kernel {
         let what = u32::from_ne_bytes([
             kind as u8,
             reason as u8,
-            (hook as u8) << 1 | direction as u8,
+            u8::from(self.bare) << 2 | (hook as u8) << 1 | direction as u8,
             protocol,
         ]);
         let whose = u64::from(report.endpoint) << 32 | u64::from(report.ports);
         let whom = u64::from(report.identity) << 32 | u64::from(report.set);
-        report_out_of_line(self.skb, what, whose, whom);
+        report_out_of_line(self.skb, what, whose, whom, report.ifindex);
     }
 }
 
@@ -243,7 +260,13 @@ impl Tables for Kernel {
 /// whether the event was sent.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn report_out_of_line(skb: *mut __sk_buff, what: u32, whose: u64, whom: u64) -> u32 {
+extern "C" fn report_out_of_line(
+    skb: *mut __sk_buff,
+    what: u32,
+    whose: u64,
+    whom: u64,
+    ifindex: u32,
+) -> u32 {
     let [kind, reason, directions, protocol] = what.to_ne_bytes();
     let (Some(kind), Some(reason)) = (EventKind::from_number(kind), Reason::from_number(reason))
     else {
@@ -263,6 +286,7 @@ extern "C" fn report_out_of_line(skb: *mut __sk_buff, what: u32, whose: u64, who
         direction: direction(directions),
         protocol,
         ports: whose as u32,
+        ifindex,
         endpoint: (whose >> 32) as u32,
         identity: (whom >> 32) as u32,
         set: whom as u32,
@@ -270,7 +294,12 @@ extern "C" fn report_out_of_line(skb: *mut __sk_buff, what: u32, whose: u64, who
     // In place: this frame and its caller's share 512 bytes of stack.
     if let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) {
         // SAFETY: the ring buffer's memory holds some bytes, and any bytes are an event.
-        report.fill(&Skb::of(skb), unsafe { entry.assume_init_mut() });
+        let event = unsafe { entry.assume_init_mut() };
+        if directions & 4 == 0 {
+            report.fill(&Skb::<0>::of(skb), event);
+        } else {
+            report.fill(&Skb::<BARE>::of(skb), event);
+        }
         entry.submit(0);
         return 1;
     }

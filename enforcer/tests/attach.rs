@@ -9,10 +9,11 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use aya::programs::tc::{NlOptions, TcAttachOptions};
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
-use enforcer::datapath::attach::{AttachError, Attached, Attacher, Attachment, Hook, Place};
+use enforcer::datapath::attach::{
+    AttachError, Attached, Attacher, Attachment, Hook, Place, Program,
+};
 use enforcer::datapath::bpffs;
 use enforcer::datapath::netns::Netns;
-use enforcer_common::abi::Direction;
 use enforcer_lab::{Home, Namespace};
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
@@ -124,18 +125,14 @@ fn load() -> Ebpf {
         loader.map_max_entries(map, 64);
     }
     let mut object = loader.load(OBJECT).unwrap();
-    for direction in Direction::ALL {
-        program(&mut object, direction).load().unwrap();
+    for which in Program::POD {
+        program(&mut object, which).load().unwrap();
     }
     object
 }
 
-fn program(object: &mut Ebpf, direction: Direction) -> &mut SchedClassifier {
-    let name = match direction {
-        Direction::Egress => "from_pod",
-        Direction::Ingress => "to_pod",
-    };
-    let program = object.program_mut(name).unwrap();
+fn program(object: &mut Ebpf, which: Program) -> &mut SchedClassifier {
+    let program = object.program_mut(which.name()).unwrap();
     program.try_into().unwrap()
 }
 
@@ -146,17 +143,17 @@ fn attach(
     ifindex: u32,
 ) -> Result<[Attached; 2], AttachError> {
     let mut attacher = Attacher::new(hook, bpffs)?;
-    let mut one = |direction| attacher.attach(program(object, direction), ifindex, direction);
-    Ok([one(Direction::Egress)?, one(Direction::Ingress)?])
+    let mut one = |which| attacher.attach(program(object, which), ifindex, which);
+    Ok([one(Program::FromPod)?, one(Program::ToPod)?])
 }
 
 fn both(ifindex: u32, place: Place) -> Vec<Attachment> {
-    let attachment = |direction| Attachment {
+    let attachment = |program| Attachment {
         ifindex,
-        direction,
+        program,
         place,
     };
-    Direction::ALL.map(attachment).to_vec()
+    Program::POD.map(attachment).to_vec()
 }
 
 fn fresh(place: Place) -> [Attached; 2] {
@@ -292,13 +289,13 @@ fn detaching_takes_effect_at_once_and_says_whether_there_was_anything() {
         node.attach(hook).unwrap();
         let outcomes = node.within(|| {
             let mut attacher = Attacher::new(hook, &node.bpffs).unwrap();
-            [0, 1].map(|_| attacher.detach(ifindex, Direction::Egress).unwrap())
+            [0, 1].map(|_| attacher.detach(ifindex, Program::FromPod).unwrap())
         });
         assert_eq!(outcomes, [true, false]);
         assert_eq!(node.tcx(TcAttachType::Ingress), [] as [u32; 0]);
         assert_eq!(node.clsact("ingress"), "");
-        let left: Vec<_> = node.attachments().iter().map(|one| one.direction).collect();
-        assert_eq!(left, [Direction::Ingress]);
+        let left: Vec<_> = node.attachments().iter().map(|one| one.program).collect();
+        assert_eq!(left, [Program::ToPod]);
     }
 }
 
@@ -325,7 +322,7 @@ fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
     let mut foreign = load();
     node.within(|| {
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-        let foreign = program(&mut foreign, Direction::Egress);
+        let foreign = program(&mut foreign, Program::FromPod);
         foreign
             .attach_with_options(LINK, TcAttachType::Ingress, options)
             .unwrap();
@@ -350,7 +347,7 @@ fn ours_runs_before_foreign_clsact_filters_and_leaves_them_alone() {
             priority: 1,
             ..NlOptions::default()
         };
-        let foreign = program(&mut foreign, Direction::Egress);
+        let foreign = program(&mut foreign, Program::FromPod);
         let options = TcAttachOptions::Netlink(options);
         foreign
             .attach_with_options(LINK, TcAttachType::Ingress, options)

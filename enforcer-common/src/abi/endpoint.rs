@@ -7,6 +7,21 @@ use super::Direction;
 /// The policy set of a direction that no policy isolates.
 pub const NOT_ISOLATED: u32 = 0;
 
+/// `CONTINUATIONS` (program array): programs that others end with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Continuation {
+    /// `to_pod` meets a deferred packet: its sender's policy first.
+    Leaving = 0,
+    /// That let it through to the link of a pod.
+    ToPod = 1,
+}
+
+impl Continuation {
+    /// Slots of `CONTINUATIONS`.
+    pub const SLOTS: u32 = 2;
+}
+
 /// One pod's link: who it is and which policy sets apply to it.
 ///
 /// 64 bytes, so that an array slot is one cache line. A slot of zeroes is no endpoint.
@@ -28,8 +43,11 @@ pub struct Endpoint {
     pub v4: [u32; 1],
     /// The pod's IPv6 address, 0 when it has none.
     pub v6: [u32; 4],
+    /// What `from_pod` leaves on deferred packets, in 16 bits, so that their sender is known where
+    /// they are decided: see `SENDERS`. 0 when there was no number left.
+    pub tag: u32,
     /// Zero; room to grow within the cache line.
-    pub reserved: [u32; 4],
+    pub reserved: [u32; 3],
 }
 
 impl Endpoint {

@@ -30,7 +30,7 @@ impl EventKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Event {
-    /// Ifindex of the host-side link.
+    /// Ifindex of the endpoint's host-side link: the sender's, where a deferred packet is decided.
     pub ifindex: u32,
     /// [`super::Endpoint::id`].
     pub endpoint: u32,

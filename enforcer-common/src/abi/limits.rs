@@ -6,6 +6,14 @@ pub const NEAR_ENDPOINTS: u32 = 65_536;
 /// Entries of `ENDPOINTS_FAR`.
 pub const FAR_ENDPOINTS: u32 = 16_384;
 
+/// The bit of `skb->mark` that deferred packets carry, unless the operator chooses another. Not one
+/// of those of kube-proxy (0x4000, 0x8000), the portmap plugin (0x2000), Cilium (0x0f00 and the upper
+/// half), Calico (the upper half), the AWS VPC CNI (0x80) or Istio (0x0fff).
+pub const MARK: u32 = 0x1000;
+
+/// Slots of `SENDERS`: what fits into the 16 bits of `skb->tc_index`.
+pub const SENDERS: u32 = 65_536;
+
 /// Default entries of `ADDRESSES_V4` and `ADDRESSES_V6` each.
 pub const ADDRESSES: u32 = 262_144;
 

@@ -15,7 +15,7 @@ pub mod verdict;
 
 pub use address::Peer;
 pub use counter::{Bucket, Counter};
-pub use endpoint::Endpoint;
+pub use endpoint::{Continuation, Endpoint};
 pub use event::{Event, EventKind};
 pub use flow::{CachedFlow, Flow, FlowKey};
 pub use fragment::{Fragment, FragmentKey};

@@ -8,20 +8,19 @@ use super::flows::of;
 use crate::abi::{Flow, FlowKey};
 use crate::tables::{AddressTables, EndpointView, Tables};
 
-/// Whether the flow was found lately, under the revision that the endpoint has now.
+/// The flow, if it was found lately, under the revision that the endpoint has now.
 #[inline(always)]
-pub(super) fn knows<const W: usize, P, T: Tables + AddressTables<W>>(
+pub(super) fn recall<const W: usize, P, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
     key: &FlowKey<W>,
     revisions: [u32; 2],
     now: u32,
-) -> bool {
-    let Some(flow) = AddressTables::<W>::cached(cx.tables, key) else {
-        return false;
-    };
-    flow.endpoint == cx.endpoint.id()
+) -> Option<Flow> {
+    let flow = AddressTables::<W>::cached(cx.tables, key)?;
+    let is_current = flow.endpoint == cx.endpoint.id()
         && flow.revision == of(revisions, flow.direction())
-        && now.wrapping_sub(flow.last_seen) < cx.tables.ticks_per_second()
+        && now.wrapping_sub(flow.last_seen) < cx.tables.ticks_per_second();
+    if is_current { Some(flow) } else { None }
 }
 
 /// Remembers a flow that was found.

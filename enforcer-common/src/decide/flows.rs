@@ -87,8 +87,12 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     ];
     let tracked = transport.kind == Kind::Flow;
     let free = cx.endpoint.flags() & Endpoint::DENY_ALL == 0;
-    if tracked && free && phase == Phase::Open && cache::knows(cx, &key, revisions, now) {
-        return Outcome::plain(Reason::Established);
+    if tracked
+        && free
+        && phase == Phase::Open
+        && let Some(flow) = cache::recall(cx, &key, revisions, now)
+    {
+        return established(cx, flow);
     }
     let known = if tracked {
         known(cx, &key, now, phase)
@@ -101,15 +105,16 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     {
         touch(cx, &key, flow, now, phase);
         cache::remember(cx, &key, flow, now);
-        return Outcome::plain(Reason::Established);
+        return established(cx, flow);
     }
     let direction = match known {
         Some(flow) => flow.direction(),
-        None => opener(cx, protocol, key.ports, phase),
+        None => opener(cx, &key, phase),
     };
     // An answer to the pod's own node, whose packets to the pod are not tracked: it passes, and must
     // not be tracked either, because the address could be that of a forwarded and translated client.
-    if cx.hook == Direction::Egress
+    if known.is_none()
+        && cx.hook == Direction::Egress
         && direction == Direction::Ingress
         && policy::is_towards_own_node(cx, &key.peer)
     {
@@ -129,6 +134,9 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
             false,
         );
     }
+    if decision.deferred {
+        cx.defer();
+    }
     // Nobody outside can make a flow one of the pod's own: only what the pod sends does.
     let foreign_guess = known.is_none() && direction == Direction::Egress && direction != cx.hook;
     if !tracked || foreign_guess {
@@ -139,7 +147,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         revision: of(revisions, direction),
         last_seen: now,
         initiator: direction as u8,
-        state: state(phase),
+        state: state(phase, decision.deferred),
         reserved: 0,
     };
     cx.tables.put_flow(&key, &flow);
@@ -174,13 +182,23 @@ const fn outcome(
     }
 }
 
+/// A packet of a flow that was judged before.
 #[inline(always)]
-const fn state(phase: Phase) -> u8 {
-    if matches!(phase, Phase::Closing) {
+fn established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flow: Flow) -> Outcome {
+    if flow.state & Flow::DEFERRED != 0 {
+        cx.defer();
+    }
+    Outcome::plain(Reason::Established)
+}
+
+#[inline(always)]
+const fn state(phase: Phase, deferred: bool) -> u8 {
+    let closing = if matches!(phase, Phase::Closing) {
         Flow::CLOSING
     } else {
         0
-    }
+    };
+    closing | if deferred { Flow::DEFERRED } else { 0 }
 }
 
 /// The tracked flow that the packet belongs to. None when it has expired, is an earlier pod's, or
@@ -236,9 +254,9 @@ fn touch<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     phase: Phase,
 ) {
     let state = match phase {
-        Phase::Opening => 0,
+        Phase::Opening => flow.state & !Flow::CLOSING,
         Phase::Open => flow.state,
-        Phase::Closing => Flow::CLOSING,
+        Phase::Closing => flow.state | Flow::CLOSING,
     };
     if state != flow.state || now.wrapping_sub(flow.last_seen) > cx.tables.ticks_per_second() {
         flow.state = state;
@@ -251,17 +269,17 @@ fn touch<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
 const EPHEMERAL: u32 = 32_768;
 
 /// Who opened a flow that nobody tracked: the sender, unless it is from the middle of a connection
-/// that began before the pod was isolated. Then the ports tell, as far as they do.
+/// that began before the pod was isolated. Services open none; else the ports tell, as far as they
+/// do.
 #[inline(always)]
-fn opener<P: Packet, T: Tables>(
+fn opener<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
-    protocol: u8,
-    ports: u32,
+    key: &FlowKey<W>,
     phase: Phase,
 ) -> Direction {
-    if !is_midstream(protocol, phase) {
+    if cx.sender.is_some() || !is_midstream(key.protocol as u8, phase) {
         cx.hook
-    } else if looks_like_client(ports) {
+    } else if looks_like_client(key.ports) || policy::is_service(cx, &key.peer) {
         Direction::Egress
     } else {
         Direction::Ingress

@@ -5,6 +5,7 @@
 //!          ─→ headers ─→ own node, own pod, neighbours
 //!                     ─→ flow of the current revision? pass
 //!                     ─→ policy of the side that opened the flow ─→ allow: track it
+//!                                                                ─→ defer: to a service, see `leaving`
 //!                                                                ─→ deny: count, report, drop
 //! ```
 
@@ -32,6 +33,28 @@ struct Context<'a, P, T: Tables + 'a> {
     tables: &'a T,
     endpoint: T::Endpoint<'a>,
     hook: Direction,
+    /// The link on which `endpoint` is, where the packet is on another one: behind whatever
+    /// translates addresses, so that what is decided is final.
+    sender: Option<u32>,
+}
+
+impl<'a, P: Packet, T: Tables + 'a> Context<'a, P, T> {
+    /// The link on which the endpoint is.
+    #[inline(always)]
+    fn link(&self) -> u32 {
+        match self.sender {
+            Some(link) => link,
+            None => self.packet.ifindex(),
+        }
+    }
+
+    /// Leaves the endpoint's egress policy to be decided on the way.
+    #[inline(always)]
+    fn defer(&self) {
+        if self.hook == Direction::Egress && self.sender.is_none() {
+            self.packet.defer(self.endpoint.tag());
+        }
+    }
 }
 
 // Not derived: that would ask for `P: Clone` and `T: Clone`.
@@ -56,6 +79,7 @@ pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) ->
         tables,
         endpoint,
         hook,
+        sender: None,
     };
     let flags = endpoint.flags();
     if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) == 0 {
@@ -74,6 +98,53 @@ pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) ->
         };
     }
     conclude(cx, &judge(cx), flags)
+}
+
+/// Judges a deferred packet by the egress policy of the pod of this node that sent it: where its
+/// real destination is known, on its way to another pod or out of the node. What passes is settled,
+/// except on a pod's way to itself.
+///
+/// The sender is the endpoint of the packet's ingress link, which the kernel sets, or, where a
+/// bridge has taken that place, the one whose tag the packet carries. Its address proves nothing:
+/// it may have been translated too.
+#[inline(always)]
+pub fn leaving<P: Packet, T: Tables>(packet: &P, tables: &T) -> Reason {
+    let mut link = packet.ingress_ifindex();
+    let mut sender = tables.endpoint(link);
+    if sender.is_none() {
+        link = tables.sender(packet.sender());
+        sender = tables.endpoint(link);
+    }
+    let hook = Direction::Egress;
+    let Some(endpoint) = sender else {
+        tables.count(hook, Reason::Undecided, packet.length());
+        let outcome = Outcome::plain(Reason::Undecided);
+        if tables.may_report(EventKind::Denied) {
+            let report = outcome.report(EventKind::Denied, hook, packet.ifindex(), 0);
+            tables.report(packet, &report);
+        }
+        return Reason::Undecided;
+    };
+    let cx = Context {
+        packet,
+        tables,
+        endpoint,
+        hook,
+        sender: Some(link),
+    };
+    let flags = endpoint.flags();
+    let reason = if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) == 0 {
+        Reason::NotIsolated
+    } else {
+        conclude(cx, &judge(cx), flags)
+    };
+    // A pod that reaches itself must be known as such at its own link, which may still be to come.
+    let here = packet.ifindex();
+    let own_pod = reason == Reason::OwnPod && (link == here || tables.endpoint(here).is_none());
+    if reason.action() == Action::Pass && !own_pod {
+        packet.settle();
+    }
+    reason
 }
 
 /// What is known about a packet when it has been judged.
@@ -103,6 +174,28 @@ impl Outcome {
             identity: 0,
             set: 0,
             opened: false,
+        }
+    }
+
+    #[inline(always)]
+    const fn report(
+        &self,
+        kind: EventKind,
+        hook: Direction,
+        ifindex: u32,
+        endpoint: u32,
+    ) -> Report {
+        Report {
+            kind,
+            reason: self.reason,
+            hook,
+            direction: self.direction,
+            protocol: self.protocol,
+            ports: self.ports,
+            ifindex,
+            endpoint,
+            identity: self.identity,
+            set: self.set,
         }
     }
 }
@@ -138,6 +231,7 @@ where
     [u32; W]: Family,
 {
     let unproven = cx.hook == Direction::Egress
+        && cx.sender.is_none()
         && cx.endpoint.flags() & Endpoint::CHECK_SOURCE != 0
         && !source::is_own(cx.endpoint, &ip.source);
     match cx.hook {
@@ -195,17 +289,7 @@ fn conclude<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, flag
         (Action::Pass, _) => return reason,
     };
     if cx.tables.may_report(kind) {
-        let report = Report {
-            kind,
-            reason: outcome.reason,
-            hook: cx.hook,
-            direction: outcome.direction,
-            protocol: outcome.protocol,
-            ports: outcome.ports,
-            endpoint: cx.endpoint.id(),
-            identity: outcome.identity,
-            set: outcome.set,
-        };
+        let report = outcome.report(kind, cx.hook, cx.link(), cx.endpoint.id());
         cx.tables.report(cx.packet, &report);
     }
     reason

@@ -19,6 +19,9 @@ pub(super) struct Decision {
     pub(super) identity: u32,
     /// The policy set that was asked.
     pub(super) set: u32,
+    /// Passes here, because somebody else's policy or address is behind the destination: the node
+    /// may translate it. Decided again where that has happened.
+    pub(super) deferred: bool,
 }
 
 /// Decides about a flow that was opened in `direction`.
@@ -32,15 +35,22 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
 ) -> Decision {
     let set = cx.endpoint.set(direction);
     let held = cx.endpoint.flags() & Endpoint::DENY_ALL != 0;
-    if set == NOT_ISOLATED && !held {
+    let open = set == NOT_ISOLATED && !held;
+    let may_defer = direction == Direction::Egress && cx.sender.is_none();
+    if open && !may_defer {
         return Decision {
             reason: Reason::NotIsolated,
             identity: ANY_PEER,
             set,
+            deferred: false,
         };
     }
     let peer: Peer = AddressTables::<W>::peer(cx.tables, peer);
-    let reason = if direction == Direction::Egress && is_own_node(cx.endpoint, peer) {
+    let to_node = direction == Direction::Egress && is_own_node(cx.endpoint, peer);
+    let to_service = peer.flags & Peer::SERVICE != 0;
+    let reason = if open {
+        Reason::NotIsolated
+    } else if to_node {
         Reason::OwnNode
     } else if held {
         if cx.endpoint.flags() & Endpoint::PENDING != 0 {
@@ -48,6 +58,8 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         } else {
             Reason::DoesNotFit
         }
+    } else if may_defer && to_service {
+        Reason::Deferred
     } else if cx.tables.allows(
         &VerdictKey {
             set,
@@ -64,6 +76,7 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         reason,
         identity: peer.identity,
         set,
+        deferred: may_defer && (to_node || to_service),
     }
 }
 
@@ -74,6 +87,15 @@ pub(super) fn is_towards_own_node<const W: usize, P: Packet, T: Tables + Address
     address: &[u32; W],
 ) -> bool {
     is_own_node(cx.endpoint, AddressTables::<W>::peer(cx.tables, address))
+}
+
+/// Whether an address is a service's.
+#[inline(always)]
+pub(super) fn is_service<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
+    cx: Context<'_, P, T>,
+    address: &[u32; W],
+) -> bool {
+    AddressTables::<W>::peer(cx.tables, address).flags & Peer::SERVICE != 0
 }
 
 /// Towards the pod this is asked of the packet's ingress link instead: an address can be the

@@ -20,6 +20,8 @@ pub struct Report {
     pub protocol: u8,
     /// Source port in the high half, destination port in the low half.
     pub ports: u32,
+    /// See [`Event::ifindex`].
+    pub ifindex: u32,
     /// See [`Event::endpoint`].
     pub endpoint: u32,
     /// See [`Event::identity`].
@@ -34,7 +36,7 @@ impl Report {
     /// kept for a report that is not made.
     #[inline(always)]
     pub fn fill(&self, packet: &impl Packet, event: &mut Event) {
-        event.ifindex = packet.ifindex();
+        event.ifindex = self.ifindex;
         event.endpoint = self.endpoint;
         event.source_port = (self.ports >> 16) as u16;
         event.destination_port = self.ports as u16;

@@ -107,7 +107,7 @@ impl Compiler {
             node: node.unwrap_or(NO_NODE),
             v4,
             v6,
-            reserved: [0; 4],
+            ..Endpoint::default()
         })
     }
 

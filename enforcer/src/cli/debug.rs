@@ -4,11 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use enforcer_common::abi::Direction;
 use serde::Serialize;
 
 use super::Output;
-use crate::datapath::attach::program_name;
+use crate::datapath::attach::Program as Which;
 use crate::datapath::load::{self, LoadOptions};
 
 /// Look inside; for development.
@@ -40,10 +39,10 @@ pub(super) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
     let What::Programs = args.what;
     let mut ebpf = load::load(&LoadOptions::default())?;
     let mut programs = Vec::new();
-    for direction in Direction::ALL {
-        let info = load::program(&mut ebpf, direction)?.info()?;
+    for which in Which::ALL {
+        let info = load::program(&mut ebpf, which)?.info()?;
         programs.push(Program {
-            name: program_name(direction),
+            name: which.name(),
             instructions: info.size_translated().map(|bytes| bytes / 8),
             verified_instructions: info.verified_instruction_count(),
         });

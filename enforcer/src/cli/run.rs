@@ -57,6 +57,10 @@ pub(super) struct RunArgs {
     /// Which hook to attach to: TCX needs Linux 6.6.
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     hook: HookChoice,
+    /// The bit of a packet's mark (`skb->mark`) that says that its sender's policy is decided on the
+    /// way, behind a service address. Choose another where something else on the node uses it.
+    #[arg(long, value_name = "BIT", default_value = "0x1000", value_parser = mark)]
+    mark: u32,
     /// Detach everything at the end, so that nothing is enforced any more.
     #[arg(long)]
     cleanup: bool,
@@ -142,6 +146,7 @@ fn options(args: RunArgs) -> Options {
         map_entries: args.map_entries.into_iter().collect::<BTreeMap<_, _>>(),
         lasting: None,
         events_per_second: args.events_per_second,
+        mark: Some(args.mark),
         trace: args.trace_packets,
     };
     Options {
@@ -164,6 +169,26 @@ fn options(args: RunArgs) -> Options {
     }
 }
 
+/// Marks of kube-proxy (`KUBE-MARK-MASQ`, `KUBE-MARK-DROP`): it translates between our hooks.
+const KUBE_PROXY_MARKS: u32 = 0x4000 | 0x8000;
+
+fn mark(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    match number {
+        Ok(mark) if !mark.is_power_of_two() => {
+            Err("give one bit, such as 0x1000 or 0x20".to_owned())
+        }
+        Ok(mark) if mark & KUBE_PROXY_MARKS != 0 => {
+            Err("kube-proxy uses 0x4000 and 0x8000; give another bit".to_owned())
+        }
+        Ok(mark) => Ok(mark),
+        Err(error) => Err(format!("{error}; give one bit, such as 0x1000")),
+    }
+}
+
 fn log_to_stderr(args: &RunArgs) {
     let default = if args.trace_packets {
         "info,enforcer_bpf=debug"
@@ -179,5 +204,19 @@ fn log_to_stderr(args: &RunArgs) {
     match args.output {
         Output::Text => log.init(),
         Output::Json => log.json().init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mark;
+
+    #[test]
+    fn a_mark_is_one_bit_that_kube_proxy_does_not_use() {
+        assert_eq!(mark("0x1000"), Ok(0x1000));
+        assert_eq!(mark("32"), Ok(32));
+        for wrong in ["0", "3", "0x4000", "0x8000", "", "0x", "x", "0x100000000"] {
+            assert!(mark(wrong).is_err(), "{wrong}");
+        }
     }
 }

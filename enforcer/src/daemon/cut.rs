@@ -43,7 +43,7 @@ impl Daemon {
                 local_addresses: self.local_addresses.clone(),
                 links: Links {
                     namespaces: self.links.namespaces.clone(),
-                    problems: Vec::new(),
+                    ..Links::default()
                 },
                 pending_deny: self.options.datapath.pending_deny,
             },

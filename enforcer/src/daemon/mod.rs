@@ -216,7 +216,7 @@ impl Daemon {
     fn follow(&mut self) {
         let pods = pods_here(self.compiler.cluster(), self.options.node.as_deref());
         self.matching = match_pods(&self.links, &pods);
-        self.writer.follow(&self.matching);
+        self.writer.follow(&self.matching, &self.links.node);
     }
 
     fn retry(&mut self) {

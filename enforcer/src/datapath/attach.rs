@@ -15,7 +15,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use aya::programs::SchedClassifier;
+use aya::programs::{SchedClassifier, TcAttachType};
 use enforcer_common::abi::Direction;
 
 pub use self::error::AttachError;
@@ -51,13 +51,60 @@ pub struct Attached {
     pub replaced: bool,
 }
 
+/// The programs of the BPF object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Program {
+    /// What a pod sends: tc ingress of its link.
+    FromPod,
+    /// What a pod receives: tc egress of its link.
+    ToPod,
+    /// Deferred packets at tc egress of any other link.
+    Leaving,
+    /// The same for links whose packets have no Ethernet header.
+    LeavingBare,
+}
+
+impl Program {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::FromPod, Self::ToPod, Self::Leaving, Self::LeavingBare];
+
+    /// Those on the link of a pod.
+    pub const POD: [Self; 2] = [Self::FromPod, Self::ToPod];
+
+    /// The one at a hook of a pod's link.
+    pub const fn of(hook: Direction) -> Self {
+        match hook {
+            Direction::Egress => Self::FromPod,
+            Direction::Ingress => Self::ToPod,
+        }
+    }
+
+    /// Its name in the BPF object.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FromPod => "from_pod",
+            Self::ToPod => "to_pod",
+            Self::Leaving => "leaving",
+            Self::LeavingBare => "leaving_bare",
+        }
+    }
+
+    /// At which of tc's hooks it runs. What a pod sends comes in at the node's side.
+    const fn hook(self) -> TcAttachType {
+        match self {
+            Self::FromPod => TcAttachType::Ingress,
+            Self::ToPod | Self::Leaving | Self::LeavingBare => TcAttachType::Egress,
+        }
+    }
+}
+
 /// A program of ours on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attachment {
     /// The link.
     pub ifindex: u32,
-    /// The pod's direction that the program judges: egress is tc's ingress on the node's side.
-    pub direction: Direction,
+    /// Which.
+    pub program: Program,
     /// Where.
     pub place: Place,
 }
@@ -85,16 +132,16 @@ impl Attacher {
     /// was started with another [`Hook`]) is removed afterwards, so there is no gap.
     pub fn attach(
         &mut self,
-        program: &mut SchedClassifier,
+        loaded: &mut SchedClassifier,
         ifindex: u32,
-        direction: Direction,
+        program: Program,
     ) -> Result<Attached, AttachError> {
         match self.hook {
-            Hook::Clsact => self.attach_clsact(program, ifindex, direction),
-            Hook::Tcx => self.attach_tcx(program, ifindex, direction),
-            Hook::Auto => match self.attach_tcx(program, ifindex, direction) {
+            Hook::Clsact => self.attach_clsact(loaded, ifindex, program),
+            Hook::Tcx => self.attach_tcx(loaded, ifindex, program),
+            Hook::Auto => match self.attach_tcx(loaded, ifindex, program) {
                 Err(AttachError::NoTcx) => {
-                    let attached = self.attach_clsact(program, ifindex, direction)?;
+                    let attached = self.attach_clsact(loaded, ifindex, program)?;
                     tracing::info!("this kernel has no TCX; using clsact");
                     self.hook = Hook::Clsact;
                     Ok(attached)
@@ -106,12 +153,12 @@ impl Attacher {
 
     fn attach_tcx(
         &self,
-        program: &mut SchedClassifier,
+        loaded: &mut SchedClassifier,
         ifindex: u32,
-        direction: Direction,
+        program: Program,
     ) -> Result<Attached, AttachError> {
-        let replaced = self.pins.attach(program, ifindex, direction)?;
-        let moved = clsact::detach(&self.netlink, ifindex, direction)?;
+        let replaced = self.pins.attach(loaded, ifindex, program)?;
+        let moved = clsact::detach(&self.netlink, ifindex, program)?;
         Ok(Attached {
             place: Place::Tcx,
             replaced: replaced || moved,
@@ -120,12 +167,12 @@ impl Attacher {
 
     fn attach_clsact(
         &self,
-        program: &SchedClassifier,
+        loaded: &SchedClassifier,
         ifindex: u32,
-        direction: Direction,
+        program: Program,
     ) -> Result<Attached, AttachError> {
-        let replaced = clsact::attach(&self.netlink, program, ifindex, direction)?;
-        let moved = self.pins.detach(ifindex, direction)?;
+        let replaced = clsact::attach(&self.netlink, loaded, ifindex, program)?;
+        let moved = self.pins.detach(ifindex, program)?;
         Ok(Attached {
             place: Place::Clsact,
             replaced: replaced || moved,
@@ -135,9 +182,9 @@ impl Attacher {
     /// Removes our program from a link; says whether there was one. A clsact qdisc stays even if we
     /// made it: an empty one costs nothing, goes with the link, and another program may have come to
     /// rely on it between a look and the removal.
-    pub fn detach(&mut self, ifindex: u32, direction: Direction) -> Result<bool, AttachError> {
-        let tcx = self.pins.detach(ifindex, direction)?;
-        let clsact = clsact::detach(&self.netlink, ifindex, direction)?;
+    pub fn detach(&mut self, ifindex: u32, program: Program) -> Result<bool, AttachError> {
+        let tcx = self.pins.detach(ifindex, program)?;
+        let clsact = clsact::detach(&self.netlink, ifindex, program)?;
         Ok(tcx || clsact)
     }
 
@@ -153,17 +200,9 @@ impl Attacher {
     /// Removes every program of ours, and the directory of pins.
     pub fn cleanup(&mut self) -> Result<(), AttachError> {
         for attachment in self.attachments()? {
-            self.detach(attachment.ifindex, attachment.direction)?;
+            self.detach(attachment.ifindex, attachment.program)?;
         }
         self.pins.remove()
-    }
-}
-
-/// The name of the program for a direction, as in the BPF object.
-pub const fn program_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Egress => "from_pod",
-        Direction::Ingress => "to_pod",
     }
 }
 

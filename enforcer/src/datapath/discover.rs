@@ -16,10 +16,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::link::{LinkLayerType, LinkMessage};
 
 use self::attributes::{FarEnd, address, far_end, is_pair, kind, name};
-pub use self::links::{LinkKind, Links, Namespace, PodLink, Unenforceable, Why};
+pub use self::links::{LinkKind, Links, Namespace, NodeLink, PodLink, Unenforceable, Why};
 use super::netlink::{Netlink, NetlinkError};
 use super::netns::{Netns, NetnsError};
 
@@ -63,6 +63,7 @@ pub fn scan(directory: &Path) -> Result<Links, DiscoverError> {
     }
     let host_links = host.links()?;
     let sides = host_sides(&host_links);
+    found.node = host_links.iter().filter_map(node_link).collect();
     for (path, netns, number) in opened {
         match look_into(&path, &netns, number, &sides) {
             Ok(namespace) => found.namespaces.push(namespace),
@@ -116,6 +117,16 @@ fn files(directory: &Path) -> Result<BTreeSet<PathBuf>, DiscoverError> {
             .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
             .collect(),
     }
+}
+
+/// `None` for loopback, whose packets stay in the node.
+fn node_link(link: &LinkMessage) -> Option<NodeLink> {
+    let kind = link.header.link_layer_type;
+    (kind != LinkLayerType::Loopback).then(|| NodeLink {
+        ifindex: link.header.index,
+        name: name(link).to_owned(),
+        bare: kind != LinkLayerType::Ether,
+    })
 }
 
 /// The node's links that have their other side in another namespace, by that other side.

@@ -23,6 +23,9 @@ pub struct Arrival<'a> {
     /// The link through which it came to the host: 0 when the host made it, [`LINK`] for the
     /// endpoint's own.
     pub ingress_ifindex: u32,
+    /// It is a deferred packet of the endpoint, at a link that is no pod's: where its real destination
+    /// is known, on its way out. Then `hook` and `ingress_ifindex` say nothing.
+    pub leaving: bool,
     /// It stands for several packets on the wire.
     pub segmented: bool,
     /// Its bytes, Ethernet header first.

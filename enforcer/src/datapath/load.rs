@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use aya::maps::{MapError, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
-use enforcer_common::abi::Direction;
+use enforcer_common::abi::Continuation;
 use nix::time::{ClockId, clock_getres};
 
-use super::attach::program_name;
-use super::maps::LASTING;
+use super::attach::Program;
+use super::maps::{CONTINUATIONS, LASTING};
 
 /// The BPF object that this binary carries; empty when it was built without one.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
@@ -38,6 +39,17 @@ pub enum LoadError {
         /// What the kernel said, the verifier's log included.
         source: ProgramError,
     },
+    /// The object lacks a map.
+    #[error("the BPF object has no map {0}; run `cargo xtask build-ebpf`")]
+    NoMap(&'static str),
+    /// Programs cannot be made to end with one another.
+    #[error("cannot enter the continuation {slot:?}: {source}")]
+    Continuation {
+        /// Which.
+        slot: Continuation,
+        /// What the kernel says.
+        source: MapError,
+    },
     /// The length of a jiffy could not be found out.
     #[error("cannot read the resolution of the kernel's clock tick: {0}")]
     Clock(#[from] nix::Error),
@@ -53,6 +65,8 @@ pub struct LoadOptions {
     pub lasting: Option<PathBuf>,
     /// Events of each kind that each CPU may send in a second; `None` for the default.
     pub events_per_second: Option<u32>,
+    /// The bit of `skb->mark` for deferred packets; `None` for the default.
+    pub mark: Option<u32>,
     /// Every packet leaves a line in the log.
     pub trace: bool,
 }
@@ -74,6 +88,9 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     if let Some(rate) = &options.events_per_second {
         loader.override_global("EVENTS_PER_SECOND", rate, true);
     }
+    if let Some(mark) = &options.mark {
+        loader.override_global("MARK", mark, true);
+    }
     for (name, entries) in &options.map_entries {
         loader.map_max_entries(name, *entries);
     }
@@ -83,18 +100,38 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
         }
     }
     let mut ebpf = loader.load(OBJECT)?;
-    for hook in Direction::ALL {
-        let name = program_name(hook);
-        program(&mut ebpf, hook)?
+    for which in Program::ALL {
+        let name = which.name();
+        program(&mut ebpf, which)?
             .load()
             .map_err(|source| LoadError::Program { name, source })?;
     }
+    continue_with(&mut ebpf, Continuation::Leaving, Program::Leaving)?;
+    continue_with(&mut ebpf, Continuation::ToPod, Program::ToPod)?;
     Ok(ebpf)
 }
 
-/// The program for a hook.
-pub fn program(ebpf: &mut Ebpf, hook: Direction) -> Result<&mut SchedClassifier, LoadError> {
-    let name = program_name(hook);
+/// Lets programs end with another one.
+fn continue_with(ebpf: &mut Ebpf, slot: Continuation, which: Program) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Program {
+        name: which.name(),
+        source,
+    };
+    let descriptor = program(ebpf, which)?
+        .fd()
+        .and_then(|descriptor| Ok(descriptor.try_clone()?))
+        .map_err(failed)?;
+    let map = ebpf
+        .map_mut(CONTINUATIONS)
+        .ok_or(LoadError::NoMap(CONTINUATIONS))?;
+    ProgramArray::try_from(map)
+        .and_then(|mut array| array.set(slot as u32, &descriptor, 0))
+        .map_err(|source| LoadError::Continuation { slot, source })
+}
+
+/// One of the programs.
+pub fn program(ebpf: &mut Ebpf, which: Program) -> Result<&mut SchedClassifier, LoadError> {
+    let name = which.name();
     ebpf.program_mut(name)
         .and_then(|program| program.try_into().ok())
         .ok_or(LoadError::NoProgram(name))

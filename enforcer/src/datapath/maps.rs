@@ -61,6 +61,7 @@ pub struct Maps {
     endpoints_id: u32,
     endpoints: Array<MapData, [u8; 64]>,
     endpoints_far: Bytes<u32, 64>,
+    senders: Array<MapData, u32>,
     addresses_v4: Bytes<[u8; 4], 12>,
     addresses_v6: Bytes<[u8; 16], 12>,
     cidrs_v4: LpmTrie<MapData, [u8; 4], [u8; 12]>,
@@ -77,6 +78,10 @@ pub const LASTING: [&str; 3] = ["FLOWS_V4", "FLOWS_V6", "FRAGMENTS"];
 /// The map that tells a later daemon which endpoint numbers its flows have.
 pub const ENDPOINTS: &str = "ENDPOINTS";
 
+/// The map of programs with which others end. The kernel empties it when neither a process nor a pin
+/// holds it, so it is pinned as long as its programs are attached.
+pub const CONTINUATIONS: &str = "CONTINUATIONS";
+
 impl Maps {
     /// Takes the maps out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, MapsError> {
@@ -87,6 +92,7 @@ impl Maps {
             endpoints_id: access(ENDPOINTS, "ask about itself", data.info())?.id(),
             endpoints: take(ebpf, ENDPOINTS)?,
             endpoints_far: take(ebpf, "ENDPOINTS_FAR")?,
+            senders: take(ebpf, "SENDERS")?,
             addresses_v4: take(ebpf, "ADDRESSES_V4")?,
             addresses_v6: take(ebpf, "ADDRESSES_V6")?,
             cidrs_v4: take(ebpf, "CIDRS_V4")?,
@@ -236,6 +242,15 @@ impl Maps {
         }
     }
 
+    /// Sets whose link a tag means.
+    pub fn put_sender(&mut self, tag: u16, ifindex: u32) -> Result<(), MapsError> {
+        access(
+            "SENDERS",
+            "take a link",
+            self.senders.set(u32::from(tag), ifindex, 0),
+        )
+    }
+
     /// Sets who an address is.
     pub fn put_address(&mut self, address: IpAddr, peer: Peer) -> Result<(), MapsError> {
         let value: [u8; 12] = bytemuck::must_cast(peer);
@@ -365,6 +380,34 @@ impl Maps {
             .map(|bytes| bytemuck::must_cast::<[u8; 16], Bucket>(*bytes).suppressed)
             .sum())
     }
+}
+
+/// Pins the continuations of a daemon that is about to take over, beside those of the programs that
+/// are still attached.
+pub fn pin_continuations(ebpf: &Ebpf, directory: &Path) -> Result<(), MapsError> {
+    let path = coming_continuations(directory);
+    let Some(Map::ProgramArray(map)) = ebpf.map(CONTINUATIONS) else {
+        return Err(MapsError::NoMap(CONTINUATIONS));
+    };
+    // Of a daemon that ended half-way.
+    let _ = std::fs::remove_file(&path);
+    map.pin(&path).map_err(|source| MapsError::Pin {
+        name: CONTINUATIONS,
+        path,
+        source,
+    })
+}
+
+/// Ends the take-over: the earlier programs are attached nowhere any more.
+pub fn settle_continuations(directory: &Path) -> std::io::Result<()> {
+    std::fs::rename(
+        coming_continuations(directory),
+        directory.join(CONTINUATIONS),
+    )
+}
+
+fn coming_continuations(directory: &Path) -> PathBuf {
+    directory.join(format!("{CONTINUATIONS}_NEW"))
 }
 
 /// The ring buffer of events.

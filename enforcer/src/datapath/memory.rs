@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
-use enforcer_common::Reason;
 use enforcer_common::abi::{
     CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
     FragmentKey, Peer, PortRange, Verdict, VerdictKey, address, limits,
@@ -11,9 +10,10 @@ use enforcer_common::abi::{
 use enforcer_common::decide::{self, Report};
 use enforcer_common::packet::{Frame, Packet};
 use enforcer_common::tables::{AddressTables, Tables};
+use enforcer_common::{Action, Reason};
 use enforcer_policy::tables as policy;
 
-use super::judge::{Arrival, Judge, JudgeError, LINK};
+use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 
 /// Ticks of the clock in a second.
 pub const TICKS_PER_SECOND: u32 = 1000;
@@ -50,7 +50,19 @@ impl Memory {
 
     /// Judges a packet as the program at `hook` would.
     pub fn process(&self, frame: &Frame<'_>, hook: Direction) -> Reason {
+        if hook == Direction::Ingress && frame.deferred() {
+            let reason = self.leave(frame);
+            if reason.action() == Action::Drop || frame.deferred() {
+                return reason;
+            }
+        }
         decide::process(frame, self, hook)
+    }
+
+    /// Judges a deferred packet as the program at any other link would, or the one that `to_pod` asks
+    /// first.
+    pub fn leave(&self, frame: &Frame<'_>) -> Reason {
+        decide::leaving(frame, self)
     }
 
     /// Lets time pass.
@@ -83,14 +95,20 @@ impl Memory {
 
 impl Judge for Memory {
     fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError> {
-        self.links.insert(LINK, *endpoint);
-        let frame = Frame {
+        let mut frame = Frame {
             bytes: arrival.bytes,
             ifindex: LINK,
             ingress_ifindex: arrival.ingress_ifindex,
-            vlan_tagged: false,
             segmented: arrival.segmented,
+            ..Frame::default()
         };
+        if arrival.leaving {
+            self.links = BTreeMap::from([(OTHER_LINK, *endpoint)]);
+            frame.ingress_ifindex = OTHER_LINK;
+            frame.defer(0);
+            return Ok(self.leave(&frame));
+        }
+        self.links = BTreeMap::from([(LINK, *endpoint)]);
         Ok(self.process(&frame, arrival.hook))
     }
 }
@@ -158,6 +176,9 @@ impl Tables for Memory {
 
     fn endpoint(&self, ifindex: u32) -> Option<&Endpoint> {
         self.links.get(&ifindex).filter(|endpoint| endpoint.id != 0)
+    }
+    fn sender(&self, tag: u32) -> u32 {
+        tag
     }
     fn verdict(&self, key: &VerdictKey) -> Option<Verdict> {
         self.tables.verdicts.get(key).copied()

@@ -10,8 +10,8 @@ use enforcer_common::abi::{CachedFlow, Direction, Endpoint, Flow, FlowKey, limit
 use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
-use super::attach::program_name;
-use super::judge::{Arrival, Judge, JudgeError, LINK};
+use super::attach::Program;
+use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 
@@ -23,6 +23,7 @@ const TC_ACT_SHOT: i32 = 2;
 /// Fields of the context that a test run may set, as 32-bit words of `struct __sk_buff`
 /// (`linux/bpf.h`); the kernel insists that all others are 0.
 mod field {
+    pub(super) const MARK: usize = 2;
     pub(super) const INGRESS_IFINDEX: usize = 9;
     pub(super) const IFINDEX: usize = 10;
     pub(super) const GSO_SIZE: usize = 44;
@@ -143,13 +144,17 @@ impl Probe {
         self.maps.fill(tables)
     }
 
-    /// Runs the program of a hook and returns what it returned.
-    fn run(&mut self, arrival: &Arrival<'_>) -> Result<i32, JudgeError> {
+    /// Runs a program and returns what it returned.
+    fn run(&mut self, which: Program, arrival: &Arrival<'_>) -> Result<i32, JudgeError> {
         let mut context = [0_u32; field::COUNT];
         context[field::INGRESS_IFINDEX] = arrival.ingress_ifindex;
+        if arrival.leaving {
+            context[field::INGRESS_IFINDEX] = OTHER_LINK;
+            context[field::MARK] = limits::MARK;
+        }
         context[field::IFINDEX] = self.ifindex;
         context[field::GSO_SIZE] = u32::from(arrival.segmented) * 1000;
-        let program = load::program(&mut self.ebpf, arrival.hook)?;
+        let program = load::program(&mut self.ebpf, which)?;
         let result = program.test_run(TestRunOptions {
             data_in: Some(arrival.bytes),
             ctx_in: Some(bytemuck::cast_slice(&context)),
@@ -158,7 +163,7 @@ impl Probe {
         match result {
             Ok(result) => Ok(result.return_value.cast_signed()),
             Err(source) => Err(JudgeError::TestRun {
-                program: program_name(arrival.hook),
+                program: which.name(),
                 length: arrival.bytes.len(),
                 source,
             }),
@@ -184,21 +189,29 @@ impl Probe {
 
 impl Judge for Probe {
     fn judge(&mut self, endpoint: &Endpoint, arrival: &Arrival<'_>) -> Result<Reason, JudgeError> {
-        self.maps.put_endpoint(self.ifindex, endpoint)?;
-        let action = self.run(arrival)?;
-        let uncounted = uncounted(endpoint, arrival.hook);
+        let (hook, which) = if arrival.leaving {
+            // The link on which runs take place must be no pod's.
+            self.maps.delete_endpoint(self.ifindex)?;
+            self.maps.put_endpoint(OTHER_LINK, endpoint)?;
+            (Direction::Egress, Program::Leaving)
+        } else {
+            self.maps.put_endpoint(self.ifindex, endpoint)?;
+            (arrival.hook, Program::of(arrival.hook))
+        };
+        let action = self.run(which, arrival)?;
+        let uncounted = uncounted(endpoint, hook, which);
         // Most packets at such an endpoint; then no counter need be read.
         let plain = uncounted.is_some() && endpoint.flags & Endpoint::AUDIT == 0;
         let reason = if plain && action == TC_ACT_UNSPEC {
             uncounted
         } else {
-            self.counted(arrival.hook)?.or(uncounted)
+            self.counted(hook)?.or(uncounted)
         };
         match (action, reason, reason.map(Reason::action)) {
             (TC_ACT_UNSPEC, Some(reason), Some(Action::Pass))
             | (TC_ACT_SHOT, Some(reason), Some(Action::Drop)) => Ok(reason),
             _ => Err(JudgeError::Contradiction {
-                program: program_name(arrival.hook),
+                program: which.name(),
                 action,
                 reason,
             }),
@@ -208,12 +221,12 @@ impl Judge for Probe {
 
 /// Why a packet passes at an endpoint that is not looked at closely, where the programs save
 /// themselves the counting.
-fn uncounted(endpoint: &Endpoint, hook: Direction) -> Option<Reason> {
+fn uncounted(endpoint: &Endpoint, hook: Direction, which: Program) -> Option<Reason> {
     let is = |flag| endpoint.flags & flag != 0;
     let checked = hook == Direction::Egress && is(Endpoint::CHECK_SOURCE);
     if endpoint.id == 0 || is(Endpoint::ISOLATED) || is(Endpoint::DENY_ALL) {
         None
-    } else if is(Endpoint::PENDING) && !checked {
+    } else if is(Endpoint::PENDING) && !checked && which != Program::Leaving {
         Some(Reason::PendingAllowed)
     } else {
         Some(Reason::NotIsolated)

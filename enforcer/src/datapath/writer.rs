@@ -3,6 +3,8 @@
 
 mod links;
 mod numbering;
+mod tags;
+mod uplinks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,10 +17,12 @@ use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
+use super::discover::NodeLink;
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
 use numbering::Numbering;
+use tags::Tags;
 
 /// Why the datapath cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +107,9 @@ pub struct Writer {
     /// Endpoints as the compiler has them.
     endpoints: BTreeMap<PodKey, Endpoint>,
     links: BTreeMap<u32, Link>,
+    tags: Tags,
+    /// Links that are no pod's, by index: their names, and whether packets have Ethernet headers.
+    uplinks: BTreeMap<u32, NodeLink>,
     /// Links that could not be attached to, and why.
     failures: BTreeMap<u32, (Option<PodKey>, String)>,
     /// A write failed: every endpoint denies until everything has been written again.
@@ -124,6 +131,7 @@ impl Writer {
         let earlier = maps::pinned_endpoints(&pins);
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
+        maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         if options.load.trace {
             packet_log::start(&mut ebpf)?;
@@ -138,6 +146,8 @@ impl Writer {
             pins,
             endpoints: BTreeMap::new(),
             links: BTreeMap::new(),
+            tags: Tags::default(),
+            uplinks: BTreeMap::new(),
             failures: BTreeMap::new(),
             broken: None,
         })
@@ -226,6 +236,15 @@ impl Writer {
         };
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
+        }
+        if let Some(tag) = self
+            .tags
+            .of(ifindex, |index| self.links.contains_key(&index))
+        {
+            if u32::from(tag) != ifindex {
+                self.maps.put_sender(tag, ifindex)?;
+            }
+            endpoint.tag = u32::from(tag);
         }
         if self.options.audit {
             endpoint.flags |= Endpoint::AUDIT;

@@ -157,6 +157,7 @@ impl Tracer {
         let arrival = Arrival {
             hook,
             ingress_ifindex: self.ingress_ifindex(hook, pod, peer),
+            leaving: false,
             segmented: false,
             bytes: &connection.frame,
         };

@@ -44,6 +44,7 @@ fn incoming(probe: &mut Probe, set: u32) -> Reason {
     let frame = frame::opening(IpAddr::from([10, 0, 0, 2]), IpAddr::from(own), 6, 80).unwrap();
     let arrival = Arrival {
         hook: Direction::Ingress,
+        leaving: false,
         ingress_ifindex: OTHER_LINK,
         segmented: false,
         bytes: &frame,

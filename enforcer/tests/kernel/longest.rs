@@ -54,6 +54,7 @@ fn every_port_of_the_longest_list_is_found() {
             let packet = Packet {
                 hook: Direction::Ingress,
                 ingress_ifindex: 2,
+                leaving: false,
                 segmented: false,
                 bytes: frame::opening(ip(PEERS[0]), ip(OWN[0]), protocol, port).unwrap(),
             };

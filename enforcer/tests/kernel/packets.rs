@@ -16,6 +16,7 @@ use crate::world::{OWN, PEERS, PORTS, ip};
 pub(crate) struct Packet {
     pub(crate) hook: Direction,
     pub(crate) ingress_ifindex: u32,
+    pub(crate) leaving: bool,
     pub(crate) segmented: bool,
     pub(crate) bytes: Vec<u8>,
 }
@@ -25,6 +26,7 @@ impl Packet {
         Arrival {
             hook: self.hook,
             ingress_ifindex: self.ingress_ifindex,
+            leaving: self.leaving,
             segmented: self.segmented,
             bytes: &self.bytes,
         }
@@ -80,6 +82,7 @@ impl Packets {
                     .random
                     .of(&[OTHER_LINK, OTHER_LINK, OTHER_LINK, OTHER_LINK, 0, LINK]),
             },
+            leaving: hook == Direction::Egress && self.random.once_in(5),
             segmented,
             bytes,
         }

@@ -85,7 +85,7 @@ fn peer(random: &mut Random, node: u32) -> Peer {
     Peer {
         identity,
         node,
-        flags: 0,
+        flags: random.of(&[0, 0, Peer::SERVICE]),
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn endpoint(random: &mut Random, id: u32) -> Endpoint {
         node: random.of(&[0, FIRST_NODE]),
         v4: [if random.once_in(10) { 0 } else { v4[0] }],
         v6: if random.once_in(10) { [0; 4] } else { v6 },
-        reserved: [0; 4],
+        ..Endpoint::default()
     }
 }
 

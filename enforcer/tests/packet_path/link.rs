@@ -83,7 +83,7 @@ impl Link {
             node: FIRST_NODE,
             v4: address::v4(v4),
             v6: address::v6(v6),
-            reserved: [0; 4],
+            ..Endpoint::default()
         };
         Self { memory, pod }
     }
@@ -134,7 +134,7 @@ impl Link {
         self.memory.links.insert(LINK, self.pod);
         let frame = Frame {
             ifindex: LINK,
-            ..*frame
+            ..frame.clone()
         };
         self.memory.process(&frame, hook)
     }

@@ -2,8 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use aya::programs::SchedClassifier;
-use enforcer_common::abi::Direction;
+use aya::programs::{SchedClassifier, TcAttachType};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage as Message;
 use netlink_packet_route::tc::{
@@ -11,7 +10,7 @@ use netlink_packet_route::tc::{
 };
 use nix::errno::Errno;
 
-use super::{AttachError, Attachment, Place, program_name};
+use super::{AttachError, Attachment, Place, Program};
 use crate::datapath::netlink::{Netlink, NetlinkError};
 
 /// The first there is.
@@ -29,44 +28,44 @@ const OURS: &str = "enforcer_";
 /// Attaches, or exchanges the program of the filter that is there; says which.
 pub(super) fn attach(
     netlink: &Netlink,
-    program: &SchedClassifier,
+    loaded: &SchedClassifier,
     ifindex: u32,
-    direction: Direction,
+    program: Program,
 ) -> Result<bool, AttachError> {
-    let descriptor = program
+    let descriptor = loaded
         .fd()
         .map_err(|source| AttachError::Program { ifindex, source })?
         .as_fd()
         .as_raw_fd();
-    let filters = filters(netlink, ifindex, direction)?;
+    let filters = filters(netlink, ifindex, program.hook())?;
     if filters.iter().any(is_foreign_in_our_place) {
         return Err(AttachError::Occupied { ifindex });
     }
     add_qdisc(netlink, ifindex)?;
-    let mut filter = our_filter(ifindex, direction);
+    let mut filter = our_filter(ifindex, program.hook());
     filter.attributes.push(TcAttribute::Options(vec![
         TcOption::Bpf(TcFilterBpfOption::ProgFd(descriptor.cast_unsigned())),
-        TcOption::Bpf(TcFilterBpfOption::ProgName(our_name(direction))),
+        TcOption::Bpf(TcFilterBpfOption::ProgName(our_name(program))),
         TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
     ]));
     let question = Message::NewTrafficFilter(filter);
     netlink
         .ask("a tc filter", &question, NLM_F_ACK | NLM_F_CREATE)
         .map_err(|error| gone(error, ifindex))?;
-    Ok(filters.iter().any(|filter| is_ours(filter, direction)))
+    Ok(filters.iter().any(|filter| is_ours(filter, program)))
 }
 
 /// Says whether there was one.
 pub(super) fn detach(
     netlink: &Netlink,
     ifindex: u32,
-    direction: Direction,
+    program: Program,
 ) -> Result<bool, AttachError> {
-    let filters = filters(netlink, ifindex, direction)?;
-    if !filters.iter().any(|filter| is_ours(filter, direction)) {
+    let filters = filters(netlink, ifindex, program.hook())?;
+    if !filters.iter().any(|filter| is_ours(filter, program)) {
         return Ok(false);
     }
-    let question = Message::DelTrafficFilter(our_filter(ifindex, direction));
+    let question = Message::DelTrafficFilter(our_filter(ifindex, program.hook()));
     match netlink.ask("the removal of a tc filter", &question, NLM_F_ACK) {
         Ok(_) => Ok(true),
         // Gone by itself, or with its link.
@@ -80,15 +79,16 @@ pub(super) fn attachments(netlink: &Netlink) -> Result<Vec<Attachment>, AttachEr
     let mut found = Vec::new();
     for link in netlink.links()? {
         let ifindex = link.header.index;
-        for direction in Direction::ALL {
-            let filters = filters(netlink, ifindex, direction)?;
-            if filters.iter().any(|filter| is_ours(filter, direction)) {
-                found.push(Attachment {
-                    ifindex,
-                    direction,
-                    place: Place::Clsact,
-                });
-            }
+        for hook in [TcAttachType::Ingress, TcAttachType::Egress] {
+            let filters = filters(netlink, ifindex, hook)?;
+            let ours = Program::ALL
+                .into_iter()
+                .filter(|program| filters.iter().any(|filter| is_ours(filter, *program)));
+            found.extend(ours.map(|program| Attachment {
+                ifindex,
+                program,
+                place: Place::Clsact,
+            }));
         }
     }
     Ok(found)
@@ -112,10 +112,10 @@ fn add_qdisc(netlink: &Netlink, ifindex: u32) -> Result<(), AttachError> {
 fn filters(
     netlink: &Netlink,
     ifindex: u32,
-    direction: Direction,
+    hook: TcAttachType,
 ) -> Result<Vec<TcMessage>, AttachError> {
     let mut wanted = TcMessage::with_index(ifindex.cast_signed());
-    wanted.header.parent = parent(direction);
+    wanted.header.parent = parent(hook);
     let answers = netlink.dump("the list of tc filters", &Message::GetTrafficFilter(wanted))?;
     Ok(answers
         .into_iter()
@@ -127,36 +127,35 @@ fn filters(
 }
 
 /// The message that names our filter.
-fn our_filter(ifindex: u32, direction: Direction) -> TcMessage {
+fn our_filter(ifindex: u32, hook: TcAttachType) -> TcMessage {
     let mut filter = TcMessage::with_index(ifindex.cast_signed());
-    filter.header.parent = parent(direction);
+    filter.header.parent = parent(hook);
     filter.header.handle = HANDLE.into();
     filter.header.info = u32::from(PRIORITY) << 16 | u32::from(ANY_PROTOCOL.to_be());
     filter.attributes = vec![TcAttribute::Kind("bpf".to_owned())];
     filter
 }
 
-/// What the pod sends comes in at the node's side.
-fn parent(direction: Direction) -> TcHandle {
+fn parent(hook: TcAttachType) -> TcHandle {
     TcHandle {
-        minor: match direction {
-            Direction::Egress => TcHandle::MIN_INGRESS,
-            Direction::Ingress => TcHandle::MIN_EGRESS,
+        minor: match hook {
+            TcAttachType::Ingress => TcHandle::MIN_INGRESS,
+            _ => TcHandle::MIN_EGRESS,
         },
         ..TcHandle::CLSACT
     }
 }
 
-fn our_name(direction: Direction) -> String {
-    format!("{OURS}{}", program_name(direction))
+fn our_name(program: Program) -> String {
+    format!("{OURS}{}", program.name())
 }
 
 fn is_in_our_place(filter: &TcMessage) -> bool {
     filter.header.info >> 16 == u32::from(PRIORITY) && u32::from(filter.header.handle) == HANDLE
 }
 
-fn is_ours(filter: &TcMessage, direction: Direction) -> bool {
-    is_in_our_place(filter) && name(filter) == Some(our_name(direction).as_str())
+fn is_ours(filter: &TcMessage, program: Program) -> bool {
+    is_in_our_place(filter) && name(filter) == Some(our_name(program).as_str())
 }
 
 /// A filter with our handle but not our name, or of another kind at our priority (the kernel allows

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use aya::programs::links::{FdLink, LinkError, LinkOrder, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
-use aya::programs::{MultiProgLink, ProgramError, SchedClassifier, TcAttachType};
-use enforcer_common::abi::Direction;
+use aya::programs::{MultiProgLink, ProgramError, SchedClassifier};
 use nix::errno::Errno;
 
 use super::error::errno;
-use super::{AttachError, Attachment, Place, name_of, program_name, remove_file};
+use super::{AttachError, Attachment, Place, Program, name_of, remove_file};
 
 /// How often an attachment by name is tried when the name changes meanwhile.
 const ATTEMPTS: usize = 3;
@@ -30,21 +29,20 @@ impl Pins {
         }
     }
 
-    fn path(&self, ifindex: u32, direction: Direction) -> PathBuf {
-        self.0
-            .join(format!("{ifindex}-{}", program_name(direction)))
+    fn path(&self, ifindex: u32, program: Program) -> PathBuf {
+        self.0.join(format!("{ifindex}-{}", program.name()))
     }
 
     /// Attaches, or exchanges the program of the pinned link if that is alive; says which.
     pub(super) fn attach(
         &self,
-        program: &mut SchedClassifier,
+        loaded: &mut SchedClassifier,
         ifindex: u32,
-        direction: Direction,
+        program: Program,
     ) -> Result<bool, AttachError> {
-        let pin = self.path(ifindex, direction);
+        let pin = self.path(ifindex, program);
         if let Some(link) = open(&pin, ifindex)? {
-            match exchange(program, link) {
+            match exchange(loaded, link) {
                 // The link's device went away just now; another may have its index already.
                 Err(error) if errno(&error) == Some(Errno::ENOLINK) => {}
                 Err(source) => return Err(AttachError::Program { ifindex, source }),
@@ -52,7 +50,7 @@ impl Pins {
             }
         }
         remove_file(&pin)?;
-        let link = create(program, ifindex, direction)?;
+        let link = create(loaded, ifindex, program)?;
         let pinned = FdLink::try_from(link)
             .map_err(|source| AttachError::Link {
                 path: pin.clone(),
@@ -66,8 +64,8 @@ impl Pins {
     }
 
     /// Says whether there was a living link.
-    pub(super) fn detach(&self, ifindex: u32, direction: Direction) -> Result<bool, AttachError> {
-        let pin = self.path(ifindex, direction);
+    pub(super) fn detach(&self, ifindex: u32, program: Program) -> Result<bool, AttachError> {
+        let pin = self.path(ifindex, program);
         // Held open, so that the last reference goes with this function: the kernel then detaches
         // before it returns, and not some time later.
         let link = open(&pin, ifindex)?;
@@ -88,13 +86,13 @@ impl Pins {
         };
         for entry in entries {
             let path = entry.map_err(failed)?.path();
-            let Some((ifindex, direction)) = parse(&path) else {
+            let Some((ifindex, program)) = parse(&path) else {
                 continue;
             };
             if open(&path, ifindex)?.is_some() {
                 living.push(Attachment {
                     ifindex,
-                    direction,
+                    program,
                     place: Place::Tcx,
                 });
             } else {
@@ -116,12 +114,12 @@ impl Pins {
     }
 }
 
-fn parse(path: &Path) -> Option<(u32, Direction)> {
-    let (ifindex, program) = path.file_name()?.to_str()?.split_once('-')?;
-    let direction = Direction::ALL
+fn parse(path: &Path) -> Option<(u32, Program)> {
+    let (ifindex, name) = path.file_name()?.to_str()?.split_once('-')?;
+    let program = Program::ALL
         .into_iter()
-        .find(|direction| program_name(*direction) == program)?;
-    Some((ifindex.parse().ok()?, direction))
+        .find(|program| program.name() == name)?;
+    Some((ifindex.parse().ok()?, program))
 }
 
 /// The pinned link, unless it is not there, of another kind, or not (any longer) on this device.
@@ -154,24 +152,24 @@ fn device(link: &SchedClassifierLink) -> Result<Option<u32>, LinkError> {
         .filter(|ifindex| *ifindex != 0))
 }
 
-fn exchange(program: &mut SchedClassifier, link: SchedClassifierLink) -> Result<(), ProgramError> {
-    let id = program.attach_to_link(link)?;
+fn exchange(loaded: &mut SchedClassifier, link: SchedClassifierLink) -> Result<(), ProgramError> {
+    let id = loaded.attach_to_link(link)?;
     // Out of the program's keeping. What is dropped here is a descriptor; the pin keeps the link.
-    program.take_link(id).map(drop)
+    loaded.take_link(id).map(drop)
 }
 
 /// A new link, not pinned yet. aya takes names only, and a name may move to another device between
 /// two system calls: the link itself says where it came to be.
 fn create(
-    program: &mut SchedClassifier,
+    loaded: &mut SchedClassifier,
     ifindex: u32,
-    direction: Direction,
+    program: Program,
 ) -> Result<SchedClassifierLink, AttachError> {
     let failed = |source| AttachError::Program { ifindex, source };
     for _ in 0..ATTEMPTS {
         let name = name_of(ifindex)?;
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-        let id = match program.attach_with_options(&name, hook(direction), options) {
+        let id = match loaded.attach_with_options(&name, program.hook(), options) {
             Ok(id) => id,
             // The name is gone; the next round finds the new one, or no device.
             Err(ProgramError::TcError(_)) => continue,
@@ -183,19 +181,11 @@ fn create(
                 _ => return Err(failed(error)),
             },
         };
-        let link = program.take_link(id).map_err(failed)?;
+        let link = loaded.take_link(id).map_err(failed)?;
         if device(&link).ok().flatten() == Some(ifindex) {
             return Ok(link);
         }
     }
     name_of(ifindex)?;
     Err(AttachError::Renamed(ifindex))
-}
-
-/// What the pod sends comes in at the node's side.
-fn hook(direction: Direction) -> TcAttachType {
-    match direction {
-        Direction::Egress => TcAttachType::Ingress,
-        Direction::Ingress => TcAttachType::Egress,
-    }
 }

@@ -13,9 +13,22 @@ pub struct Links {
     /// The namespaces, by path. One that several files name is there once, by its first path; the
     /// daemon's own is not.
     pub namespaces: Vec<Namespace>,
+    /// The links of the node itself but loopback, those of `namespaces` among them.
+    pub node: Vec<NodeLink>,
     /// Files that could not be looked into, and why. A file that is not a namespace yet is among
     /// them; the mount that makes it one wakes the watcher.
     pub problems: Vec<(PathBuf, DiscoverError)>,
+}
+
+/// A link of the node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeLink {
+    /// Its index.
+    pub ifindex: u32,
+    /// Its name, for people: it may change.
+    pub name: String,
+    /// Its packets have no Ethernet header: it is a tunnel of IP in something.
+    pub bare: bool,
 }
 
 /// A network namespace.

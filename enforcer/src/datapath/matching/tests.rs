@@ -40,7 +40,7 @@ fn there(namespaces: &[(&str, &[PodLink], &[Unenforceable])]) -> Links {
                 unenforceable: unenforceable.to_vec(),
             })
             .collect(),
-        problems: Vec::new(),
+        ..Links::default()
     }
 }
 

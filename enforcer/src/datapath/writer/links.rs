@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use enforcer_common::abi::Direction;
-
 use super::{Link, Owner, Writer, WriterError};
-use crate::datapath::attach::Place;
+use crate::datapath::attach::{Attachment, Place, Program};
+use crate::datapath::discover::NodeLink;
 use crate::datapath::load;
+use crate::datapath::maps;
 use crate::datapath::matching::Matching;
 
 impl Writer {
     /// Attaches to the links of pods and to those whose pod is not known yet, and lets go of links
     /// that are nobody's any more. The endpoint is always there before the program.
-    pub fn follow(&mut self, matching: &Matching) {
+    pub fn follow(&mut self, matching: &Matching, node: &[NodeLink]) {
         let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
         for link in &matching.unknown {
             wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
@@ -44,6 +44,7 @@ impl Writer {
                 self.failures.insert(ifindex, (owner.pod().cloned(), why));
             }
         }
+        self.follow_uplinks(node);
     }
 
     fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
@@ -86,22 +87,31 @@ impl Writer {
 
     fn attach(&mut self, ifindex: u32) -> Result<Place, WriterError> {
         let mut place = Place::Tcx;
-        for direction in Direction::ALL {
-            let program = load::program(&mut self.ebpf, direction)?;
-            place = self.attacher.attach(program, ifindex, direction)?.place;
+        for which in Program::POD {
+            let loaded = load::program(&mut self.ebpf, which)?;
+            place = self.attacher.attach(loaded, ifindex, which)?.place;
         }
         Ok(place)
     }
 
     fn let_go(&mut self, ifindex: u32) {
         self.links.remove(&ifindex);
-        for direction in Direction::ALL {
-            if let Err(error) = self.attacher.detach(ifindex, direction) {
-                tracing::debug!(ifindex, %error, "nothing to detach");
-            }
+        self.detach(ifindex, Program::POD);
+        if let Some(tag) = self.tags.release(ifindex)
+            && let Err(error) = self.maps.put_sender(tag, 0)
+        {
+            tracing::warn!(ifindex, %error, "a tag stays behind");
         }
         if let Err(error) = self.maps.delete_endpoint(ifindex) {
             tracing::warn!(ifindex, %error, "an endpoint stays behind");
+        }
+    }
+
+    pub(super) fn detach(&mut self, ifindex: u32, programs: impl IntoIterator<Item = Program>) {
+        for which in programs {
+            if let Err(error) = self.attacher.detach(ifindex, which) {
+                tracing::debug!(ifindex, %error, "nothing to detach");
+            }
         }
     }
 
@@ -110,6 +120,10 @@ impl Writer {
     /// half-way leaves the numbers that flows still have.
     pub fn settle(&mut self) -> Result<(), WriterError> {
         self.drop_leftovers();
+        maps::settle_continuations(&self.pins).map_err(|source| WriterError::Pins {
+            path: self.pins.clone(),
+            source,
+        })?;
         Ok(self.maps.pin_endpoints(&self.pins)?)
     }
 
@@ -118,13 +132,18 @@ impl Writer {
             Ok(attachments) => attachments,
             Err(error) => return tracing::warn!(%error, "cannot list earlier attachments"),
         };
-        let strangers: BTreeSet<u32> = attachments
-            .iter()
-            .map(|a| a.ifindex)
-            .filter(|i| !self.links.contains_key(i))
-            .collect();
-        for ifindex in strangers {
-            self.let_go(ifindex);
+        for Attachment {
+            ifindex, program, ..
+        } in attachments
+        {
+            let held = if Program::POD.contains(&program) {
+                self.links.contains_key(&ifindex)
+            } else {
+                self.uplinks.contains_key(&ifindex)
+            };
+            if !held {
+                self.detach(ifindex, [program]);
+            }
         }
     }
 }

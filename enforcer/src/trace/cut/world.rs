@@ -120,6 +120,7 @@ impl World {
                 Direction::Egress => LINK,
                 Direction::Ingress => OTHER_LINK,
             },
+            leaving: false,
             segmented: false,
             bytes: &bytes,
         };
