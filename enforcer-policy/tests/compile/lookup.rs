@@ -1,6 +1,5 @@
 //! What the tables say, asked as the programs ask.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use enforcer_common::abi::address::{LOCAL_NODE, NO_NODE, to_ip};
@@ -52,18 +51,4 @@ pub(crate) fn allowed(tables: &Tables, endpoint: &Endpoint, probe: Probe<'_>) ->
     let own_node = peer.node == LOCAL_NODE || peer.node != NO_NODE && peer.node == endpoint.node;
     let set = endpoint.sets[probe.direction.index()];
     own == probe.peer || own_node || tables.allows(set, peer.identity, probe.protocol, probe.port)
-}
-
-/// The verdicts of all probes, by endpoint.
-pub(crate) type Verdicts = BTreeMap<PodKey, Vec<bool>>;
-
-pub(crate) fn verdicts(tables: &Tables) -> Verdicts {
-    tables
-        .endpoints
-        .iter()
-        .map(|(pod, endpoint)| {
-            let verdicts = probes(pod).map(|probe| allowed(tables, endpoint, probe));
-            (pod.clone(), verdicts.collect())
-        })
-        .collect()
 }
