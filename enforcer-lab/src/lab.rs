@@ -213,7 +213,7 @@ impl Lab {
                 .ip(&format!("address add {} dev {link}", single(gateway)))?;
         }
         for address in &pod.addresses {
-            pod.ip(&format!("address add {} dev eth0", single(*address)))?;
+            add_address(pod, *address, &single(*address))?;
             route_by_gateway(pod, *address)?;
             self.node
                 .ip(&format!("route add {} dev {link}", single(*address)))?;
@@ -227,10 +227,10 @@ impl Lab {
         for address in &pod.addresses {
             if is_on_bridge(*address) {
                 let length = if address.is_ipv4() { 24 } else { 64 };
-                pod.ip(&format!("address add {address}/{length} dev eth0"))?;
+                add_address(pod, *address, &format!("{address}/{length}"))?;
                 pod.ip(&format!("route add default via {}", gateway(*address)))?;
             } else {
-                pod.ip(&format!("address add {} dev eth0", single(*address)))?;
+                add_address(pod, *address, &single(*address))?;
                 route_by_gateway(pod, *address)?;
                 self.node
                     .ip(&format!("route add {} dev cni0", single(*address)))?;
@@ -318,6 +318,14 @@ impl Lab {
         fs::write(&new, text).map_err(LabError::file(&new))?;
         fs::rename(&new, &path).map_err(LabError::file(&path))
     }
+}
+
+/// Gives a pod an address that it can use at once: without looking whether others have it, for which
+/// the kernel takes a moment even where it was told not to.
+fn add_address(pod: &Pod, address: IpAddr, prefix: &str) -> Result<(), LabError> {
+    let at_once = if address.is_ipv6() { "nodad" } else { "" };
+    pod.ip(&format!("address add {prefix} dev eth0 {at_once}"))
+        .map(drop)
 }
 
 /// A default route by a gateway that is on no subnet of the pod's.
