@@ -19,7 +19,7 @@ use crate::ask::{AGAIN, GRACE, Outcome, receive};
 use crate::common::LONG;
 use crate::dice::Dice;
 use crate::probe::{Kind, Probe};
-use crate::questions::{ask, is_allowed};
+use crate::questions::{Judged, ask};
 use crate::serve::{Seen, TOKEN, bound, read_token, token};
 use crate::tally::Tally;
 use crate::world::World;
@@ -237,17 +237,20 @@ fn question(
     kind: fn(u16) -> Kind,
 ) -> Option<Probe> {
     let [from, to] = [client.ip(), server.ip()];
-    let host = world.host_at(from)?;
+    let (host, other) = (world.host_at(from)?, world.host_at(to)?);
     let kind = kind(server.port());
-    let answer = ask(objects, from, to, kind);
-    let judged = (world.is_pod(host), world.is_pod(world.host_at(to)?));
+    let [client, server] = [host, other].map(|number| &world.hosts[number]);
+    let source = world.source(client, from, server);
+    let answer = ask(objects, source, to, kind);
+    let judged = Judged::between(client, server);
     Some(Probe {
         id,
         host,
         from,
+        source,
         to,
         kind,
-        allowed: is_allowed(&answer, judged),
+        allowed: judged.allows(&answer),
         answer,
     })
 }

@@ -1,19 +1,20 @@
 //! One round: a cluster, and what happens to it.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
-use enforcer_lab::{Families, Shape};
+use enforcer_lab::Families;
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire::{self, Layout, Story};
 
 use crate::ask;
-use crate::common::{BRIDGE, FILTERED_BRIDGE};
 use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::lasting::Lasting;
 use crate::probe::Probe;
 use crate::questions::questions;
 use crate::serve::Seen;
+use crate::stage::{self, Stage};
 use crate::tally::Tally;
 use crate::world::World;
 
@@ -22,7 +23,7 @@ const PORTS: usize = 4;
 /// Addresses outside that a round is about, besides those of other nodes and their pods.
 const OUTSIDE: usize = 3;
 /// Reports of every drop, not of some.
-const ARGUMENTS: &str = "--node n1 --events-per-second 1000000";
+const ARGUMENTS: &str = "--events-per-second 1000000";
 
 /// Which round it is.
 #[derive(Clone, Copy, Debug)]
@@ -31,37 +32,18 @@ pub(crate) struct Round {
     pub(crate) number: u64,
 }
 
-/// The shapes, in turn.
-pub(crate) const SHAPES: [(&str, Shape); 3] = [
-    ("ptp", Shape::Ptp),
-    ("bridge", BRIDGE),
-    ("bridge with br_netfilter", FILTERED_BRIDGE),
-];
-
-/// What a round is played on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stage {
-    pub(crate) shape: Shape,
-    pub(crate) name: &'static str,
-    pub(crate) families: Families,
-}
-
 impl Round {
-    pub(crate) fn stage(self) -> Stage {
-        let mut dice = Dice::new(self.seed, self.number);
-        let shapes = SHAPES.len() as u64;
-        let shape = usize::try_from(self.number % shapes).unwrap();
-        let families = [Families::Dual, Families::Dual, Families::V4, Families::V6];
-        Stage {
-            shape: SHAPES[shape].1,
-            name: SHAPES[shape].0,
-            families: families[dice.below(families.len())],
-        }
+    /// What it is played on.
+    pub(crate) fn stage(self) -> (Stage, Families) {
+        let stages = stage::stages();
+        let stage = usize::try_from(self.number % stages.len() as u64).unwrap();
+        let families = stage::families(&mut Dice::new(self.seed, self.number));
+        (stages[stage], families)
     }
 
-    fn story(self, families: Families) -> Story {
+    fn story(self, (stage, families): (Stage, Families)) -> Story {
         let layout = Layout {
-            nodes: 1,
+            nodes: stage.nodes.into(),
             families: (families != Families::V6, families != Families::V4),
         };
         wire::pick(&wire::stories(layout), self.seed, self.number).unwrap()
@@ -70,14 +52,14 @@ impl Round {
     /// Plays it.
     pub(crate) async fn play(self, tally: &mut Tally) -> Result<(), Failure> {
         let stage = self.stage();
-        let story = self.story(stage.families);
+        let story = self.story(stage);
         let mut dice = Dice::new(self.seed, !self.number);
-        tally.stage(stage);
+        tally.stage(stage.0, stage.1);
         let seen = Rc::new(Seen::default());
         let mut world = world(stage, &story.objects, &mut dice, &seen);
         let mut objects = story.objects.clone();
         world.follow(&objects, true);
-        world.node.start(ARGUMENTS);
+        world.start(ARGUMENTS);
         let mut asked: Vec<Probe> = Vec::new();
         let mut lasting = Lasting::new(&seen);
         let mut tuples = std::collections::BTreeMap::new();
@@ -116,16 +98,21 @@ impl Round {
     }
 }
 
-fn world(stage: Stage, objects: &Objects, dice: &mut Dice, seen: &Rc<Seen>) -> World {
+fn world(
+    (stage, families): (Stage, Families),
+    objects: &Objects,
+    dice: &mut Dice,
+    seen: &Rc<Seen>,
+) -> World {
     let (mut ports, others) = wire::ports();
     ports.extend(dice.some(others, PORTS));
-    let here = |address: &std::net::IpAddr| match stage.families {
+    let here = |address: &IpAddr| match families {
         Families::V4 => address.is_ipv4(),
         Families::V6 => address.is_ipv6(),
         Families::Dual => true,
     };
     let listed: Vec<_> = wire::outside().into_iter().filter(here).collect();
     let mut outside = dice.some(listed, OUTSIDE);
-    outside.extend(wire::remote_addresses(objects, 1));
-    World::new(stage.shape, stage.families, ports, outside, seen.clone())
+    outside.extend(wire::remote_addresses(objects, stage.nodes.into()));
+    World::new(stage, families, ports, outside, seen.clone())
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use enforcer_lab::Families;
 use enforcer_policy::oracle::{Objects, Part};
 use enforcer_testing::coverage::{Coverage, observe};
 use enforcer_testing::generate::wire::WireEdit;
 
 use crate::dice::Dice;
 use crate::probe::Probe;
-use crate::round::{SHAPES, Stage};
+use crate::stage::{Stage, stages};
 
 /// Questions of each stage that are looked at closely: it is slow.
 const OBSERVED: usize = 30;
@@ -25,9 +26,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn stage(&mut self, stage: Stage) {
+    pub(crate) fn stage(&mut self, stage: Stage, families: Families) {
         self.meet(format!("shape {}", stage.name));
-        self.meet(format!("families {:?}", stage.families));
+        self.meet(format!("families {families:?}"));
     }
 
     pub(crate) fn edit(&mut self, edit: &WireEdit) {
@@ -52,8 +53,12 @@ impl Tally {
         let allowed = dice.some(probes.iter().filter(by_rule).collect(), OBSERVED);
         let others = dice.some(probes.iter().collect(), OBSERVED);
         for probe in allowed.into_iter().chain(others) {
-            let question = Probe::question(probe.from, probe.to, probe.kind);
-            observe(&mut self.coverage, objects, &question, &probe.answer);
+            observe(
+                &mut self.coverage,
+                objects,
+                &probe.question(),
+                &probe.answer,
+            );
         }
     }
 
@@ -105,7 +110,7 @@ fn lasting(protocol: &str, allowed: bool) -> String {
 fn wanted() -> Vec<String> {
     let protocols = ["TCP", "UDP", "SCTP", "ICMP", "GRE"];
     let verdicts = protocols.map(|protocol| [true, false].map(|yes| verdict(protocol, yes)));
-    let shapes = SHAPES.iter().map(|(name, _)| format!("shape {name}"));
+    let shapes = stages().iter().map(|stage| format!("shape {}", stage.name));
     let lasting = ["TCP", "UDP"].map(|protocol| [true, false].map(|yes| lasting(protocol, yes)));
     let all = verdicts.into_iter().chain(lasting).flatten();
     all.chain(shapes).collect()
