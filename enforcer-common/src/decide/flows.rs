@@ -39,7 +39,8 @@ where
         if transport.kind == Kind::Flow {
             let first = Fragment {
                 ports: transport.ports,
-                protocol: u32::from(transport.protocol),
+                protocol: u16::from(transport.protocol),
+                headers: (ip.transport - piece.start + parse::shortest_header(ip.protocol)) as u16,
             };
             cx.tables.put_fragment(&key, &first);
         }
@@ -49,7 +50,7 @@ where
     transport.protocol = first.protocol as u8;
     transport.ports = first.ports;
     // RFC 3128: a fragment that would overwrite the transport header that was judged.
-    if u32::from(piece.offset) * 8 < parse::shortest_header(transport.protocol) {
+    if u32::from(piece.offset) * 8 < u32::from(first.headers) {
         return Err(Reason::FragmentEvasive);
     }
     Ok(())
@@ -223,11 +224,18 @@ fn known<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     if phase == Phase::Opening && flow.direction() != cx.hook {
         return None;
     }
-    let age = now.wrapping_sub(flow.last_seen);
-    if age > lifetime(key.protocol as u8, flow.state).wrapping_mul(cx.tables.ticks_per_second()) {
+    if has_expired(&flow, key.protocol as u8, now, cx.tables.ticks_per_second()) {
         return None;
     }
     Some(flow)
+}
+
+/// Whether a flow is forgotten: it has had no packet for longer than its protocol's flows live.
+/// `now` is in the ticks of [`Flow::last_seen`].
+#[inline(always)]
+pub const fn has_expired(flow: &Flow, protocol: u8, now: u32, ticks_per_second: u32) -> bool {
+    let age = now.wrapping_sub(flow.last_seen);
+    age > lifetime(protocol, flow.state).wrapping_mul(ticks_per_second)
 }
 
 /// Seconds without a packet after which a flow is forgotten: the defaults of the kernel's own

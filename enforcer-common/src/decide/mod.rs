@@ -23,6 +23,7 @@ use crate::parse::{self, Ip, Kind, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 use family::Family;
+pub use flows::has_expired;
 pub use policy::allows;
 pub use report::Report;
 
@@ -258,11 +259,17 @@ where
     if let Err(reason) = flows::transport(cx, ip, &mut transport) {
         return Outcome::plain(reason);
     }
-    let outcome = match transport.kind {
-        Kind::Neighbour => Outcome::plain(source::check_neighbour(cx, ip, transport.ports)),
-        _ if unproven => Outcome::plain(Reason::Spoofed),
-        Kind::Error if related::is_about_a_flow(cx, ip) => Outcome::plain(Reason::RelatedError),
-        _ => flows::judge(cx, ip, transport),
+    let neighbour = match transport.kind {
+        Kind::Neighbour => source::check_neighbour(cx, ip, transport.ports),
+        _ => None,
+    };
+    let outcome = match neighbour {
+        Some(reason) => Outcome::plain(reason),
+        None if unproven => Outcome::plain(Reason::Spoofed),
+        None if transport.kind == Kind::Error && related::is_about_a_flow(cx, ip) => {
+            Outcome::plain(Reason::RelatedError)
+        }
+        None => flows::judge(cx, ip, transport),
     };
     Outcome {
         protocol: transport.protocol,

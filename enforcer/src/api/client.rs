@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{Request, Status};
+use serde::de::DeserializeOwned;
+
+use super::{CutAnswer, Request, Status};
+use crate::trace::cut::Change;
 
 /// Why the daemon cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,16 @@ pub fn ask(
 
 /// The daemon's state.
 pub fn status(path: &Path, refresh: bool) -> Result<Status, ClientError> {
-    let mut lines = ask(path, &Request::Status { refresh })?;
+    ask_once(path, &Request::Status { refresh })
+}
+
+/// What a change of manifests would cut.
+pub fn cut(path: &Path, change: Change) -> Result<CutAnswer, ClientError> {
+    ask_once(path, &Request::Cut(change))
+}
+
+fn ask_once<T: DeserializeOwned>(path: &Path, request: &Request) -> Result<T, ClientError> {
+    let mut lines = ask(path, request)?;
     let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
     let line = lines.next().unwrap_or_else(|| {
         Err(ClientError::Broken {

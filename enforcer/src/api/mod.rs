@@ -1,7 +1,8 @@
 //! The daemon's socket: newline-delimited JSON over a Unix stream socket.
 //!
 //! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
-//! one line, and `flows` with one [`FlowLine`] a line, without end when following.
+//! one line, `flows` with one [`FlowLine`] a line, without end when following, and `cut` with one
+//! [`CutAnswer`] on one line.
 
 pub mod client;
 pub mod server;
@@ -10,6 +11,8 @@ pub mod status;
 use serde::{Deserialize, Serialize};
 
 pub use status::Status;
+
+use crate::trace::cut::{Change, Report};
 
 /// Where the socket is unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/enforcer/enforcer.sock";
@@ -25,6 +28,19 @@ pub enum FlowLine {
     },
     /// A record.
     Record(Box<crate::flow::record::Record>),
+}
+
+/// The answer to `cut`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CutAnswer {
+    /// What the change would do.
+    Report(Report),
+    /// Nobody can say.
+    Failed {
+        /// Why.
+        error: String,
+    },
 }
 
 /// What a client asks.
@@ -44,4 +60,6 @@ pub enum Request {
         #[serde(default)]
         follow: bool,
     },
+    /// Which live connections a change of manifests would cut.
+    Cut(Change),
 }

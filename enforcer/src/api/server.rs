@@ -9,11 +9,12 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{FlowLine, Request, Status};
+use super::{CutAnswer, FlowLine, Request, Status};
 use crate::flow::store::Subscription;
+use crate::trace::cut::Change;
 
-/// Longest request that is read, in bytes.
-const LONGEST_REQUEST: u64 = 64 * 1024;
+/// Longest request that is read, in bytes. It may hold a cluster's manifests.
+const LONGEST_REQUEST: u64 = 256 << 20;
 
 /// A question to the daemon's loop.
 pub enum Question {
@@ -28,6 +29,13 @@ pub enum Question {
     Flows {
         /// Where the answer goes.
         answer: oneshot::Sender<Subscription>,
+    },
+    /// See [`Request::Cut`].
+    Cut {
+        /// See [`Request::Cut`].
+        change: Change,
+        /// Where the answer goes.
+        answer: oneshot::Sender<CutAnswer>,
     },
 }
 
@@ -91,6 +99,7 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
     let served = match serde_json::from_str(&line) {
         Ok(Request::Status { refresh }) => status(&mut writing, &questions, refresh).await,
         Ok(Request::Flows { follow }) => flows(&mut writing, &questions, follow).await,
+        Ok(Request::Cut(change)) => cut(&mut writing, &questions, change).await,
         Err(error) => {
             send(
                 &mut writing,
@@ -114,6 +123,19 @@ async fn status(
     let _ = questions.send(Question::Status { refresh, answer }).await;
     match status.await {
         Ok(status) => send(writing, &status).await,
+        Err(_) => Ok(()),
+    }
+}
+
+async fn cut(
+    writing: &mut OwnedWriteHalf,
+    questions: &mpsc::Sender<Question>,
+    change: Change,
+) -> io::Result<()> {
+    let (answer, report) = oneshot::channel();
+    let _ = questions.send(Question::Cut { change, answer }).await;
+    match report.await {
+        Ok(report) => send(writing, &report).await,
         Err(_) => Ok(()),
     }
 }

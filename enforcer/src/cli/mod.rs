@@ -1,6 +1,7 @@
 //! The command line, one file for each verb.
 
 pub mod check;
+pub mod cut;
 mod debug;
 mod flows;
 mod output;

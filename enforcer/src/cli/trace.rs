@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Output;
+use super::cut::{self, CutArgs};
 use crate::source::manifests::{ManifestSource, Snapshot};
 use crate::trace::{Question, Tracer, batch, write_text};
 
@@ -35,25 +36,34 @@ Manifests:
   As with `enforcer run`, an object with an error is left out and the others count; errors are
   written to stderr. --strict gives no answer then.
 
+Changes:
+  --cut asks the daemon of this node, which knows its live connections and the objects in force, what
+  becomes of each connection's next packet when the change is made. Each line names both sides, the
+  rule that allows the connection now and what denies it then. Connections that have begun to close
+  or had no packet for long (UDP: 2 minutes, ICMP: 30 seconds) are not live.
+
 Examples:
   enforcer trace --manifests demo/ --from default/web --to default/db --port 3306
   enforcer trace --manifests demo/ --from 192.0.2.1 --to 10.244.0.4 --port 53 --protocol UDP
   enforcer trace --manifests demo/ --from api --to db --protocol ICMP --output json
   enforcer trace --manifests demo/ --batch questions.jsonl --kernel > answers.jsonl
+  enforcer trace --cut db-policy.yaml && kubectl apply -f db-policy.yaml
+  enforcer trace --cut --delete NetworkPolicy default/db-policy --output json
+  enforcer trace --cut all-manifests/ --prune
 
 Exit codes:
-  0  allowed; of a batch: every line was answered
-  1  denied
+  0  allowed; of a batch: every line was answered; of a change: nothing would be cut
+  1  denied; of a change: connections would be cut
   2  errors; of a batch: at least one line had no answer")]
 pub struct TraceArgs {
     /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs` and policies.
-    #[arg(long, value_name = "PATH")]
-    pub manifests: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "cut")]
+    pub manifests: Option<PathBuf>,
     /// Who connects.
-    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present = "batch")]
+    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut"])]
     pub from: Option<String>,
     /// To whom.
-    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present = "batch")]
+    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut"])]
     pub to: Option<String>,
     /// The destination port, for TCP, UDP and SCTP.
     #[arg(long, value_name = "N")]
@@ -73,7 +83,22 @@ pub struct TraceArgs {
     /// How to write the answer; a batch is always answered in JSON.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+    /// What a change would cut.
+    #[command(flatten)]
+    pub change: CutArgs,
 }
+
+/// What is asked about a connection, and has no place beside `--cut`.
+pub(super) const QUESTION: [&str; 8] = [
+    "manifests",
+    "from",
+    "to",
+    "port",
+    "protocol",
+    "batch",
+    "kernel",
+    "strict",
+];
 
 /// Answers the question or the batch to `out`, reports what is wrong to `err` and returns the exit
 /// code.
@@ -81,8 +106,12 @@ pub struct TraceArgs {
 /// # Errors
 /// When `out` or `err` cannot be written to.
 pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
-    let snapshot = ManifestSource::new(&args.manifests).reload();
-    if !usable(args, &snapshot, err)? {
+    if let Some(paths) = &args.change.cut {
+        return cut::run(&args.change, paths, args.output, out, err);
+    }
+    let manifests = args.manifests.clone().unwrap_or_default();
+    let snapshot = ManifestSource::new(&manifests).reload();
+    if !usable(args, &snapshot, &manifests, err)? {
         return Ok(ERROR);
     }
     let tracer = if args.kernel {
@@ -101,7 +130,12 @@ pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::
 }
 
 /// Reports the errors in the manifests and says whether to go on.
-fn usable(args: &TraceArgs, snapshot: &Snapshot, err: &mut impl Write) -> io::Result<bool> {
+fn usable(
+    args: &TraceArgs,
+    snapshot: &Snapshot,
+    manifests: &Path,
+    err: &mut impl Write,
+) -> io::Result<bool> {
     let errors: Vec<_> = snapshot
         .problems
         .iter()
@@ -111,7 +145,7 @@ fn usable(args: &TraceArgs, snapshot: &Snapshot, err: &mut impl Write) -> io::Re
         writeln!(err, "{problem}")?;
     }
     if snapshot.files == 0 {
-        let path = args.manifests.display();
+        let path = manifests.display();
         writeln!(err, "error: there are no manifests in {path}")?;
         return Ok(false);
     }

@@ -1,20 +1,22 @@
 //! The daemon: the only place where source, compiler, datapath, flows and API meet.
 
+mod cut;
 mod report;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
-use enforcer_policy::model::Pod;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Question};
 use crate::datapath::discover::{self, DiscoverError, Links};
-use crate::datapath::matching::{Matching, match_pods};
+use crate::datapath::matching::{Matching, match_pods, pods_here};
 use crate::datapath::watch::{WatchError, Watcher};
 use crate::datapath::writer::{self, Writer, WriterError};
 use crate::flow::enrich::enrich;
@@ -132,6 +134,8 @@ struct Daemon {
     problems: Vec<Problem>,
     /// The namespaces and links that the last look found.
     links: Links,
+    /// The node's own addresses that it found.
+    local_addresses: BTreeSet<IpAddr>,
     /// Why the last look failed, if it did; the links are then those of the look before.
     scan_failure: Option<String>,
     /// Whose they are.
@@ -151,6 +155,7 @@ impl Daemon {
             flows: FlowStore::default(),
             problems: Vec::new(),
             links: Links::default(),
+            local_addresses: BTreeSet::new(),
             scan_failure: None,
             matching: Matching::default(),
         })
@@ -192,6 +197,7 @@ impl Daemon {
             Ok(Ok((links, local))) => {
                 self.links = links;
                 self.scan_failure = None;
+                self.local_addresses.clone_from(&local);
                 let ops = self.compiler.set_local_addresses(local);
                 self.writer.apply(&ops, self.compiler.tables());
             }
@@ -208,17 +214,7 @@ impl Daemon {
 
     /// Finds the links of the pods and brings the programs there.
     fn follow(&mut self) {
-        let cluster = self.compiler.cluster();
-        let here = |pod: &Pod| match (&self.options.node, &pod.node) {
-            (Some(name), Some(node)) => name == node,
-            _ => true,
-        };
-        let pods = cluster
-            .pods
-            .iter()
-            .filter(|(_, pod)| pod.is_selectable() && here(pod))
-            .map(|(key, pod)| (key.clone(), pod.addresses.clone()))
-            .collect();
+        let pods = pods_here(self.compiler.cluster(), self.options.node.as_deref());
         let before = std::mem::replace(&mut self.matching, match_pods(&self.links, &pods));
         let known = before.unenforced();
         for (pod, why) in self.matching.unenforced() {
@@ -243,6 +239,7 @@ impl Daemon {
                 // A client that went away needs no answer.
                 let _ = answer.send(self.status());
             }
+            Question::Cut { change, answer } => self.answer_cut(change, answer),
             Question::Flows { answer } => {
                 let _ = answer.send(self.flows.subscribe());
             }

@@ -3,7 +3,7 @@
 //!
 //! Lengths are right; checksums are 0, because nothing on the packet path reads them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use enforcer_common::parse::number;
 
@@ -19,6 +19,8 @@ pub const RST: u8 = 4;
 /// The TCP flag FIN.
 pub const FIN: u8 = 1;
 
+/// The SCTP chunk DATA.
+pub const SCTP_DATA: u8 = 0;
 /// The SCTP chunk INIT.
 pub const SCTP_INIT: u8 = 1;
 
@@ -41,6 +43,22 @@ pub fn opening(source: IpAddr, destination: IpAddr, protocol: u8, port: u16) -> 
         _ => vec![NO_NEXT_HEADER, 0, 0, 0, 0, 0, 0, 0],
     };
     ip(source, destination, protocol, &payload)
+}
+
+/// A packet of the client in the middle of a connection: TCP ACK, UDP, SCTP DATA, an ICMP or
+/// `ICMPv6` echo request whose identifier is the client's port, or a packet of any other protocol.
+/// `None` when the addresses are of different families.
+pub fn continuing(client: SocketAddr, server: SocketAddr, protocol: u8) -> Option<Vec<u8>> {
+    let ports = (client.port(), server.port());
+    let payload = match (protocol, client) {
+        (number::TCP, _) => tcp(ports, ACK),
+        (number::UDP, _) => udp(ports, b"enforcer"),
+        (number::SCTP, _) => sctp(ports, SCTP_DATA),
+        (number::ICMP, SocketAddr::V4(_)) => icmp(8, 0, client.port(), &[]),
+        (number::ICMPV6, SocketAddr::V6(_)) => icmp(128, 0, client.port(), &[]),
+        _ => vec![NO_NEXT_HEADER, 0, 0, 0, 0, 0, 0, 0],
+    };
+    ip(client.ip(), server.ip(), protocol, &payload)
 }
 
 /// An IP packet in an Ethernet frame; `None` when the addresses are of different families.

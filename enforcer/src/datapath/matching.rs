@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use enforcer_policy::model::PodKey;
+use enforcer_policy::model::{Cluster, Pod, PodKey};
 
 pub use self::missing::Missing;
 use super::discover::{Links, Namespace, PodLink, Unenforceable};
@@ -33,8 +33,22 @@ pub struct Matching {
     pub unknown: Vec<PodLink>,
 }
 
-/// Finds the links of pods by their addresses. Give only pods that should be here and have a
-/// network of their own (not hostNetwork, not terminated).
+/// The pods that should be here and have a network of their own, with their addresses: those of a
+/// node, or all where the node has no name.
+pub fn pods_here(cluster: &Cluster, node: Option<&str>) -> BTreeMap<PodKey, Vec<IpAddr>> {
+    let here = |pod: &Pod| match (node, &pod.node) {
+        (Some(name), Some(node)) => name == node,
+        _ => true,
+    };
+    cluster
+        .pods
+        .iter()
+        .filter(|(_, pod)| pod.is_selectable() && here(pod))
+        .map(|(key, pod)| (key.clone(), pod.addresses.clone()))
+        .collect()
+}
+
+/// Finds the links of pods by their addresses. Give only [`pods_here`].
 pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matching {
     let holders = holders(links);
     let claims = claims(pods);

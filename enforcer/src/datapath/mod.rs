@@ -7,6 +7,7 @@
 //! - [`watch`]: says when to discover again;
 //! - [`bpffs`]: the file system for what outlives the daemon;
 //! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`flows`]: the connections that the programs track;
 //! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
 //! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
@@ -17,6 +18,7 @@
 pub mod attach;
 pub mod bpffs;
 pub mod discover;
+pub mod flows;
 pub mod frame;
 pub mod judge;
 pub mod load;

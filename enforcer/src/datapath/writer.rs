@@ -238,14 +238,11 @@ impl Writer {
         if let (Owner::Second(_, own), Some(endpoint)) = (owner, &mut compiled) {
             (endpoint.v4, endpoint.v6) = (own.v4, own.v6);
         }
+        let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
-            None => Numbering::pending(ifindex),
+            None => without_pod(ifindex, held),
         };
-        let held = self.options.pending_deny || *owner == Owner::Doubtful;
-        if compiled.is_none() && held {
-            endpoint.flags |= Endpoint::DENY_ALL;
-        }
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
@@ -271,6 +268,21 @@ impl Writer {
             .map(|(ifindex, link)| (link.owner.pod(), *ifindex, link.name.as_str(), link.place))
     }
 
+    /// The pods that have links here, by the number that their flows have.
+    pub fn owners_of_flows(&self) -> BTreeMap<u32, PodKey> {
+        let pods = self.links.values().filter_map(|link| link.owner.pod());
+        pods.filter_map(|pod| {
+            let endpoint = self.endpoints.get(pod)?;
+            Some((self.numbering.known(endpoint.id)?, pod.clone()))
+        })
+        .collect()
+    }
+
+    /// The directory of the maps that hold connections.
+    pub fn pins(&self) -> &Path {
+        &self.pins
+    }
+
     /// The pod of a link.
     pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
         self.links.get(&ifindex)?.owner.pod()
@@ -293,6 +305,16 @@ impl Writer {
         self.attacher.cleanup()?;
         remove_pins(&self.pins)
     }
+}
+
+/// The endpoint of a link whose pod is not known. Either everything passes there or, where it is
+/// held, nothing.
+pub(crate) fn without_pod(ifindex: u32, held: bool) -> Endpoint {
+    let mut endpoint = Numbering::pending(ifindex);
+    if held {
+        endpoint.flags |= Endpoint::DENY_ALL;
+    }
+    endpoint
 }
 
 fn remove_pins(pins: &Path) -> Result<(), WriterError> {

@@ -50,7 +50,7 @@ pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> 
             event.protocol,
             compiler,
         ),
-        protocol: protocol_name(event),
+        protocol: protocol_name(event.ethertype, event.protocol),
         policies,
         allowed_by: if denied {
             None
@@ -137,14 +137,15 @@ fn party(address: Option<IpAddr>, port: u16, protocol: u8, compiler: &Compiler) 
     }
 }
 
-fn protocol_name(event: &Event) -> String {
+/// The name or number of a protocol; the ethertype for frames other than IP.
+pub(crate) fn protocol_name(ethertype: u16, protocol: u8) -> String {
     if let Some(known) = Protocol::ALL
         .into_iter()
-        .find(|protocol| protocol.number() == event.protocol)
+        .find(|known| known.number() == protocol)
     {
         return known.name().to_owned();
     }
-    match (event.ethertype, event.protocol) {
+    match (ethertype, protocol) {
         (number::ARP, _) => "ARP".to_owned(),
         (number::IPV4, number::ICMP) => "ICMP".to_owned(),
         (number::IPV6, number::ICMPV6) => "ICMPv6".to_owned(),

@@ -6,7 +6,7 @@ use enforcer_common::Action;
 use enforcer_common::abi::Direction;
 use enforcer_policy::explain::{self, PeerIdentity, RuleRef};
 use enforcer_policy::rule::Origin;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whether a connection can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,7 +96,7 @@ impl Part {
 }
 
 /// A rule by its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleName {
     /// The policy, `NAMESPACE/NAME`.
     pub policy: String,
@@ -105,7 +105,7 @@ pub struct RuleName {
 }
 
 /// A rule that would have allowed the connection, but for something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nearest {
     /// The rule.
     #[serde(flatten)]

@@ -10,6 +10,7 @@
 
 mod answer;
 mod batch;
+pub mod cut;
 mod party;
 mod query;
 mod text;

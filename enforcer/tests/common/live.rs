@@ -18,6 +18,7 @@ const PACE: Duration = Duration::from_millis(2);
 /// A connection that exchanges numbers all the time.
 pub(crate) struct Live {
     pub(crate) name: String,
+    pub(crate) client: SocketAddr,
     exchanges: Arc<AtomicU64>,
     socket: TcpStream,
     thread: Option<JoinHandle<()>>,
@@ -37,6 +38,7 @@ impl Live {
         });
         let live = Self {
             name: format!("{name} ({to} port {port})"),
+            client: socket.local_addr().unwrap(),
             exchanges,
             socket,
             thread: Some(thread),

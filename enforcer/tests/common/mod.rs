@@ -1,5 +1,6 @@
 //! What the wire tests share: a lab with the real daemon in it, manifests, patience.
 
+pub(crate) mod echo;
 pub(crate) mod frames;
 pub(crate) mod live;
 

@@ -67,6 +67,11 @@ impl Numbering {
         endpoint
     }
 
+    /// The number in the kernel of an endpoint that is there, by the compiler's.
+    pub(super) fn known(&self, id: u32) -> Option<u32> {
+        self.kept.get(&id).copied()
+    }
+
     /// The endpoint of a link without a pod.
     pub(super) fn pending(ifindex: u32) -> Endpoint {
         Endpoint {

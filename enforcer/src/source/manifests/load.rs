@@ -41,6 +41,13 @@ impl Loaded {
         }
         good
     }
+
+    fn tell_duplicates(&mut self) {
+        let twice = duplicates(self.documents());
+        self.problems.extend(twice);
+        self.problems.sort();
+        self.problems.dedup();
+    }
 }
 
 /// Reads `paths`, each a file or a folder.
@@ -59,6 +66,33 @@ pub(crate) fn reload(root: &Path, cache: &mut Cache) -> Loaded {
     loaded
 }
 
+/// The texts of the files at `paths`, each a file or a folder, and what could not be read.
+pub(crate) fn texts(paths: &[PathBuf]) -> (Vec<(PathBuf, String)>, Vec<Problem>) {
+    let mut texts = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths {
+        let mut found = files::find(path);
+        for file in std::mem::take(&mut found.files) {
+            match files::read(&file) {
+                Ok(text) => texts.push((file, text)),
+                Err(error) => found.fail(&file, &error),
+            }
+        }
+        problems.append(&mut found.problems);
+    }
+    (texts, problems)
+}
+
+/// Reads the texts of files.
+pub(crate) fn parse(texts: Vec<(PathBuf, String)>) -> Loaded {
+    let mut loaded = Loaded::default();
+    for (file, text) in texts {
+        take(&mut loaded, Arc::new(read::text(&Arc::from(file), &text)));
+    }
+    loaded.tell_duplicates();
+    loaded
+}
+
 fn load_by(paths: &[PathBuf], mut parse: impl FnMut(Arc<Path>, String) -> Arc<Contents>) -> Loaded {
     let mut loaded = Loaded::default();
     for path in paths {
@@ -72,10 +106,7 @@ fn load_by(paths: &[PathBuf], mut parse: impl FnMut(Arc<Path>, String) -> Arc<Co
         loaded.unread.append(&mut found.unread);
         loaded.problems.append(&mut found.problems);
     }
-    let twice = duplicates(loaded.documents());
-    loaded.problems.extend(twice);
-    loaded.problems.sort();
-    loaded.problems.dedup();
+    loaded.tell_duplicates();
     loaded
 }
 

@@ -23,7 +23,7 @@ mod watch;
 mod wording;
 pub(crate) mod yaml;
 
-pub use object::{Kind, Object, ObjectKey};
+pub use object::{Kind, NameError, Object, ObjectKey};
 pub use source::{ManifestSource, Snapshot};
 pub(crate) use spelling::closest;
 pub use watch::{Watch, WatchError};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use enforcer_policy::api::DEFAULT_NAMESPACE;
 use enforcer_policy::model::{
     Cluster, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
 };
@@ -74,7 +75,66 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+/// Why words name no object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Policies know nothing of such objects.
+    #[error("{0:?} is no kind that matters to policies; use {kinds}", kinds = kinds())]
+    Kind(String),
+    /// A namespace too many, or a part that is empty.
+    #[error("{name:?} names no {}; write {}", kind.name(), if kind.is_namespaced() { "NAMESPACE/NAME" } else { "NAME" })]
+    Name {
+        /// The kind.
+        kind: Kind,
+        /// What was given.
+        name: String,
+    },
+}
+
+fn kinds() -> String {
+    Kind::ALL.map(Kind::name).join(", ")
+}
+
 impl ObjectKey {
+    /// The object of a kind, in any case, and a name: `NAMESPACE/NAME`, or `NAME` in the namespace
+    /// default, or `NAME` of a kind without namespaces.
+    ///
+    /// # Errors
+    /// When there is no such kind, or it has no such names.
+    pub fn from_words(kind: &str, name: &str) -> Result<Self, NameError> {
+        let known = Kind::ALL
+            .into_iter()
+            .find(|known| known.name().eq_ignore_ascii_case(kind));
+        let kind = known.ok_or_else(|| NameError::Kind(kind.to_owned()))?;
+        let (namespace, own) = match name.split_once('/') {
+            Some((namespace, own)) => (Some(namespace), own),
+            None if kind.is_namespaced() => (Some(DEFAULT_NAMESPACE), name),
+            None => (None, name),
+        };
+        let empty = own.is_empty() || namespace.is_some_and(str::is_empty);
+        if empty || own.contains('/') || namespace.is_some() != kind.is_namespaced() {
+            let name = name.to_owned();
+            return Err(NameError::Name { kind, name });
+        }
+        Ok(Self {
+            kind,
+            namespace: namespace.map(str::to_owned),
+            name: own.to_owned(),
+        })
+    }
+
+    /// Takes the object of this name out of `cluster`, and says whether there was one.
+    pub(crate) fn remove_from(&self, cluster: &mut Cluster) -> bool {
+        match self.kind {
+            Kind::Node => cluster.nodes.remove(&self.name).is_some(),
+            Kind::Namespace => cluster.namespaces.remove(&self.name).is_some(),
+            Kind::Pod => cluster.pods.remove(&self.pod_key()).is_some(),
+            Kind::NetworkPolicy => cluster.policies.remove(&self.policy_key()).is_some(),
+            Kind::Service => cluster.services.remove(&self.service_key()).is_some(),
+            Kind::EndpointSlice => cluster.slices.remove(&self.slice_key()).is_some(),
+        }
+    }
+
     pub(crate) fn pod_key(&self) -> PodKey {
         PodKey {
             namespace: self.namespace.clone().unwrap_or_default(),
