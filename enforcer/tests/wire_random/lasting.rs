@@ -117,11 +117,11 @@ impl Lasting {
         };
         self.tcp.retain(is_there);
         let mut clients = JoinSet::new();
-        let asked = self.questions(world, objects, first, &mut clients);
+        let mut outcome = Outcome::default();
+        let asked = self.questions(world, objects, first, &mut clients, &mut outcome);
         for one in &asked {
             tally.lasting(&one.probe);
         }
-        let mut outcome = Outcome::default();
         self.speak(&asked, &mut outcome).await;
         let probes: Vec<Probe> = asked.iter().map(|one| one.probe.clone()).collect();
         outcome.leaks(&self.seen, &probes);
@@ -175,11 +175,13 @@ impl Lasting {
         objects: &Objects,
         first: u64,
         clients: &mut JoinSet<()>,
+        outcome: &mut Outcome,
     ) -> Vec<Asked> {
         let mut asked = Vec::new();
         let mut next = first;
         for (index, tcp) in self.tcp.iter().enumerate() {
             if let Some(probe) = question(world, objects, next, tcp.client, tcp.server, Kind::Tcp) {
+                outcome.tuples.insert(("TCP", tcp.client, tcp.server), next);
                 asked.push(Asked {
                     probe,
                     socket: None,
@@ -194,6 +196,7 @@ impl Lasting {
                 let socket = at.run(|| Ok(bound(*client, Type::DGRAM, None))).unwrap();
                 let socket = Rc::new(UdpSocket::from_std(socket.into()).unwrap());
                 clients.spawn_local(receive(socket.clone(), self.seen.clone()));
+                outcome.tuples.insert(("UDP", *client, *server), next);
                 asked.push(Asked {
                     probe,
                     socket: Some(socket),

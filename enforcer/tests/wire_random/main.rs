@@ -19,6 +19,7 @@ mod lasting;
 mod manifests;
 mod probe;
 mod questions;
+mod reports;
 mod round;
 mod serve;
 mod stage;
@@ -73,10 +74,11 @@ fn random_clusters_behave_as_the_oracle_says() {
     let (total, failures) = (total.into_inner().unwrap(), failures.into_inner().unwrap());
     println!("wire: met {}", total.met());
     println!(
-        "wire: {} rounds, {} probes ({} needed a second try), {:.0} s",
+        "wire: {} rounds, {} probes ({} needed a second try), {} reports lost, {:.0} s",
         total.rounds,
         total.probes,
         total.repeated,
+        total.lost,
         begin.elapsed().as_secs_f32()
     );
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::lasting::Lasting;
 use crate::probe::Probe;
 use crate::questions::questions;
+use crate::reports::Reports;
 use crate::serve::Seen;
 use crate::stage::{self, Stage};
 use crate::tally::Tally;
@@ -60,9 +61,12 @@ impl Round {
         let mut objects = story.objects.clone();
         world.follow(&objects, true);
         world.start(ARGUMENTS);
+        let mut reports = Reports::default();
+        for daemon in &world.daemons {
+            reports.follow(daemon.socket());
+        }
         let mut asked: Vec<Probe> = Vec::new();
         let mut lasting = Lasting::new(&seen);
-        let mut tuples = std::collections::BTreeMap::new();
         for number in 0..=story.steps.len() {
             let mut done = Vec::new();
             if number > 0 {
@@ -87,8 +91,9 @@ impl Round {
             // Whatever was denied in an earlier stage must not arrive late either.
             outcome.leaks(&seen, &asked);
             asked.extend(probes.iter().cloned());
+            reports.check(&world, &asked, &mut outcome).await;
+            tally.lost(reports.lost());
             tally.repeated(outcome.repeated);
-            tuples.append(&mut outcome.tuples);
             if !outcome.wrong.is_empty() {
                 return Err(failure(outcome.wrong, "").with(&world, &objects));
             }

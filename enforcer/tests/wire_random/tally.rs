@@ -21,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) probes: usize,
     /// Probes that needed more than one attempt.
     pub(crate) repeated: usize,
+    /// Reports of daemons that were lost on their way here.
+    pub(crate) lost: u64,
     coverage: Coverage,
     met: BTreeMap<String, usize>,
 }
@@ -37,6 +39,10 @@ impl Tally {
 
     pub(crate) fn repeated(&mut self, count: usize) {
         self.repeated += count;
+    }
+
+    pub(crate) fn lost(&mut self, count: u64) {
+        self.lost = self.lost.max(count);
     }
 
     pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Dice) {
@@ -75,6 +81,7 @@ impl Tally {
         self.rounds += other.rounds;
         self.probes += other.probes;
         self.repeated += other.repeated;
+        self.lost += other.lost;
         self.coverage.add(&other.coverage);
         for (what, count) in other.met {
             *self.met.entry(what).or_default() += count;
