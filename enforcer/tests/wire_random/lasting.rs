@@ -13,7 +13,7 @@ use socket2::Type;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpSocket, UdpSocket};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ask::{AGAIN, GRACE, Outcome, receive};
 use crate::common::LONG;
@@ -36,11 +36,20 @@ pub(crate) struct Lasting {
 }
 
 struct Tcp {
+    reader: AbortHandle,
     stream: OwnedWriteHalf,
     client: SocketAddr,
     server: SocketAddr,
     /// Who the ends were: later pods with these addresses are others.
     names: [String; 2],
+}
+
+impl Drop for Tcp {
+    /// The connection is given up only when its reader is gone too; else it would go on to repeat
+    /// what was denied until it is allowed.
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
 }
 
 /// A question that a connection asks.
@@ -92,9 +101,11 @@ impl Lasting {
         // It has just been asked, and was allowed.
         let stream = connected.unwrap().unwrap();
         let (reader, stream) = stream.into_split();
-        self.readers.spawn_local(read(reader, self.seen.clone()));
+        let reader = read(reader, self.seen.clone());
+        let reader = self.readers.spawn_local(reader);
         let names = [probe.from, probe.to].map(|address| name_at(world, address).unwrap());
         Tcp {
+            reader,
             stream,
             client,
             server,

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -36,8 +35,9 @@ struct Shared {
 }
 
 impl Reports {
-    /// Listens to a daemon until that ends.
-    pub(crate) fn follow(&self, socket: &Path) {
+    /// Listens to the daemon of a node until that ends.
+    pub(crate) fn follow(&self, world: &World, node: usize) {
+        let socket = world.daemons[node].socket();
         let lines = client::ask(socket, &Request::Flows { follow: true }).unwrap();
         let shared = self.shared.clone();
         thread::spawn(move || {
@@ -100,9 +100,9 @@ impl Reports {
         *self.shared.lost.lock().unwrap() > 0 || world.daemons.iter().any(suppressed)
     }
 
-    /// How many reports were lost.
-    pub(crate) fn lost(&self) -> u64 {
-        *self.shared.lost.lock().unwrap()
+    /// How many reports were lost since the last time.
+    pub(crate) fn take_lost(&self) -> u64 {
+        std::mem::take(&mut *self.shared.lost.lock().unwrap())
     }
 }
 

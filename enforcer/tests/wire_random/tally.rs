@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use enforcer_lab::Families;
 use enforcer_policy::oracle::{Objects, Part};
 use enforcer_testing::coverage::{Coverage, observe};
-use enforcer_testing::generate::wire::WireEdit;
 
 use crate::dice::Dice;
 use crate::probe::Probe;
@@ -31,18 +30,6 @@ impl Tally {
     pub(crate) fn stage(&mut self, stage: Stage, families: Families) {
         self.meet(format!("shape {}", stage.name));
         self.meet(format!("families {families:?}"));
-    }
-
-    pub(crate) fn edit(&mut self, edit: &WireEdit) {
-        self.meet(format!("edit {}", edit.kind()));
-    }
-
-    pub(crate) fn repeated(&mut self, count: usize) {
-        self.repeated += count;
-    }
-
-    pub(crate) fn lost(&mut self, count: u64) {
-        self.lost = self.lost.max(count);
     }
 
     pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Dice) {
@@ -73,7 +60,7 @@ impl Tally {
         self.meet(lasting(probe.kind.name(), probe.allowed));
     }
 
-    fn meet(&mut self, what: String) {
+    pub(crate) fn meet(&mut self, what: String) {
         *self.met.entry(what).or_default() += 1;
     }
 

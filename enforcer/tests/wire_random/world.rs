@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use enforcer::api::client;
 use enforcer_lab::{Cluster, Daemon, Fabric, Families, Namespace, Node, Pod};
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 
 use crate::common::{LONG, PROGRAM};
 use crate::manifests::{addresses_of, key_of, manifests, node_of};
@@ -70,6 +74,7 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) ports: Vec<u16>,
     stage: Stage,
+    arguments: String,
     /// The manifests, by their files.
     files: BTreeMap<String, String>,
     seen: Rc<Seen>,
@@ -114,21 +119,51 @@ impl World {
             files: BTreeMap::new(),
             ports,
             stage,
+            arguments: String::new(),
             seen,
             next_port: FIRST_CLIENT_PORT,
         }
     }
 
     /// Starts a daemon on every node.
-    pub(crate) fn start(&mut self, arguments: &str) {
-        for (number, node) in self.cluster.nodes.iter().enumerate() {
-            let arguments = format!("--node n{} {arguments}", number + 1);
-            let daemon = node.start(Path::new(PROGRAM), &arguments).unwrap();
+    pub(crate) fn start(&mut self, arguments: String) {
+        self.arguments = arguments;
+        for node in 0..self.cluster.nodes.len() {
+            let daemon = self.launch(node);
             self.daemons.push(daemon);
         }
         for daemon in &self.daemons {
             daemon.wait_ready(LONG * 2).unwrap();
         }
+    }
+
+    fn launch(&self, node: usize) -> Daemon {
+        let arguments = format!("--node n{} {}", node + 1, self.arguments);
+        let node = &self.cluster.nodes[node];
+        node.start(Path::new(PROGRAM), &arguments).unwrap()
+    }
+
+    /// Ends the daemon of a node; what is attached stays.
+    pub(crate) fn stop(&self, node: usize, kill: bool) {
+        let id = Pid::from_raw(self.daemons[node].id().cast_signed());
+        let signal = if kill {
+            Signal::SIGKILL
+        } else {
+            Signal::SIGTERM
+        };
+        signal::kill(id, signal).unwrap();
+        let begin = Instant::now();
+        // Whoever takes over must find nobody at the socket.
+        while UnixStream::connect(self.daemons[node].socket()).is_ok() {
+            assert!(begin.elapsed() < LONG, "the daemon does not end");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Starts another daemon where one was stopped.
+    pub(crate) fn restart(&mut self, node: usize) {
+        self.daemons[node] = self.launch(node);
+        self.daemons[node].wait_ready(LONG * 2).unwrap();
     }
 
     /// Where a host is.
@@ -260,7 +295,7 @@ impl World {
                 if begin.elapsed() > LONG {
                     return Err(format!("node {number}: {missing}"));
                 }
-                std::thread::sleep(Duration::from_millis(20));
+                thread::sleep(Duration::from_millis(20));
             }
         }
         Ok(())
