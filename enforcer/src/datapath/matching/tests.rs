@@ -259,7 +259,11 @@ fn an_address_on_a_link_inside_the_pod_too_takes_nothing_from_its_links() {
 fn an_address_on_a_link_inside_the_pod_alone_is_of_all_its_links() {
     let bare = link("web", 7, &[]);
     let loopback = inside(&["10.0.0.2"]);
-    let links = there(&[("web", std::slice::from_ref(&bare), &[loopback.clone()])]);
+    let links = there(&[(
+        "web",
+        std::slice::from_ref(&bare),
+        std::slice::from_ref(&loopback),
+    )]);
     let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
     assert_eq!(matching.links[&key("web")], [bare]);
     assert_eq!(matching.not_enforced(&key("web")), None);
