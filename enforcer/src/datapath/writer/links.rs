@@ -1,13 +1,10 @@
 //! Programs on links: who holds which, and taking over from an earlier daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use enforcer_common::abi::address;
-
-use super::{Addresses, Link, Owner, Writer, WriterError};
+use super::{Link, Owner, Writer, WriterError};
 use crate::datapath::attach::{Attachment, Place, Program};
-use crate::datapath::discover::{NodeLink, PodLink};
+use crate::datapath::discover::NodeLink;
 use crate::datapath::load;
 use crate::datapath::maps;
 use crate::datapath::matching::Matching;
@@ -31,7 +28,7 @@ impl Writer {
         }
         for (pod, links) in &matching.secondary {
             for link in links {
-                let owner = Owner::Second(pod.clone(), Addresses::of(link));
+                let owner = Owner::Second(pod.clone(), link.clone());
                 wanted.insert(link.host_ifindex, (owner, link.host_name.clone()));
             }
         }
@@ -170,20 +167,5 @@ impl Writer {
                 self.detach(ifindex, [program]);
             }
         }
-    }
-}
-
-impl Addresses {
-    /// The first address of each family: an endpoint has room for one, and what comes from another
-    /// one is dropped as spoofed.
-    fn of(link: &PodLink) -> Self {
-        let mut own = Self::default();
-        for one in link.addresses.iter().rev() {
-            match one {
-                IpAddr::V4(v4) => own.v4 = address::v4(*v4),
-                IpAddr::V6(v6) => own.v6 = address::v6(*v6),
-            }
-        }
-        own
     }
 }
