@@ -139,7 +139,7 @@ pub struct Part {
 }
 
 /// How a service without addresses is reached.
-pub const HEADLESS: &str = "headless";
+pub(super) const HEADLESS: &str = "headless";
 
 /// The reason of an end that no policy can apply to: a node, or somebody outside.
 pub const NOT_A_POD: &str = "not-a-pod";
