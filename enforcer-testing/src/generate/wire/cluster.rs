@@ -59,6 +59,7 @@ pub fn objects(layout: Layout) -> impl Strategy<Value = Objects> {
                 namespaces,
                 pods,
                 policies,
+                ..Objects::default()
             }
         },
     )
