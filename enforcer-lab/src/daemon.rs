@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Lab, LabError};
+use crate::{LabError, Node};
 
 /// How often a process is asked whether it has ended.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -23,14 +23,14 @@ pub struct Daemon {
     log: PathBuf,
 }
 
-impl Lab {
-    /// Where a daemon of this lab pins maps and links. It outlives the daemon, as it does on a real
+impl Node {
+    /// Where a daemon of this node pins maps and links. It outlives the daemon, as it does on a real
     /// node.
     pub fn bpffs(&self) -> PathBuf {
         self.home().join("bpf")
     }
 
-    /// Starts `program run` in the node, with this lab's directories and more arguments, which are
+    /// Starts `program run` in the node, with its directories and more arguments, which are
     /// split at white space. It is not ready when this returns.
     pub fn start(&self, program: &Path, arguments: &str) -> Result<Daemon, LabError> {
         let log = self.home().join("log");
@@ -57,7 +57,7 @@ impl Lab {
             .stdout(output)
             .stderr(errors);
         Ok(Daemon {
-            child: self.node.spawn(&mut command)?,
+            child: self.spawn(&mut command)?,
             program: program.to_owned(),
             socket,
             log,
@@ -92,7 +92,7 @@ impl Daemon {
         })
     }
 
-    /// Everything that daemons of this lab have logged.
+    /// Everything that daemons of this node have logged.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }

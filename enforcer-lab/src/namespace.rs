@@ -78,8 +78,15 @@ impl Namespace {
     }
 
     /// Runs `ip` with these arguments, which are split at white space, and gives what it prints.
+    ///
+    /// An IPv6 address can be used as soon as it is added: the kernel looks for duplicates in the
+    /// background, even where that is switched off.
     pub fn ip(&self, arguments: &str) -> Result<String, LabError> {
-        self.command("ip", arguments)
+        if arguments.starts_with("address add ") && arguments.contains(':') {
+            self.command("ip", &format!("{arguments} nodad"))
+        } else {
+            self.command("ip", arguments)
+        }
     }
 
     /// Runs a program with these arguments, which are split at white space, and gives what it

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
@@ -91,7 +91,22 @@ fn listen(protocol: Protocol, port: u16) -> Result<Socket, LabError> {
         socket.set_read_timeout(Some(PATIENCE))?;
         Ok(socket)
     };
-    prepare().map_err(LabError::socket(format!("listen at port {port}")))
+    when_free(prepare).map_err(LabError::socket(format!("listen at port {port}")))
+}
+
+/// Binds, again and again for a while when the address is in use: a program that another thread
+/// starts at this moment holds what has just been closed until it runs.
+fn when_free<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    const ENOUGH: Duration = Duration::from_secs(5);
+    let end = Instant::now() + ENOUGH;
+    loop {
+        match bind() {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                thread::sleep(PATIENCE);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 fn accept(listener: &Socket, shared: &Arc<Shared>) {
@@ -139,7 +154,7 @@ fn bind_everywhere(port: u16) -> Result<Vec<UdpSocket>, LabError> {
         .filter(|address| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))
         .map(|address| {
             let address = SocketAddr::new(address, port);
-            let socket = UdpSocket::bind(address)
+            let socket = when_free(|| UdpSocket::bind(address))
                 .map_err(LabError::socket(format!("serve UDP at {address}")))?;
             socket
                 .set_read_timeout(Some(PATIENCE))

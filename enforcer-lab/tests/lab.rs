@@ -116,7 +116,7 @@ fn the_world_outside_may_have_more_addresses_and_clients_may_choose_theirs() {
         udp_ask(&web, SocketAddr::new(far, 53), LONG).unwrap(),
         Outcome::Connected
     );
-    assert_eq!(server.served(), 1);
+    wait_until("it is served", || server.served() == 1);
 }
 
 #[test]
@@ -234,16 +234,16 @@ fn play(lab: &Lab) -> PathBuf {
     program
 }
 
-fn wait_for(what: &str, log: impl Fn() -> String) {
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let end = std::time::Instant::now() + LONG;
-    while !log().contains(what) {
-        assert!(
-            std::time::Instant::now() < end,
-            "no {what:?} in {:?}",
-            log()
-        );
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "not so: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+fn wait_for(what: &str, log: impl Fn() -> String) {
+    wait_until(&format!("the log has {what:?}"), || log().contains(what));
 }
 
 #[test]

@@ -46,6 +46,13 @@ pub enum Problem {
     },
     /// Not an IP address.
     NotAnAddress(String),
+    /// An address of another family than the object says.
+    OtherFamily {
+        /// The address.
+        address: String,
+        /// The family.
+        family: &'static str,
+    },
     /// A port number outside 1–65535.
     PortOutOfRange(i64),
     /// Not a port name: RFC 6335 service name, at most 15 characters, at least one letter.
@@ -92,6 +99,7 @@ impl Problem {
             Self::NotACidr(_) => "bad-cidr",
             Self::ExceptCovers { .. } => "except-covers-cidr",
             Self::NotAnAddress(_) => "bad-address",
+            Self::OtherFamily { .. } => "wrong-family",
             Self::PortOutOfRange(_) => "bad-port",
             Self::NotAPortName(_) => "bad-port-name",
             Self::EndPort { .. } => "bad-end-port",
@@ -115,6 +123,7 @@ impl Problem {
             }
             Self::ExceptCovers { .. } => "remove the whole ipBlock, or make the except smaller",
             Self::NotAnAddress(_) => "write an IPv4 or IPv6 address",
+            Self::OtherFamily { .. } => "put the addresses of each family into a slice of its own",
             Self::PortOutOfRange(_) => "use a number from 1 to 65535",
             Self::NotAPortName(_) => {
                 "use a number without quotes, or a name of up to 15 lower-case letters, digits and dashes with at least one letter"
@@ -152,6 +161,9 @@ impl fmt::Display for Problem {
                 write!(f, "the except {except} leaves nothing of {cidr}")
             }
             Self::NotAnAddress(text) => write!(f, "{text:?} is not an IP address"),
+            Self::OtherFamily { address, family } => {
+                write!(f, "{address:?} is not an {family} address")
+            }
             Self::PortOutOfRange(port) => write!(f, "{port} is not a port number"),
             Self::NotAPortName(text) => {
                 write!(f, "{text:?} is neither a port number nor a port name")

@@ -5,11 +5,53 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use service::{Service, ServiceKey, ServiceKind, ServicePort, TargetPort, TrafficPolicy};
+pub use slice::{EndpointSlice, SERVICE_NAME_LABEL, SliceEndpoint, SliceKey, SlicePort};
+
 use crate::rule::{Policy, PolicyKey, Protocol};
 use crate::selector::Labels;
 
+mod service;
+mod slice;
+
 /// The label that every namespace carries (Kubernetes: `NamespaceDefaultLabelName`).
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    /// The family of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// The name of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +106,8 @@ pub struct Pod {
     pub terminated: bool,
     /// Its container ports that have a name, sorted.
     pub ports: Vec<NamedPort>,
+    /// What services make of it.
+    pub readiness: Readiness,
     /// It may send from addresses that are not its own (annotation
     /// [`crate::api::ALLOW_SPOOFING_ANNOTATION`]).
     pub may_spoof: bool,
@@ -74,6 +118,15 @@ impl Pod {
     pub fn is_selectable(&self) -> bool {
         !self.host_network && !self.terminated
     }
+}
+
+/// Whether services send connections to a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Readiness {
+    /// Its status says that it takes none; without any condition it does.
+    pub unready: bool,
+    /// It is being deleted.
+    pub terminating: bool,
 }
 
 /// A container port with a name.
@@ -98,6 +151,10 @@ pub enum Change {
     Pod(PodKey, Option<Pod>),
     /// A policy.
     Policy(PolicyKey, Option<Arc<Policy>>),
+    /// A service.
+    Service(ServiceKey, Option<Service>),
+    /// An endpoint slice.
+    EndpointSlice(SliceKey, Option<EndpointSlice>),
 }
 
 /// All objects.
@@ -111,6 +168,10 @@ pub struct Cluster {
     pub pods: BTreeMap<PodKey, Pod>,
     /// Policies by name.
     pub policies: BTreeMap<PolicyKey, Arc<Policy>>,
+    /// Services by name.
+    pub services: BTreeMap<ServiceKey, Service>,
+    /// Endpoint slices by name.
+    pub slices: BTreeMap<SliceKey, EndpointSlice>,
 }
 
 impl Cluster {
@@ -121,6 +182,8 @@ impl Cluster {
             Change::Namespace(key, value) => put(&mut self.namespaces, key, value),
             Change::Pod(key, value) => put(&mut self.pods, key, value),
             Change::Policy(key, value) => put(&mut self.policies, key, value),
+            Change::Service(key, value) => put(&mut self.services, key, value),
+            Change::EndpointSlice(key, value) => put(&mut self.slices, key, value),
         }
     }
 
@@ -161,6 +224,12 @@ impl Cluster {
         });
         difference(&self.pods, &target.pods, |key, value| {
             changes.push(Change::Pod(key, value));
+        });
+        difference(&self.services, &target.services, |key, value| {
+            changes.push(Change::Service(key, value));
+        });
+        difference(&self.slices, &target.slices, |key, value| {
+            changes.push(Change::EndpointSlice(key, value));
         });
         changes
     }

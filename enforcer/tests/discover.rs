@@ -148,7 +148,7 @@ fn a_host_side_in_a_bridge_is_found_too() {
 }
 
 #[test]
-fn macvlan_with_an_address_is_reported_as_unenforceable() {
+fn macvlan_is_reported_as_unenforceable_with_and_without_address() {
     let node = Node::new();
     let web = node.pod("web");
     node.netns
@@ -160,25 +160,25 @@ fn macvlan_with_an_address_is_reported_as_unenforceable() {
             "link add link uplink0 name mv0 netns {peer} type macvlan mode bridge"
         ))
         .unwrap();
-    assert!(
-        node.scan().namespaces[0].unenforceable.is_empty(),
-        "no address yet"
-    );
-
-    web.ip("address add 10.1.0.2/24 dev mv0").unwrap();
-    let links = node.scan();
-    let [link] = &links.namespaces[0].unenforceable[..] else {
-        panic!("{links:?}")
-    };
-    assert_eq!(
-        (&link.kind, link.why),
-        (&LinkKind::Macvlan, Why::SharesParent)
-    );
-    assert_eq!(link.addresses, [ip("10.1.0.2")]);
+    for addresses in [&[][..], &[ip("10.1.0.2")]] {
+        for address in addresses {
+            web.ip(&format!("address add {address}/24 dev mv0"))
+                .unwrap();
+        }
+        let links = node.scan();
+        let [link] = &links.namespaces[0].unenforceable[..] else {
+            panic!("{links:?}")
+        };
+        assert_eq!(
+            (&link.kind, link.why),
+            (&LinkKind::Macvlan, Why::SharesParent)
+        );
+        assert_eq!(link.addresses, addresses);
+    }
 }
 
 #[test]
-fn a_pair_within_a_pod_or_to_another_pod_has_no_side_on_the_node() {
+fn a_pair_whose_other_side_is_not_the_nodes_is_unenforceable() {
     let node = Node::new();
     let (web, db) = (node.pod("web"), node.pod("db"));
     let peer = db.path().display();
@@ -191,6 +191,56 @@ fn a_pair_within_a_pod_or_to_another_pod_has_no_side_on_the_node() {
     let web = &links.namespaces[1];
     assert_eq!(web.links, []);
     assert_eq!(web.unenforceable[0].why, Why::NoHostSide);
+}
+
+#[test]
+fn links_inside_a_pod_lead_nowhere_by_themselves() {
+    let node = Node::new();
+    let web = node.pod("web");
+    node.plug(&web, "vethweb");
+    for (number, words) in [
+        "docker0 type bridge",
+        "left0 type veth peer right0",
+        "mv0 link eth0 type macvlan",
+        "vx0 type vxlan id 5 dstport 4789 dev eth0",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        web.ip(&format!("link add {words}")).unwrap();
+        let name = words.split(' ').next().unwrap();
+        web.ip(&format!("address add 172.17.{number}.1/24 dev {name}"))
+            .unwrap();
+    }
+    web.ip("address add 172.18.0.1/32 dev lo").unwrap();
+    let links = node.scan();
+    let found = &links.namespaces[0].unenforceable;
+    assert_eq!(found.len(), 5, "{found:?}");
+    for link in found {
+        assert_eq!(link.why, Why::Inside, "{link:?}");
+        assert_eq!(link.addresses.len(), 1, "{link:?}");
+    }
+}
+
+#[test]
+fn a_tunnel_that_was_made_on_the_node_leads_out() {
+    let node = Node::new();
+    let web = node.pod("web");
+    let file = web.path().display();
+    node.netns
+        .ip("link add uplink0 type veth peer uplink1")
+        .unwrap();
+    node.netns
+        .ip("link add vx0 type vxlan id 5 dstport 4789 dev uplink0")
+        .unwrap();
+    node.netns
+        .ip(&format!("link set vx0 netns {file}"))
+        .unwrap();
+    let links = node.scan();
+    let [link] = &links.namespaces[0].unenforceable[..] else {
+        panic!("{links:?}")
+    };
+    assert_eq!(link.why, Why::NoHostSide);
 }
 
 #[test]

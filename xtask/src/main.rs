@@ -9,6 +9,7 @@ mod setup;
 mod shell;
 mod test;
 mod ui;
+mod wire;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Run every test: unit, property, kernel and wire (root or sudo).
     Test(test::Arguments),
+    /// Try random clusters on real sockets against the oracle, as long as you like (root or sudo).
+    Wire(wire::Arguments),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -61,6 +64,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Build => build::run(),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Test(arguments) => test::run(arguments),
+        Verb::Wire(arguments) => wire::run(arguments),
         Verb::Ci => ci::run(),
     }
 }

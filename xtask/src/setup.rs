@@ -14,11 +14,30 @@ use crate::machine;
 use crate::shell;
 
 /// What the machine needs besides the BPF toolchain.
-const TOOLS: [apt::Package; 1] = [apt::Package {
-    name: "iproute2",
-    why: "`ip`: the demo and the wire tests make network namespaces and veths",
-    at_least: None,
-}];
+const TOOLS: [apt::Package; 3] = [
+    apt::Package {
+        name: "iproute2",
+        why: "`ip`: the demo and the wire tests make network namespaces and veths",
+        at_least: None,
+    },
+    apt::Package {
+        name: "nftables",
+        why: "`nft`: the wire tests have kube-proxy's rules in its nftables mode",
+        at_least: None,
+    },
+    apt::Package {
+        name: "iptables",
+        why: "`iptables-nft-restore`: the same in its iptables mode",
+        at_least: None,
+    },
+];
+
+/// For machines without apt: the program of each of these, and what it is installed by.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("iptables-nft-restore", "iptables"),
+];
 
 /// Installs what is missing, and says what; quick when nothing is.
 pub(crate) fn run() -> Result<Toolchain> {
@@ -27,8 +46,13 @@ pub(crate) fn run() -> Result<Toolchain> {
         apt::ensure(&[&toolchain::DEBIAN[..], &TOOLS[..]].concat())?;
         toolchain::debian()
     } else {
-        if machine::find("ip").is_none() {
-            bail!("`ip` is missing: install iproute2 (this machine has no apt-get to do it with)");
+        for (program, package) in PROGRAMS {
+            if machine::find(program).is_none() {
+                bail!(
+                    "`{program}` is missing: install {package} (this machine has no apt-get to do \
+                     it with)"
+                );
+            }
         }
         toolchain::nightly()?
     };

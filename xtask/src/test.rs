@@ -1,10 +1,14 @@
 //! `cargo xtask test`: every test, with the real BPF object in the real kernel.
 
+mod skipped;
+
 use std::ffi::OsString;
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::{build_ebpf, machine, setup, shell, ui};
+use skipped::Skipped;
 
 /// What to run.
 #[derive(clap::Args, Default)]
@@ -36,15 +40,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "property tests use {SEED}={seed}; set it to try other cases"
     ));
     cargo.env(SEED, seed);
+    run_by(&runner, &mut cargo);
+    let skipped = Skipped::of(&mut cargo)?;
+    let outcome = shell::show("tests", cargo);
+    skipped.show()?;
+    outcome?;
+    build_ebpf::report()
+}
+
+/// Makes cargo run test binaries by this command. Cargo and what it builds stay this user's; only
+/// the test binaries run as root.
+pub(crate) fn run_by(runner: &Command, cargo: &mut Command) {
     if !machine::is_root() {
-        // Cargo and what it builds stay this user's; only the test binaries run as root.
         let words: Vec<_> = std::iter::once(runner.get_program())
             .chain(runner.get_args())
             .collect();
         cargo.env(runner_variable(), words.join(" ".as_ref()));
     }
-    shell::show("tests", cargo)?;
-    build_ebpf::report()
 }
 
 /// Where proptest takes the seed of its cases from.

@@ -26,5 +26,8 @@ pub struct Fragment {
     /// Source port in the high half, destination port in the low half.
     pub ports: u32,
     /// IANA protocol number, behind all extension headers.
-    pub protocol: u32,
+    pub protocol: u16,
+    /// How many bytes of the datagram are headers that the verdict rests on: no later fragment may
+    /// begin before.
+    pub headers: u16,
 }

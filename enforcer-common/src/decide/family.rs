@@ -6,6 +6,11 @@ use crate::tables::EndpointView;
 pub(super) trait Family: Copy + Eq {
     /// Whether it is the address of this endpoint.
     fn is_address_of(&self, endpoint: impl EndpointView) -> bool;
+    /// Whether it is the same.
+    fn is(&self, other: &Self) -> bool;
+    /// Whether neighbour discovery to it stays on the link of this endpoint, as far as an address
+    /// tells: link-local, or of the /64 that the endpoint's own address is in (RFC 4291 §2.5.4).
+    fn is_on_link_of(&self, endpoint: impl EndpointView) -> bool;
     /// IPv6 link-local unicast (RFC 4291 §2.5.6): valid on the pod's link alone, where only the
     /// pod and its host are.
     fn is_link_local(&self) -> bool;
@@ -19,6 +24,14 @@ impl Family for [u32; 1] {
     #[inline(always)]
     fn is_address_of(&self, endpoint: impl EndpointView) -> bool {
         *self == endpoint.v4() && self[0] != 0
+    }
+    #[inline(always)]
+    fn is(&self, other: &Self) -> bool {
+        self[0] == other[0]
+    }
+    #[inline(always)]
+    fn is_on_link_of(&self, _endpoint: impl EndpointView) -> bool {
+        false
     }
     #[inline(always)]
     fn is_link_local(&self) -> bool {
@@ -37,13 +50,18 @@ impl Family for [u32; 1] {
 impl Family for [u32; 4] {
     #[inline(always)]
     fn is_address_of(&self, endpoint: impl EndpointView) -> bool {
-        let own = endpoint.v6();
+        self.is(&endpoint.v6()) && !self.is_unspecified()
+    }
+    #[inline(always)]
+    fn is(&self, other: &Self) -> bool {
         // Word by word: a comparison of arrays becomes a call of memcmp, which BPF lacks.
-        self[3] == own[3]
-            && self[2] == own[2]
-            && self[1] == own[1]
-            && self[0] == own[0]
-            && !self.is_unspecified()
+        self[3] == other[3] && self[2] == other[2] && self[1] == other[1] && self[0] == other[0]
+    }
+    #[inline(always)]
+    fn is_on_link_of(&self, endpoint: impl EndpointView) -> bool {
+        let own = endpoint.v6();
+        let link_multicast = u32::from_be(self[0]) & 0xff0f_0000 == 0xff02_0000;
+        link_multicast || self.is_link_local() || (self[0] == own[0] && self[1] == own[1])
     }
     #[inline(always)]
     fn is_link_local(&self) -> bool {

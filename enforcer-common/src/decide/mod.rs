@@ -259,11 +259,17 @@ where
     if let Err(reason) = flows::transport(cx, ip, &mut transport) {
         return Outcome::plain(reason);
     }
-    let outcome = match transport.kind {
-        Kind::Neighbour => Outcome::plain(source::check_neighbour(cx, ip, transport.ports)),
-        _ if unproven => Outcome::plain(Reason::Spoofed),
-        Kind::Error if related::is_about_a_flow(cx, ip) => Outcome::plain(Reason::RelatedError),
-        _ => flows::judge(cx, ip, transport),
+    let neighbour = match transport.kind {
+        Kind::Neighbour => source::check_neighbour(cx, ip, transport.ports),
+        _ => None,
+    };
+    let outcome = match neighbour {
+        Some(reason) => Outcome::plain(reason),
+        None if unproven => Outcome::plain(Reason::Spoofed),
+        None if transport.kind == Kind::Error && related::is_about_a_flow(cx, ip) => {
+            Outcome::plain(Reason::RelatedError)
+        }
+        None => flows::judge(cx, ip, transport),
     };
     Outcome {
         protocol: transport.protocol,

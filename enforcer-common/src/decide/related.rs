@@ -4,11 +4,14 @@ use super::Context;
 use super::family::Family;
 use crate::abi::{Direction, Flow, FlowKey};
 use crate::packet::{Packet, halves};
-use crate::parse::{Ip, number};
+use crate::parse::{self, Ip, Kind, number};
 use crate::tables::{AddressTables, EndpointView, Tables};
 
 /// Length of the ICMP header before the quoted packet, in both families.
 const ICMP_HEADER: u32 = 8;
+
+/// What an error quotes at least of the transport header.
+const QUOTED_TRANSPORT: u32 = 8;
 
 /// The quoted packet, as far as errors quote it (RFC 792: the header and 8 bytes).
 struct Quoted<const W: usize> {
@@ -20,8 +23,10 @@ struct Quoted<const W: usize> {
 
 /// Whether the error at `ip` is about a flow of the endpoint that is allowed now.
 ///
-/// The pod hears errors about what it sent and sends errors about what it received. Quotes with
-/// IPv6 extension headers or of fragments are not followed: such errors need a rule.
+/// The pod hears errors about what it sent and sends errors about what it received, to whom it
+/// received it from (RFC 1122 §3.2.2): anybody else could be sent anything in one. Later fragments
+/// and packets behind other IPv6 extension headers than a fragment's are not looked for: errors
+/// that quote those need a rule.
 #[inline(always)]
 pub(super) fn is_about_a_flow<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
@@ -44,26 +49,22 @@ where
     [u32; W]: Family,
 {
     let quoted = quoted::<W>(cx.packet, ip.transport + ICMP_HEADER)?;
-    let [first, second] = cx.packet.words_at::<2>(quoted.transport)?;
-    let (source, destination) = match quoted.protocol {
-        number::TCP | number::UDP | number::SCTP => halves(first),
-        // Only a request can be quoted with the identifier on its source side.
-        number::ICMP | number::ICMPV6 => (halves(second).0, 8),
-        _ => (0, 0),
-    };
-    let (source, destination) = (u32::from(source), u32::from(destination));
+    if !ip.destination.is(&quoted.source) || quoted.transport + QUOTED_TRANSPORT > ip.end {
+        return None;
+    }
+    let ports = ports(cx.packet, &quoted)?;
     let protocol = u32::from(quoted.protocol);
     let key = match cx.hook {
         Direction::Ingress => FlowKey {
             pod: quoted.source,
             peer: quoted.destination,
-            ports: source << 16 | destination,
+            ports,
             protocol,
         },
         Direction::Egress => FlowKey {
             pod: quoted.destination,
             peer: quoted.source,
-            ports: destination << 16 | source,
+            ports: parse::swap(ports),
             protocol,
         },
     };
@@ -73,18 +74,66 @@ where
     AddressTables::<W>::flow(cx.tables, &key)
 }
 
+/// As in [`crate::parse::Transport::ports`]; none for ICMP messages that are not tracked.
+#[inline(always)]
+fn ports<const W: usize>(packet: &impl Packet, quoted: &Quoted<W>) -> Option<u32> {
+    let [first, second] = packet.words_at::<2>(quoted.transport)?;
+    let [message, ..] = first.to_ne_bytes();
+    match (W, quoted.protocol) {
+        (_, number::TCP | number::UDP | number::SCTP) => Some(u32::from_be(first)),
+        (1, number::ICMP) => match parse::icmp_kind(message) {
+            Kind::Flow => Some(parse::echo_ports(message, halves(second).0)),
+            _ => None,
+        },
+        (4, number::ICMPV6) => match parse::icmpv6_kind(message, 0, false) {
+            Kind::Flow => Some(parse::echo_ports(message, halves(second).0)),
+            _ => None,
+        },
+        _ => Some(0),
+    }
+}
+
 #[inline(always)]
 fn quoted<const W: usize>(packet: &impl Packet, at: u32) -> Option<Quoted<W>> {
     let version = packet.u8_at(at)?;
-    let (addresses, protocol, header) = match (W, version >> 4) {
-        (1, 4) => (12, 9, u32::from(version & 0xf) * 4),
-        (4, 6) => (8, 6, 40),
+    let (addresses, protocol, transport) = match (W, version >> 4) {
+        (1, 4) => quoted_v4(packet, at, version)?,
+        (4, 6) => quoted_v6(packet, at)?,
         _ => return None,
     };
     Some(Quoted {
         source: packet.words_at(at + addresses)?,
         destination: packet.words_at(at + addresses + 4 * W as u32)?,
-        protocol: packet.u8_at(at + protocol)?,
-        transport: at + header,
+        protocol,
+        transport,
     })
+}
+
+/// Where the addresses begin in an IPv4 header, the protocol, and where its header begins.
+#[inline(always)]
+fn quoted_v4(packet: &impl Packet, at: u32, version: u8) -> Option<(u32, u8, u32)> {
+    const OFFSET: u16 = 0x1fff;
+    let header = u32::from(version & 0xf) * 4;
+    let [fragment, rest] = packet.words_at::<2>(at + 4)?;
+    let [_, protocol, ..] = rest.to_ne_bytes();
+    if header < 20 || halves(fragment).1 & OFFSET != 0 {
+        return None;
+    }
+    Some((12, protocol, at + header))
+}
+
+/// The same for IPv6. Packets too big for a link on the way are often first fragments.
+#[inline(always)]
+fn quoted_v6(packet: &impl Packet, at: u32) -> Option<(u32, u8, u32)> {
+    const FRAGMENT: u8 = 44;
+    let protocol = packet.u8_at(at + 6)?;
+    if protocol != FRAGMENT {
+        return Some((8, protocol, at + 40));
+    }
+    let [first] = packet.words_at::<1>(at + 40)?;
+    let [following, ..] = first.to_ne_bytes();
+    if halves(first).1 >> 3 != 0 {
+        return None;
+    }
+    Some((8, following, at + 48))
 }

@@ -5,7 +5,7 @@ use super::Context;
 use super::family::Family;
 use crate::abi::{Direction, Endpoint};
 use crate::packet::Packet;
-use crate::parse::{Ip, NETWORK, number};
+use crate::parse::{self, Ip, Kind, NETWORK, Transport, number};
 use crate::reason::Reason;
 use crate::tables::{EndpointView, Tables};
 
@@ -26,36 +26,62 @@ where
 }
 
 /// The check for an endpoint that no policy isolates: other pods' policies rest on its addresses
-/// being true. Only the addresses are read.
+/// being true. Only the addresses are read, and neighbour discovery, which speaks of more.
 #[inline(always)]
 pub(super) fn check_unisolated<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Reason {
-    let own = match cx.packet.head_u16(12) {
-        Some(number::IPV4) => cx
-            .packet
-            .head_words::<1>(NETWORK + 12)
-            .map(|source| source.is_address_of(cx.endpoint)),
-        Some(number::IPV6) => cx
-            .packet
-            .head_words::<4>(NETWORK + 8)
-            .map(|source| is_own(cx.endpoint, &source) || may_probe(&source)),
-        Some(number::ARP) => {
-            let reason = check_arp(cx);
-            return if reason == Reason::Neighbour {
-                Reason::NotIsolated
-            } else {
-                reason
-            };
-        }
+    let reason = match cx.packet.head_u16(12) {
+        Some(number::IPV4) => match cx.packet.head_words::<1>(NETWORK + 12) {
+            Some(source) if source.is_address_of(cx.endpoint) => Reason::NotIsolated,
+            Some(_) => Reason::Spoofed,
+            None => Reason::Malformed,
+        },
+        Some(number::IPV6) => check_unisolated_v6(cx).unwrap_or(Reason::Malformed),
+        Some(number::ARP) => check_arp(cx),
         // The kernel may take nested priority tags off and see what was not checked here.
-        Some(number::VLAN | number::QINQ) => return Reason::VlanTagged,
-        Some(_) => Some(true),
-        None => None,
-    };
-    match own {
-        Some(true) => Reason::NotIsolated,
-        Some(false) => Reason::Spoofed,
+        Some(number::VLAN | number::QINQ) => Reason::VlanTagged,
+        Some(_) => Reason::NotIsolated,
         None => Reason::Malformed,
+    };
+    match reason {
+        Reason::Neighbour => Reason::NotIsolated,
+        reason => reason,
     }
+}
+
+/// Neighbour discovery is believed with a hop limit of 255 only, and may be behind extension
+/// headers.
+#[inline(always)]
+fn check_unisolated_v6<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Reason> {
+    let source = cx.packet.head_words::<4>(NETWORK + 8)?;
+    let [next, hops] = cx.packet.head_u16(NETWORK + 6)?.to_be_bytes();
+    let own = is_own(cx.endpoint, &source);
+    if !own && !may_probe(&source) {
+        return Some(Reason::Spoofed);
+    }
+    let discovers = hops == 255 && (next == number::ICMPV6 || parse::is_extension(next));
+    if own && !discovers {
+        return Some(Reason::NotIsolated);
+    }
+    let otherwise = if own {
+        Reason::NotIsolated
+    } else {
+        Reason::Spoofed
+    };
+    let ip = match parse::ipv6(cx.packet) {
+        Ok(ip) => ip,
+        Err(reason) => return Some(reason),
+    };
+    if ip.piece.offset != 0 || ip.protocol != number::ICMPV6 {
+        return Some(otherwise);
+    }
+    let mut transport = Transport::opaque(ip.protocol);
+    if let Err(reason) = parse::transport(cx.packet, &ip, &mut transport) {
+        return Some(reason);
+    }
+    Some(match transport.kind {
+        Kind::Neighbour => check_neighbour(cx, &ip, transport.ports).unwrap_or(otherwise),
+        _ => otherwise,
+    })
 }
 
 /// ARP (RFC 826): passes, but the pod speaks for its own IPv4 address only. A sender address of 0
@@ -86,27 +112,51 @@ fn arp_sender(packet: &impl Packet) -> Option<[u32; 1]> {
     packet.head_words(NETWORK + 14)
 }
 
-/// Neighbour and multicast listener discovery: pass, but a pod is no router, and it advertises its
-/// own addresses only (RFC 4861 §4.4).
+/// Neighbour and multicast listener discovery: pass on the link, but a pod is no router, and it
+/// advertises its own addresses only (RFC 4861 §4.4). `None` when a router would pass it on: then
+/// it is a message like any other.
 #[inline(always)]
 pub(super) fn check_neighbour<const W: usize, P: Packet, T: Tables>(
     cx: Context<'_, P, T>,
     ip: &Ip<W>,
     ports: u32,
-) -> Reason {
+) -> Option<Reason>
+where
+    [u32; W]: Family,
+{
     const ROUTER_ADVERTISEMENT: u32 = 134;
     const NEIGHBOUR_ADVERTISEMENT: u32 = 136;
     const REDIRECT: u32 = 137;
-    if cx.hook == Direction::Ingress || cx.endpoint.flags() & Endpoint::CHECK_SOURCE == 0 {
-        return Reason::Neighbour;
+    // RFC 6980: nobody sends it in fragments, where what is checked here could be in another one.
+    if ip.piece.partial {
+        return Some(Reason::FragmentEvasive);
     }
-    match ports >> 16 {
-        ROUTER_ADVERTISEMENT | REDIRECT => Reason::Spoofed,
-        NEIGHBOUR_ADVERTISEMENT => match cx.packet.words_at::<4>(ip.transport + 8) {
-            Some(target) if is_own(cx.endpoint, &target) => Reason::Neighbour,
-            Some(_) => Reason::Spoofed,
-            None => Reason::Malformed,
-        },
-        _ => Reason::Neighbour,
+    if cx.hook == Direction::Ingress {
+        return Some(Reason::Neighbour);
     }
+    if cx.endpoint.flags() & Endpoint::CHECK_SOURCE != 0 {
+        match ports >> 16 {
+            ROUTER_ADVERTISEMENT | REDIRECT => return Some(Reason::Spoofed),
+            NEIGHBOUR_ADVERTISEMENT => match target(cx.packet, ip) {
+                Some(target) if is_own(cx.endpoint, &target) => {}
+                Some(_) => return Some(Reason::Spoofed),
+                None => return Some(Reason::Malformed),
+            },
+            _ => {}
+        }
+    }
+    // Listener discovery has a hop limit of 1.
+    let stays = ip.hops == 1 || ip.destination.is_on_link_of(cx.endpoint);
+    stays.then_some(Reason::Neighbour)
+}
+
+/// The target of a neighbour advertisement.
+#[inline(always)]
+fn target<const W: usize>(packet: &impl Packet, ip: &Ip<W>) -> Option<[u32; 4]> {
+    const AT: u32 = 8;
+    const LENGTH: u32 = 16;
+    if ip.transport + AT + LENGTH > ip.end {
+        return None;
+    }
+    packet.words_at(ip.transport + AT)
 }

@@ -1,5 +1,7 @@
 //! IPv4 (RFC 791).
 
+use core::cmp::Ordering;
+
 use super::{Ip, NETWORK, Piece};
 use crate::abi::limits::IPV4_OPTIONS;
 use crate::packet::Packet;
@@ -77,6 +79,7 @@ fn check(packet: &impl Packet, fields: Fields) -> Result<Ip<1>, Reason> {
             partial: true,
             offset: fragment & OFFSET,
             identification: u32::from(identification),
+            start: ip.transport,
         };
     }
     Ok(ip)
@@ -94,7 +97,7 @@ fn options(packet: &impl Packet, header: u32) -> Result<(), Reason> {
     let mut offset = MIN_HEADER;
     for _ in 0..IPV4_OPTIONS {
         if offset >= header {
-            return Ok(());
+            break;
         }
         let at = NETWORK as u32 + offset;
         match packet.u8_at(at).ok_or(Reason::Malformed)? {
@@ -107,9 +110,10 @@ fn options(packet: &impl Packet, header: u32) -> Result<(), Reason> {
             },
         }
     }
-    if offset >= header {
-        Ok(())
-    } else {
-        Err(Reason::ExtensionHeaders)
+    match offset.cmp(&header) {
+        Ordering::Less => Err(Reason::ExtensionHeaders),
+        Ordering::Equal => Ok(()),
+        // The last option is longer than what is left for it.
+        Ordering::Greater => Err(Reason::Malformed),
     }
 }

@@ -53,8 +53,9 @@ fn fields(packet: &impl Packet) -> Option<(Ip<4>, u32)> {
     Some((ip, u32::from(packet.head_u16(NETWORK + 4)?)))
 }
 
+/// Whether another header follows the header with this number, at a place that can be told.
 #[inline(always)]
-fn is_extension(protocol: u8) -> bool {
+pub const fn is_extension(protocol: u8) -> bool {
     matches!(
         protocol,
         next::HOP_BY_HOP
@@ -97,15 +98,16 @@ fn step(packet: &impl Packet, ip: &mut Ip<4>) -> Result<(), Reason> {
     match ip.protocol {
         next::FRAGMENT => {
             let (_, field) = halves(first);
+            ip.transport += 8;
             // A single fragment is a whole packet (RFC 6946).
             if field & 0xfff9 != 0 {
                 ip.piece = Piece {
                     partial: true,
                     offset: field >> 3,
                     identification: second,
+                    start: ip.transport,
                 };
             }
-            ip.transport += 8;
         }
         next::ROUTING if segments_left != 0 => return Err(Reason::SourceRouted),
         next::AUTHENTICATION => ip.transport += (u32::from(length) + 2) * 4,

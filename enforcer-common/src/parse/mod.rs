@@ -5,8 +5,11 @@ mod ipv6;
 mod transport;
 
 pub use ipv4::parse as ipv4;
-pub use ipv6::parse as ipv6;
-pub use transport::{Kind, Phase, Transport, pair, parse as transport, shortest_header, swap};
+pub use ipv6::{is_extension, parse as ipv6};
+pub use transport::{
+    Kind, Phase, Transport, echo_ports, icmp_kind, icmpv6_kind, pair, parse as transport,
+    shortest_header, swap,
+};
 
 /// IANA numbers that are spelled out in the code.
 pub mod number {
@@ -66,6 +69,8 @@ pub struct Piece {
     pub offset: u16,
     /// The identification field.
     pub identification: u32,
+    /// Offset within the packet where the fragment's part of the datagram begins.
+    pub start: u32,
 }
 
 impl Piece {
@@ -74,5 +79,6 @@ impl Piece {
         partial: false,
         offset: 0,
         identification: 0,
+        start: 0,
     };
 }

@@ -46,8 +46,8 @@ pub enum Kind {
     Flow,
     /// An ICMP or `ICMPv6` error; it quotes the packet it is about.
     Error,
-    /// Neighbour discovery (RFC 4861, with the hop limit of 255) or multicast listener discovery
-    /// (RFC 2710, RFC 3810).
+    /// Neighbour discovery (RFC 4861) or multicast listener discovery (RFC 2710, RFC 3810) from
+    /// somebody on the same link.
     Neighbour,
     /// Any other ICMP or `ICMPv6` message: stands alone.
     Message,
@@ -119,15 +119,12 @@ pub fn parse<const W: usize>(
             // The type numbers of each family's ICMP mean nothing in the other family.
             transport.kind = match (W, protocol) {
                 (1, number::ICMP) => icmp_kind(message),
-                (4, number::ICMPV6) => icmpv6_kind(message, ip.hops),
+                (4, number::ICMPV6) => icmpv6_kind(message, ip.hops, is_multicast(ip)),
                 _ => Kind::Message,
             };
             let identifier = halves(second).0;
-            transport.ports = match (transport.kind, message) {
-                (Kind::Flow, ECHO_REQUEST | ECHO_REQUEST_V6) => {
-                    pair(identifier, u16::from(ECHO_REQUEST))
-                }
-                (Kind::Flow, _) => pair(u16::from(ECHO_REQUEST), identifier),
+            transport.ports = match transport.kind {
+                Kind::Flow => echo_ports(message, identifier),
                 _ => pair(u16::from(message), u16::from(code)),
             };
         }
@@ -145,6 +142,11 @@ fn phase(packet: &impl Packet, protocol: u8, transport: u32) -> Result<Phase, Re
     const SYN: u8 = 2;
     const RST: u8 = 4;
     const ACK: u8 = 16;
+    // No TCP sends other combinations (RFC 9293 §3.10.7): some begin and end a connection at once,
+    // others are no part of any.
+    const SYN_ACK: u8 = SYN | ACK;
+    const RST_ACK: u8 = RST | ACK;
+    const FIN_ACK: u8 = FIN | ACK;
     // RFC 9260 §3.2.
     const INIT: u8 = 1;
     const ABORT: u8 = 6;
@@ -155,13 +157,12 @@ fn phase(packet: &impl Packet, protocol: u8, transport: u32) -> Result<Phase, Re
             let flags = packet
                 .transport_u8(transport, 13)
                 .ok_or(Reason::Malformed)?;
-            Ok(if flags & (FIN | RST) != 0 {
-                Phase::Closing
-            } else if flags & (SYN | ACK) == SYN {
-                Phase::Opening
-            } else {
-                Phase::Open
-            })
+            match flags & (FIN | SYN | RST | ACK) {
+                SYN => Ok(Phase::Opening),
+                ACK | SYN_ACK => Ok(Phase::Open),
+                RST | RST_ACK | FIN_ACK => Ok(Phase::Closing),
+                _ => Err(Reason::Malformed),
+            }
         }
         number::SCTP => Ok(
             match packet
@@ -180,26 +181,43 @@ fn phase(packet: &impl Packet, protocol: u8, transport: u32) -> Result<Phase, Re
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
 
+/// The ports of an echo of either family: see [`Transport::ports`].
+#[inline(always)]
+pub const fn echo_ports(message: u8, identifier: u16) -> u32 {
+    match message {
+        ECHO_REQUEST | ECHO_REQUEST_V6 => pair(identifier, ECHO_REQUEST as u16),
+        _ => pair(ECHO_REQUEST as u16, identifier),
+    }
+}
+
 /// ICMP (RFC 792).
 #[inline(always)]
-const fn icmp_kind(message: u8) -> Kind {
+pub const fn icmp_kind(message: u8) -> Kind {
     match message {
         0 | ECHO_REQUEST => Kind::Flow,
-        // Destination unreachable, source quench, redirect, time exceeded, parameter problem.
-        3 | 4 | 5 | 11 | 12 => Kind::Error,
+        // Destination unreachable, time exceeded, parameter problem. Not source quench, which all
+        // must ignore (RFC 6633), and not redirect, which only the own router may send.
+        3 | 11 | 12 => Kind::Error,
         _ => Kind::Message,
     }
 }
 
 /// `ICMPv6` (RFC 4443, RFC 4861).
 #[inline(always)]
-const fn icmpv6_kind(message: u8, hops: u8) -> Kind {
+pub const fn icmpv6_kind(message: u8, hops: u8, multicast: bool) -> Kind {
     match message {
         ECHO_REQUEST_V6 | 129 => Kind::Flow,
         1..=4 => Kind::Error,
-        130..=132 | 143 => Kind::Neighbour,
+        // RFC 3810 §5: no router passes them on.
+        130..=132 | 143 if hops == 1 && multicast => Kind::Neighbour,
         // RFC 4861 §6.1: what came through a router is no neighbour's.
         133..=137 if hops == 255 => Kind::Neighbour,
         _ => Kind::Message,
     }
+}
+
+/// IPv6 multicast (RFC 4291 §2.7).
+#[inline(always)]
+const fn is_multicast<const W: usize>(ip: &Ip<W>) -> bool {
+    ip.destination[0].to_ne_bytes()[0] == 0xff
 }

@@ -5,15 +5,20 @@
 //! the API server would refuse in the fields that matter here. Fields that do not matter to
 //! policies are not looked at: a pod without containers is fine.
 
+mod choice;
+mod endpoint_slice;
 pub(crate) mod meta;
 mod namespace;
 mod node;
 mod pod;
+mod service;
 pub(crate) mod syntax;
 
+pub use endpoint_slice::endpoint_slice;
 pub use namespace::namespace;
 pub use node::node;
 pub use pod::pod;
+pub use service::service;
 
 /// Exempts a pod from anti-spoofing when set to `"true"`.
 pub const ALLOW_SPOOFING_ANNOTATION: &str = "enforcer.dev/allow-spoofing";

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1;
 use super::{ALLOW_SPOOFING_ANNOTATION, meta, syntax};
 use crate::invalid::{Invalid, Problem};
 use crate::lower::protocol;
-use crate::model::{NamedPort, Pod, PodKey};
+use crate::model::{NamedPort, Pod, PodKey, Readiness};
 
 /// A pod by name.
 ///
@@ -41,9 +41,20 @@ pub fn pod(object: &v1::Pod) -> Result<(PodKey, Pod), Vec<Invalid>> {
         ports: spec
             .map(|spec| named_ports(spec, &mut invalid))
             .unwrap_or_default(),
+        readiness: Readiness {
+            unready: status.is_some_and(is_unready),
+            terminating: object.metadata.deletion_timestamp.is_some(),
+        },
         may_spoof: may_spoof(object),
     };
     meta::finish((key, pod), invalid)
+}
+
+/// A pod without any condition was written by hand: nobody says that it is not ready.
+fn is_unready(status: &v1::PodStatus) -> bool {
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    let mut ready = conditions.iter().filter(|one| one.type_ == "Ready");
+    !conditions.is_empty() && !ready.any(|one| one.status == "True")
 }
 
 fn may_spoof(object: &v1::Pod) -> bool {
@@ -238,6 +249,25 @@ mod tests {
                 "spec.containers[0].ports[2].name",
             ]
         );
+    }
+
+    #[test]
+    fn a_pod_is_unready_when_it_has_conditions_and_none_says_that_it_is() {
+        let unready = |conditions: Value| {
+            let value = json!({"metadata": {"name": "a"}, "status": {"conditions": conditions}});
+            read(value).unwrap().1.readiness.unready
+        };
+        assert!(!unready(json!([])));
+        assert!(!unready(json!([{"type": "Ready", "status": "True"}])));
+        assert!(unready(json!([{"type": "Ready", "status": "False"}])));
+        assert!(unready(json!([{"type": "Initialized", "status": "True"}])));
+    }
+
+    #[test]
+    fn a_pod_with_a_deletion_timestamp_is_terminating() {
+        let metadata = json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        let (_, pod) = read(json!({"metadata": metadata})).unwrap();
+        assert!(pod.readiness.terminating);
     }
 
     #[test]

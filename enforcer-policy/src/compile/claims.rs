@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::PodKey;
+use crate::model::{PodKey, ServiceKey};
 
 /// The claimants of one address.
 #[derive(Debug, Default)]
@@ -14,13 +14,15 @@ pub(super) struct Claim {
     pub(super) pods: BTreeSet<PodKey>,
     /// Nodes by name.
     pub(super) nodes: BTreeSet<String>,
+    /// Services by name.
+    pub(super) services: BTreeSet<ServiceKey>,
     /// It is an address of the host on which the programs run.
     pub(super) local: bool,
 }
 
 impl Claim {
     fn is_empty(&self) -> bool {
-        self.pods.is_empty() && self.nodes.is_empty() && !self.local
+        self.pods.is_empty() && self.nodes.is_empty() && self.services.is_empty() && !self.local
     }
 }
 

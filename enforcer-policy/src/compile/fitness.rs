@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use enforcer_common::abi::{Endpoint, Peer};
+use enforcer_common::abi::{Direction, Endpoint, Peer};
 
 use super::Compiler;
 use super::capacity::Capacity;
 use super::identity::criteria_of;
 use super::places::Place;
+use super::set::Set;
 use super::verdicts::NoRoom;
 use crate::model::PodKey;
 use crate::tables::Op;
@@ -158,7 +159,11 @@ impl Compiler {
                 Place::Net(net) => self.tables.prefix_above(net),
                 Place::Address(address) => self.tables.peer(address),
             };
-            for set in self.sets_telling_apart(wanted.identity, found.identity) {
+            let mut sets = self.sets_telling_apart(wanted.identity, found.identity);
+            if (wanted.flags, wanted.node) != (found.flags, found.node) {
+                sets.extend(self.sets_of_senders());
+            }
+            for set in sets {
                 misled.entry(set).or_insert(place);
             }
         }
@@ -186,6 +191,14 @@ impl Compiler {
             }
         }
         sets
+    }
+
+    /// The sets that judge what pods send. Without knowing that an address is a service's or the own
+    /// node's, they would judge it before it is translated.
+    fn sets_of_senders(&self) -> impl Iterator<Item = u32> + '_ {
+        let sends = |set: &Set| set.users.iter().any(|(_, to)| *to == Direction::Egress);
+        let sets = self.sets.all().filter(move |(_, set)| sends(set));
+        sets.map(|(id, _)| id)
     }
 
     /// Tries again what did not fit, when room was made.

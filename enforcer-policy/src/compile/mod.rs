@@ -49,7 +49,7 @@ use enforcer_common::abi::Direction;
 pub use capacity::{Capacity, Scope, Stats};
 
 use crate::explain::PeerIdentity;
-use crate::model::{Change, Cluster, PodKey};
+use crate::model::{Change, Cluster, PodKey, ServiceKey};
 use crate::rule::PolicyKey;
 use crate::tables::{Op, Tables};
 
@@ -113,8 +113,8 @@ impl Compiler {
     /// must be done.
     ///
     /// After each write a packet has the verdict from before or from after; of several changes,
-    /// policies come first, then namespaces, then nodes and pods, and each of these three may
-    /// also be seen alone.
+    /// policies come first, then namespaces, then nodes, pods and services, and each of these three
+    /// may also be seen alone.
     pub fn apply(&mut self, changes: impl IntoIterator<Item = Change>) -> Vec<Op> {
         self.change_all(changes);
         self.finish()
@@ -154,6 +154,12 @@ impl Compiler {
             (None, Some(node)) => PeerIdentity::Node(node.clone()),
             (None, None) => PeerIdentity::Outside,
         }
+    }
+
+    /// The services, sorted, that have this address, and that it may be translated for.
+    pub fn services(&self, address: IpAddr) -> impl Iterator<Item = &ServiceKey> {
+        let claim = self.claims.get(address);
+        claim.into_iter().flat_map(|claim| &claim.services)
     }
 
     /// The endpoints that deny everything because something that they need does not fit into the

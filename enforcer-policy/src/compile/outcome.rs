@@ -51,6 +51,11 @@ impl Outcome {
             && spans::includes(&self.allowed(), &other.allowed())
     }
 
+    /// Whether it allows anything at all.
+    pub(super) fn allows_anything(&self) -> bool {
+        self.default_allow || !self.exceptions.is_empty()
+    }
+
     /// The port list.
     pub(super) fn ranges(&self) -> Vec<PortRange> {
         spans::to_ranges(&self.exceptions, !self.default_allow)

@@ -155,14 +155,18 @@ impl Compiler {
         })
     }
 
-    /// No entry means the same as one without identity and node: an address without any feature
-    /// is in no block in use.
+    /// No entry means the same as one without identity, node and flags: an address without any
+    /// feature is in no block in use.
     fn want_address(&mut self, address: IpAddr) -> Option<Peer> {
         let claim = self.claims.get(address)?;
         let peer = Peer {
             node: self.node_of(claim),
             identity: self.identities.hold(self.faces(address, claim)),
-            flags: 0,
+            flags: if claim.services.is_empty() {
+                0
+            } else {
+                Peer::SERVICE
+            },
         };
         (peer != Peer::default()).then_some(peer)
     }
@@ -183,7 +187,8 @@ impl Compiler {
         let blocks = self.blocks.covering(address);
         let blocks: Vec<_> = blocks.into_iter().map(Feature::selected).collect();
         let mut faces = Faces::new();
-        if claim.local || !claim.nodes.is_empty() {
+        // A service that an address belongs to besides is no second owner of it.
+        if claim.local || !claim.nodes.is_empty() || claim.pods.is_empty() {
             faces.insert(blocks.clone());
         }
         for pod in &claim.pods {

@@ -206,6 +206,11 @@ impl Sets {
         self.entries.get(&id)
     }
 
+    /// All sets by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &Set)> {
+        self.entries.iter().map(|(id, set)| (*id, set))
+    }
+
     /// The sets that ask one of these criteria.
     pub(super) fn asking<'a>(
         &self,

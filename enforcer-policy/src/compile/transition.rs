@@ -11,7 +11,8 @@
 //! 2. **Switch.** Each endpoint gets its new sets, addresses and node by one write. A pod's former
 //!    addresses leave before that and its new ones come after, because a pod always reaches
 //!    itself.
-//! 3. **Revisions** grow where a verdict may have turned from allow to deny. The programs read the
+//! 3. **Revisions** grow where a verdict may have turned from allow to deny, and where an address
+//!    has become one that is translated behind the pod (a service's, or the own node's). The programs read the
 //!    revision before the set, so a flow that was allowed by the old set has the old revision.
 //! 4. **Coarsen.** Criteria that no set asks any more go out of use; addresses and prefixes move
 //!    to coarser identities, the same ones to all sets left.
@@ -22,7 +23,7 @@ use std::net::IpAddr;
 
 use enforcer_common::abi::address::{LOCAL_NODE, NO_NODE};
 use enforcer_common::abi::endpoint::NOT_ISOLATED;
-use enforcer_common::abi::{Direction, Peer};
+use enforcer_common::abi::{Direction, Endpoint, Peer};
 
 use super::Compiler;
 use super::criteria::CriterionId;
@@ -101,17 +102,18 @@ impl Compiler {
         }
     }
 
-    /// The directions in which a switch of sets may have denied what was allowed.
+    /// The directions in which a switch may have denied what was allowed: by other sets; or because
+    /// the former node is an address like any other now, or the new one's ports may be translated.
     fn shrunk_sets(&self, plans: &[Plan]) -> Bumps {
         let mut bumps = Bumps::new();
         for plan in plans.iter().filter(|plan| plan.new.is_some()) {
-            let left_node = plan
+            let other_node = plan
                 .old
                 .zip(plan.new)
-                .is_some_and(|(old, new)| old.node != new.node && old.node != NO_NODE);
+                .is_some_and(|(old, new)| old.node != new.node);
             for direction in Direction::ALL {
                 let (old, new) = plan.sets(direction);
-                if plan.old.is_some() && (left_node || self.shrinks(old, new)) {
+                if plan.old.is_some() && (other_node || self.shrinks(old, new)) {
                     bumps.insert((plan.pod.clone(), direction));
                 }
             }
@@ -140,6 +142,7 @@ impl Compiler {
                 if old.node != new.node && old.node != NO_NODE {
                     self.lost_node(old.node, &mut bumps);
                 }
+                self.newly_deferred(old, new, &mut bumps);
             }
         }
         bumps
@@ -164,6 +167,34 @@ impl Compiler {
         for (pod, endpoint) in &self.tables.endpoints {
             if node == LOCAL_NODE || endpoint.node == node {
                 bumps.extend(Direction::ALL.map(|direction| (pod.clone(), direction)));
+            }
+        }
+    }
+
+    /// An address has become a service's, or the own node's of some endpoints: what they send there
+    /// may be translated from now on. A flow that was allowed to the address itself must not go on
+    /// as that.
+    fn newly_deferred(&self, old: Peer, new: Peer, bumps: &mut Bumps) {
+        let service = new.flags & !old.flags & Peer::SERVICE != 0;
+        let node = (new.node != old.node && new.node != NO_NODE).then_some(new.node);
+        if !service && node.is_none() {
+            return;
+        }
+        let concerned = |pod: &PodKey| {
+            let endpoint = self.tables.endpoints.get(pod);
+            let here = |endpoint: &Endpoint| {
+                node.is_some_and(|node| node == LOCAL_NODE || node == endpoint.node)
+            };
+            service || endpoint.is_some_and(here)
+        };
+        let faces = self.identities.faces(old.identity);
+        for (_, set) in self.sets.all() {
+            let senders = || {
+                let users = set.users.iter();
+                users.filter(|(pod, direction)| *direction == Direction::Egress && concerned(pod))
+            };
+            if senders().next().is_some() && set.outcome(&faces).allows_anything() {
+                bumps.extend(senders().cloned());
             }
         }
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::Compiler;
 use super::subjects::Subjects;
 use super::transition::Dirty;
-use crate::model::{Change, Namespace, Node, Pod, PodKey};
+use crate::model::{
+    Change, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
+};
 use crate::rule::{Policy, PolicyKey, Protocol};
 
 /// The selectable pods that have a port of this name and protocol.
@@ -20,6 +22,8 @@ struct Batch {
     namespaces: BTreeMap<String, Option<Namespace>>,
     nodes: BTreeMap<String, Option<Node>>,
     pods: BTreeMap<PodKey, Option<Pod>>,
+    services: BTreeMap<ServiceKey, Option<Service>>,
+    slices: BTreeMap<SliceKey, Option<EndpointSlice>>,
     /// Pods that went within the batch: what has the name afterwards is another pod.
     gone: BTreeSet<PodKey>,
 }
@@ -32,6 +36,8 @@ impl Batch {
                 Change::Policy(key, value) => drop(batch.policies.insert(key, value)),
                 Change::Namespace(key, value) => drop(batch.namespaces.insert(key, value)),
                 Change::Node(key, value) => drop(batch.nodes.insert(key, value)),
+                Change::Service(key, value) => drop(batch.services.insert(key, value)),
+                Change::EndpointSlice(key, value) => drop(batch.slices.insert(key, value)),
                 Change::Pod(key, value) => {
                     if value.is_none() {
                         batch.gone.insert(key.clone());
@@ -59,6 +65,14 @@ impl Compiler {
                 dirty.reborn.insert(key.clone());
             }
             self.change_pod(&key, pod, &mut dirty);
+        }
+        for (key, service) in batch.services {
+            self.change_service(&key, service, &mut dirty);
+        }
+        for (key, slice) in batch.slices {
+            // Who is behind a service makes no difference to the tables: only packets whose real
+            // destination is known are judged.
+            self.cluster.apply(Change::EndpointSlice(key, slice));
         }
         self.transition(&dirty);
     }
@@ -113,6 +127,27 @@ impl Compiler {
         for address in node.into_iter().flat_map(|node| node.addresses) {
             self.claims.edit(address, |claim| {
                 claim.nodes.insert(name.to_owned());
+            });
+            dirty.addresses.insert(address);
+        }
+    }
+
+    fn change_service(&mut self, key: &ServiceKey, service: Option<Service>, dirty: &mut Dirty) {
+        let addresses = |service: Option<&Service>| -> BTreeSet<IpAddr> {
+            service.into_iter().flat_map(Service::addresses).collect()
+        };
+        let old = addresses(self.cluster.services.get(key));
+        let new = addresses(service.as_ref());
+        self.cluster.apply(Change::Service(key.clone(), service));
+        for &address in old.difference(&new) {
+            self.claims.edit(address, |claim| {
+                claim.services.remove(key);
+            });
+            dirty.addresses.insert(address);
+        }
+        for &address in new.difference(&old) {
+            self.claims.edit(address, |claim| {
+                claim.services.insert(key.clone());
             });
             dirty.addresses.insert(address);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use enforcer_common::abi::{Direction, Endpoint};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::{
-    Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey,
+    Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey, Service, ServiceKey,
 };
 use enforcer_policy::rule::{
     IpBlock, Namespaces, Origin, PeerSelector, Peers, PodSelector, Policy, PolicyKey, PolicyKind,
@@ -63,6 +63,26 @@ pub(crate) fn gone(name: &str) -> Change {
 pub(crate) fn node(name: &str, address: &str) -> Change {
     let addresses = vec![address.parse().unwrap()];
     Change::Node(name.to_owned(), Some(Node { addresses }))
+}
+
+/// A service `ns/name` with this cluster address.
+pub(crate) fn service(name: &str, address: &str) -> Change {
+    let service = Service {
+        cluster_ips: vec![address.parse().unwrap()],
+        ..Service::default()
+    };
+    Change::Service(service_key(name), Some(service))
+}
+
+pub(crate) fn no_service(name: &str) -> Change {
+    Change::Service(service_key(name), None)
+}
+
+pub(crate) fn service_key(name: &str) -> ServiceKey {
+    ServiceKey {
+        namespace: "ns".to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 pub(crate) fn namespace(more: &[(&str, &str)]) -> Change {
@@ -137,6 +157,12 @@ pub(crate) fn allow(
         ports,
         action: RuleAction::Allow,
     }
+}
+
+/// What isolates the pods of `ns` with the label `app: name` and lets them out to these peers and
+/// ports.
+pub(crate) fn egress(name: &str, peers: Peers, ports: Ports) -> Vec<Rule> {
+    isolating(allow(Direction::Egress, app(name), peers, ports))
 }
 
 /// What isolates the pods of `ns` with the label `app: name` and lets these peers and ports in.

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::generate::change;
-use crate::lookup::{allowed, probes};
+use crate::lookup::{probes, verdict};
 use crate::meaning;
 
 pub(crate) fn small() -> impl Strategy<Value = Capacity> {
@@ -42,7 +42,10 @@ fn assert_right_or_unfit(compiler: &Compiler) -> Result<(), TestCaseError> {
         prop_assert_eq!(denies, compiler.unfit().contains_key(pod));
         let judged = probes(pod).filter(|_| !denies);
         for probe in judged.filter(|probe| endpoint.isolated(probe.direction)) {
-            let found = allowed(tables, endpoint, probe);
+            let verdict = verdict(tables, endpoint, probe);
+            let deferred = meaning::is_deferred(compiler.cluster(), probe);
+            prop_assert_eq!(verdict.deferred, deferred, "{:?}", probe);
+            let found = verdict.allowed;
             let meant = meaning::allowed(compiler.cluster(), probe);
             // A node's address for which there is no room is not known as a node's.
             let unknown = !tables.addresses.contains_key(&probe.peer);

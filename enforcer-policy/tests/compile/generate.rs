@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use enforcer_common::abi::Direction;
 use enforcer_policy::model::{
-    Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey,
+    Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey, Readiness, Service,
+    ServiceKey,
 };
 use enforcer_policy::rule::{
     IpBlock, Namespaces, Origin, PeerSelector, Peers, PodSelector, Policy, PolicyKey, PolicyKind,
@@ -230,6 +231,7 @@ fn pod() -> impl Strategy<Value = Pod> {
     )
         .prop_map(
             |(labels, addresses, node, host_network, terminated, ports, may_spoof)| Pod {
+                readiness: Readiness::default(),
                 labels,
                 addresses: one_of_each_family(addresses),
                 node,
@@ -281,6 +283,26 @@ fn node_change() -> impl Strategy<Value = Change> {
     (node_name(), option::weighted(0.8, node)).prop_map(|(name, node)| Change::Node(name, node))
 }
 
+/// A service may have any address, also one that a pod or a node has: objects may be wrong, or on
+/// their way.
+fn service_change() -> impl Strategy<Value = Change> {
+    let addresses = select([OWNED.as_slice(), &OUTSIDE].concat());
+    let addresses = btree_set(
+        addresses.prop_map(|text| text.parse::<IpAddr>().unwrap()),
+        0..=2,
+    );
+    let service = (addresses.clone(), addresses).prop_map(|(cluster, external)| Service {
+        cluster_ips: cluster.into_iter().collect(),
+        external_ips: external.into_iter().collect(),
+        ..Service::default()
+    });
+    let key = select(vec!["web", "dns"]).prop_map(|name| ServiceKey {
+        namespace: "blue".to_owned(),
+        name: name.to_owned(),
+    });
+    (key, option::weighted(0.8, service)).prop_map(|(key, service)| Change::Service(key, service))
+}
+
 fn policy_change() -> impl Strategy<Value = Change> {
     (
         select(vec!["p", "q", "r", "s"]),
@@ -309,5 +331,6 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
         5 => policy_change(),
         2 => namespace_change(),
         1 => node_change(),
+        1 => service_change(),
     ]
 }

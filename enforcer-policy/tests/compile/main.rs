@@ -11,4 +11,5 @@ mod ordered;
 mod properties;
 
 mod scale;
+mod services;
 mod single;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use enforcer_common::abi::Direction;
-use enforcer_policy::model::{Cluster, Pod, PodKey};
+use enforcer_policy::model::{Cluster, Pod, PodKey, Service};
 use enforcer_policy::rule::{
     Namespaces, PeerSelector, Peers, PodSelector, PortSpec, Ports, Rule, RuleAction, Tier,
 };
@@ -40,6 +40,14 @@ pub(crate) fn allowed_on(cluster: &Cluster, local: &BTreeSet<IpAddr>, probe: Pro
     faces(cluster, probe.peer)
         .into_iter()
         .all(|face| face_allowed(cluster, (probe.endpoint, pod), face, probe))
+}
+
+/// Whether the destination may be translated behind the pod: a service has it, or its own node.
+pub(crate) fn is_deferred(cluster: &Cluster, probe: Probe<'_>) -> bool {
+    let services = cluster.services.values();
+    let own_node = is_own_node(cluster, &cluster.pods[probe.endpoint], probe.peer);
+    let mut addresses = services.flat_map(Service::addresses);
+    probe.direction == Direction::Egress && (own_node || addresses.any(|one| one == probe.peer))
 }
 
 fn is_own_node(cluster: &Cluster, pod: &Pod, address: IpAddr) -> bool {

@@ -15,7 +15,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use crate::generate::{address, change};
-use crate::lookup::{allowed, probes};
+use crate::lookup::{allowed, is_own, probes, verdict};
 use crate::meaning;
 
 /// What happens to a node.
@@ -164,24 +164,39 @@ fn assert_ordered(
     Ok(way.end().clone())
 }
 
-/// What was allowed under each revision of each endpoint: flows that may be established.
+/// What a flow may have been granted.
+#[derive(Clone, Copy, Default)]
+struct Granted {
+    /// It was allowed.
+    allowed: bool,
+    /// It was allowed for good, and not deferred.
+    finally: bool,
+}
+
+/// What was granted under each revision of each endpoint: flows that may be established.
 #[derive(Default)]
-struct Established(BTreeMap<(u32, Direction, u32), Vec<bool>>);
+struct Established(BTreeMap<(u32, Direction, u32), Vec<Granted>>);
 
 impl Established {
     /// Asserts that what was ever allowed under a revision is allowed as long as that lasts, for
-    /// nobody asks the policies about such a flow. An endpoint that denies everything asks no flow.
+    /// nobody asks the policies about such a flow, nor begins to defer it. An endpoint that denies
+    /// everything asks no flow.
     fn look_at(&mut self, tables: &Tables) -> Result<(), TestCaseError> {
         for (pod, endpoint) in tables.endpoints.iter().filter(|(_, it)| !denies_all(it)) {
             for direction in Direction::ALL {
                 let mine: Vec<_> = probes(pod).filter(|it| it.direction == direction).collect();
                 let revision = endpoint.revisions[direction.index()];
                 let known = self.0.entry((endpoint.id, direction, revision));
-                let known = known.or_insert_with(|| vec![false; mine.len()]);
+                let known = known.or_insert_with(|| vec![Granted::default(); mine.len()]);
                 for (was, probe) in known.iter_mut().zip(mine) {
-                    let is = allowed(tables, endpoint, probe);
-                    prop_assert!(is || !*was, "{:?} was allowed at {}", probe, revision);
-                    *was |= is;
+                    let is = verdict(tables, endpoint, probe);
+                    let fine = is.allowed || !was.allowed;
+                    prop_assert!(fine, "{:?} was allowed at {}", probe, revision);
+                    // For what a pod sends to itself no flow is kept.
+                    let fine = !(is.deferred && was.finally) || is_own(endpoint, probe);
+                    prop_assert!(fine, "{:?} was not deferred at {}", probe, revision);
+                    was.allowed |= is.allowed;
+                    was.finally |= is.allowed && !is.deferred && endpoint.isolated(direction);
                 }
             }
         }

@@ -38,8 +38,12 @@ fn assert_means(compiler: &Compiler) -> Result<(), TestCaseError> {
     prop_assert_eq!(expected, tables.endpoints.keys().collect());
     for (pod, endpoint) in &tables.endpoints {
         for probe in probes(pod) {
+            let found = verdict(tables, endpoint, probe);
             let meant = meaning::allowed(cluster, probe);
-            prop_assert_eq!(allowed(tables, endpoint, probe), meant, "{:?}", probe);
+            prop_assert_eq!(found.allowed, meant, "{:?}", probe);
+            let isolated = Direction::ALL.map(|direction| endpoint.isolated(direction));
+            let deferred = isolated.contains(&true) && meaning::is_deferred(cluster, probe);
+            prop_assert_eq!(found.deferred, deferred, "{:?}", probe);
         }
         for direction in Direction::ALL {
             let isolated = !compiler.isolating(pod, direction).is_empty();
@@ -93,6 +97,7 @@ struct Coverage {
     shared_address: usize,
     passed: usize,
     relabelled_rules: usize,
+    deferred: usize,
 }
 
 impl Coverage {
@@ -101,6 +106,7 @@ impl Coverage {
         for (pod, endpoint) in &tables.endpoints {
             for probe in probes(pod).filter(|probe| endpoint.isolated(probe.direction)) {
                 let index = probe.direction.index();
+                self.deferred += usize::from(verdict(tables, endpoint, probe).deferred);
                 if allowed(tables, endpoint, probe) {
                     self.allowed[index] += 1;
                 } else {
@@ -127,7 +133,12 @@ impl Coverage {
 
     fn is_complete(&self) -> bool {
         let counts = [self.by_port, self.by_prefix, self.by_name];
-        let more = [self.shared_address, self.passed, self.relabelled_rules];
+        let more = [
+            self.shared_address,
+            self.passed,
+            self.relabelled_rules,
+            self.deferred,
+        ];
         [counts.as_slice(), &more, &self.allowed, &self.denied]
             .concat()
             .into_iter()

@@ -99,6 +99,13 @@ impl Coverage {
         *self.counts.entry(feature).or_default() += 1;
     }
 
+    /// What another test met, too.
+    pub fn add(&mut self, other: &Self) {
+        for (feature, count) in &other.counts {
+            *self.counts.entry(*feature).or_default() += count;
+        }
+    }
+
     /// How often it was met.
     pub fn count(&self, feature: Feature) -> u64 {
         self.counts.get(&feature).copied().unwrap_or_default()

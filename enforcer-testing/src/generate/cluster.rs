@@ -34,6 +34,7 @@ pub fn objects() -> impl Strategy<Value = Objects> {
             namespaces,
             pods: first(pods),
             policies: first(policies),
+            ..Objects::default()
         })
 }
 
@@ -150,11 +151,11 @@ fn status(number: usize, kind: Kind, node: Option<usize>, (v4, v6): (bool, bool)
     }
 }
 
-fn containers() -> impl Strategy<Value = Vec<Container>> {
+pub(super) fn containers() -> impl Strategy<Value = Vec<Container>> {
     vec(container(Just(None)), 1..=2)
 }
 
-fn sidecars() -> impl Strategy<Value = Vec<Container>> {
+pub(super) fn sidecars() -> impl Strategy<Value = Vec<Container>> {
     vec(container(weighted(0.7, Just("Always"))), 0..=1)
 }
 

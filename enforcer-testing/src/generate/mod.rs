@@ -9,6 +9,7 @@ mod policies;
 mod pools;
 mod questions;
 mod selectors;
+pub mod wire;
 
 pub use changes::{Edit, edits};
 pub use cluster::objects;

@@ -57,13 +57,13 @@ pub struct EndpointStatus {
     pub pod: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// Names of the host's sides of its links.
+    /// Names of the host's sides of its links, second networks' among them.
     pub links: Vec<String>,
     /// Policies that isolate it towards the pod.
     pub ingress: Vec<String>,
     /// Policies that isolate it from the pod.
     pub egress: Vec<String>,
-    /// Why it is not enforced, when it is not.
+    /// Why it is not enforced, or not at all of its links, when that is so.
     pub not_enforced: Option<String>,
 }
 
@@ -118,8 +118,11 @@ impl Status {
                 endpoint.addresses.iter().map(ToString::to_string).collect();
             write!(f, "  {} {}", endpoint.pod, addresses.join(" "))?;
             if let Some(why) = &endpoint.not_enforced {
-                writeln!(f, "  NOT ENFORCED: {why}")?;
-                continue;
+                if endpoint.links.is_empty() {
+                    writeln!(f, "  NOT ENFORCED: {why}")?;
+                    continue;
+                }
+                write!(f, "  NOT ENFORCED at all of its links: {why};")?;
             }
             write!(f, "  on {}", endpoint.links.join(" "))?;
             for (direction, policies) in

@@ -215,7 +215,13 @@ impl Daemon {
     /// Finds the links of the pods and brings the programs there.
     fn follow(&mut self) {
         let pods = pods_here(self.compiler.cluster(), self.options.node.as_deref());
-        self.matching = match_pods(&self.links, &pods);
+        let before = std::mem::replace(&mut self.matching, match_pods(&self.links, &pods));
+        let known = before.unenforced();
+        for (pod, why) in self.matching.unenforced() {
+            if known.get(pod) != Some(&why) {
+                tracing::warn!(%pod, %why, "policies do not hold for a pod, or not for all of its links");
+            }
+        }
         self.writer.follow(&self.matching, &self.links.node);
     }
 

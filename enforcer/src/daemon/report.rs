@@ -114,15 +114,15 @@ impl Daemon {
             .collect()
     }
 
-    /// Why a pod of this node is not enforced.
+    /// Why a pod of this node is not enforced, or not at all of its links.
     fn not_enforced(&self, pod: &PodKey) -> Option<String> {
-        if let Some(missing) = self.matching.missing.get(pod) {
-            return Some(missing.to_string());
-        }
-        self.writer
-            .failures()
-            .find(|(_, owner, _)| *owner == Some(pod))
-            .map(|(_, _, why)| why.to_owned())
+        let failed = || {
+            self.writer
+                .failures()
+                .find(|(_, owner, _)| *owner == Some(pod))
+                .map(|(_, _, why)| why.to_owned())
+        };
+        self.matching.not_enforced(pod).or_else(failed)
     }
 
     fn policies(&self) -> Vec<PolicyStatus> {

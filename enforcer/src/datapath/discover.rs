@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkLayerType, LinkMessage};
 
-use self::attributes::{FarEnd, address, far_end, is_pair, kind, name};
+use self::attributes::{FarEnd, address, far_end, is_pair, kind, name, why};
 pub use self::links::{LinkKind, Links, Namespace, NodeLink, PodLink, Unenforceable, Why};
 use super::netlink::{Netlink, NetlinkError};
 use super::netns::{Netns, NetnsError};
@@ -164,10 +164,12 @@ fn look_into(
                 pod_ifname: name(&link).to_owned(),
                 addresses,
             }),
-            None if addresses.is_empty() => {}
-            None => namespace
-                .unenforceable
-                .push(unenforceable(&link, addresses)),
+            None => {
+                let link = unenforceable(&link, addresses);
+                if link.why.leads_out() || !link.addresses.is_empty() {
+                    namespace.unenforceable.push(link);
+                }
+            }
         }
     }
     Ok(namespace)
@@ -177,10 +179,7 @@ fn unenforceable(link: &LinkMessage, addresses: Vec<IpAddr>) -> Unenforceable {
     let kind = kind(link);
     Unenforceable {
         pod_ifname: name(link).to_owned(),
-        why: match kind {
-            LinkKind::Ipvlan | LinkKind::Macvlan => Why::SharesParent,
-            _ => Why::NoHostSide,
-        },
+        why: why(link, &kind),
         kind,
         addresses,
     }

@@ -1,6 +1,7 @@
 //! Which link belongs to which pod: the one that holds the pod's address.
 
 mod missing;
+mod unenforced;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,7 +10,7 @@ use std::path::Path;
 use enforcer_policy::model::{Cluster, Pod, PodKey};
 
 pub use self::missing::Missing;
-use super::discover::{Links, PodLink, Unenforceable};
+use super::discover::{Links, Namespace, PodLink, Unenforceable};
 
 /// The outcome for all pods and all links. Every link of [`Links`] is in exactly one of `links`,
 /// `secondary`, `ambiguous` and `unknown`.
@@ -18,9 +19,11 @@ pub struct Matching {
     /// The links that hold an address of the pod, sorted; never empty. More than one when a pod has
     /// its IPv4 address on one link and its IPv6 address on another.
     pub links: BTreeMap<PodKey, Vec<PodLink>>,
-    /// Other links of the namespace of a pod that has its links: second networks, of which policies
-    /// say nothing.
+    /// Other links of the namespace of a pod: second networks. Policies hold there too, but the
+    /// addresses are not the pod's to others.
     pub secondary: BTreeMap<PodKey, Vec<PodLink>>,
+    /// Other links of the namespace of a pod that lead out of it and cannot be enforced.
+    pub loopholes: BTreeMap<PodKey, Vec<Unenforceable>>,
     /// Pods of which not every address can be enforced, and why. A pod may also be in `links`, with
     /// another address.
     pub missing: BTreeMap<PodKey, Missing>,
@@ -70,7 +73,10 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
                 Located::Doubtful(address, found, _) => {
                     doubtful.extend(found.iter().map(|link| (link.host_ifindex, *address)));
                 }
-                Located::Nowhere(_) | Located::Unenforceable(_) => {}
+                Located::Unenforceable(_, namespace, _) => {
+                    owners.entry(*namespace).or_insert(pod);
+                }
+                Located::Nowhere(_) => {}
             }
         }
         if let Some(missing) = summary(outcomes) {
@@ -82,6 +88,7 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
         links.dedup();
     }
     sort_out_the_rest(links, &owners, &doubtful, &mut matching);
+    find_loopholes(links, &owners, &mut matching);
     matching
 }
 
@@ -89,15 +96,37 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
 #[derive(Default)]
 struct Holder<'a> {
     links: Vec<&'a PodLink>,
-    unenforceable: Vec<(&'a Path, &'a Unenforceable)>,
+    unenforceable: Vec<(&'a Namespace, &'a Unenforceable)>,
 }
 
 impl<'a> Holder<'a> {
     fn namespaces(&self) -> BTreeSet<&'a Path> {
         let links = self.links.iter().map(|link| link.namespace.as_path());
+        let others = self.unenforceable.iter();
         links
-            .chain(self.unenforceable.iter().map(|(path, _)| *path))
+            .chain(others.map(|(namespace, _)| namespace.path.as_path()))
             .collect()
+    }
+
+    /// Where the address's packets come out of its only namespace.
+    fn outlet(&self, address: IpAddr) -> Located<'a> {
+        if let Some(link) = self.links.first() {
+            return Located::In(&link.namespace, self.links.clone());
+        }
+        let mut others = self.unenforceable.iter();
+        match others.find(|(_, link)| link.why.leads_out()) {
+            Some((namespace, link)) => Located::Unenforceable(address, &namespace.path, link),
+            None => match self.unenforceable.first() {
+                Some((namespace, link)) if namespace.links.is_empty() => {
+                    Located::Unenforceable(address, &namespace.path, link)
+                }
+                // On loopback or the like: by any of the links.
+                Some((namespace, _)) => {
+                    Located::In(&namespace.path, namespace.links.iter().collect())
+                }
+                None => Located::Nowhere(address),
+            },
+        }
     }
 }
 
@@ -112,7 +141,7 @@ fn holders(links: &Links) -> BTreeMap<IpAddr, Holder<'_>> {
         for link in &namespace.unenforceable {
             for address in &link.addresses {
                 let holder = holders.entry(*address).or_default();
-                holder.unenforceable.push((&namespace.path, link));
+                holder.unenforceable.push((namespace, link));
             }
         }
     }
@@ -133,7 +162,7 @@ fn claims(pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> BTreeMap<IpAddr, BTreeSet<&Po
 enum Located<'a> {
     In(&'a Path, Vec<&'a PodLink>),
     Nowhere(IpAddr),
-    Unenforceable(Missing),
+    Unenforceable(IpAddr, &'a Path, &'a Unenforceable),
     Doubtful(IpAddr, Vec<&'a PodLink>, Missing),
 }
 
@@ -157,15 +186,7 @@ fn locate<'a>(
         let why = Missing::SeveralPods(address, pods);
         return Located::Doubtful(address, holder.links.clone(), why);
     }
-    match (holder.unenforceable.first(), holder.links.first()) {
-        (Some((path, link)), _) => Located::Unenforceable(Missing::Unenforceable(
-            address,
-            (*path).to_owned(),
-            (*link).clone(),
-        )),
-        (None, Some(link)) => Located::In(&link.namespace, holder.links.clone()),
-        (None, None) => Located::Nowhere(address),
-    }
+    holder.outlet(address)
 }
 
 /// What to say about a pod: the first address that is somewhere but cannot be enforced; or, when
@@ -178,7 +199,11 @@ fn summary(outcomes: Vec<Located<'_>>) -> Option<Missing> {
         match outcome {
             Located::In(..) => {}
             Located::Nowhere(address) => nowhere.push(address),
-            Located::Unenforceable(why) | Located::Doubtful(_, _, why) => return Some(why),
+            Located::Unenforceable(address, path, link) => {
+                let (path, link) = (path.to_owned(), link.clone());
+                return Some(Missing::Unenforceable(address, path, link));
+            }
+            Located::Doubtful(_, _, why) => return Some(why),
         }
     }
     (count > 0 && nowhere.len() == count).then_some(Missing::NotFound(nowhere))
@@ -215,6 +240,26 @@ fn sort_out_the_rest(
     }
     matching.ambiguous.sort();
     matching.unknown.sort();
+}
+
+fn find_loopholes(links: &Links, owners: &BTreeMap<&Path, &PodKey>, matching: &mut Matching) {
+    for namespace in &links.namespaces {
+        let Some(pod) = owners.get(namespace.path.as_path()) else {
+            continue;
+        };
+        let told = match matching.missing.get(pod) {
+            Some(Missing::Unenforceable(_, _, link)) => Some(link),
+            _ => None,
+        };
+        let others = namespace.unenforceable.iter();
+        let loopholes: Vec<_> = others
+            .filter(|link| link.why.leads_out() && Some(*link) != told)
+            .cloned()
+            .collect();
+        if !loopholes.is_empty() {
+            matching.loopholes.insert((*pod).clone(), loopholes);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -323,7 +323,7 @@ impl Packets {
             .parse()
             .unwrap();
         let peer: Ipv6Addr = random
-            .of(&["ff02::1", "fe80::2", "fd00::2"])
+            .of(&["ff02::1", "fe80::2", "fd00::2", "2001:db8::2"])
             .parse()
             .unwrap();
         let target: Ipv6Addr = random
@@ -337,7 +337,7 @@ impl Packets {
             (peer, own)
         };
         let header = Ipv6 {
-            hops: random.of(&[255, 255, 255, 64]),
+            hops: random.of(&[255, 255, 255, 1, 64]),
             ..Ipv6::new(source, destination, number::ICMPV6)
         };
         let body = if random.once_in(5) {
@@ -345,10 +345,15 @@ impl Packets {
         } else {
             target.octets().to_vec()
         };
-        frame::ethernet(
-            number::IPV6,
-            &header.packet(&frame::icmp(message, 0, 0, &body)),
-        )
+        let message = frame::icmp(message, 0, 0, &body);
+        if !random.once_in(4) {
+            return frame::ethernet(number::IPV6, &header.packet(&message));
+        }
+        let next = random.of(&[0, 60, 44]);
+        let mut extension = self.extension(next);
+        extension[0] = number::ICMPV6;
+        extension.extend(message);
+        frame::ethernet(number::IPV6, &Ipv6 { next, ..header }.packet(&extension))
     }
 
     /// Ethertypes that cannot be judged, and tags before ones that could.

@@ -19,8 +19,18 @@ fn fragment(identification: u16, protocol: u8, field: u16, payload: &[u8]) -> Ve
 }
 
 fn fragment_v6(identification: u8, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
+    fragment_v6_of(TCP, identification, offset, more, payload)
+}
+
+fn fragment_v6_of(
+    next: u8,
+    identification: u8,
+    offset: u16,
+    more: bool,
+    payload: &[u8],
+) -> Vec<u8> {
     let [high, low] = (offset << 3 | u16::from(more)).to_be_bytes();
-    let mut body = vec![TCP, 0, high, low, 0, 0, 0, identification];
+    let mut body = vec![next, 0, high, low, 0, 0, 0, identification];
     body.extend(payload);
     let (std::net::IpAddr::V6(from), std::net::IpAddr::V6(to)) = (ip(FRIEND_V6), ip(POD_V6)) else {
         unreachable!("both are IPv6 addresses");
@@ -125,4 +135,49 @@ fn a_later_fragment_that_would_overwrite_the_header_is_dropped() {
             Reason::FragmentEvasive
         );
     }
+}
+
+#[test]
+fn the_headers_that_nothing_may_overwrite_include_those_behind_the_fragment_header() {
+    // Destination options, then a TCP header: 28 bytes.
+    let mut head = vec![TCP, 0, 1, 4, 0, 0, 0, 0];
+    head.extend(frame::tcp((40_000, 80), frame::SYN));
+    head.extend([0; 4]);
+    for (offset, expected) in [(3, Reason::FragmentEvasive), (4, Reason::Established)] {
+        let mut link = Link::isolated();
+        let first = fragment_v6_of(60, 7, 0, true, &head);
+        assert_eq!(link.gets(&first), Reason::Allowed);
+        let later = fragment_v6_of(60, 7, offset, false, &[0; 8]);
+        assert_eq!(link.gets(&later), expected, "{offset}");
+    }
+}
+
+#[test]
+fn in_ipv6_the_first_fragment_alone_tells_the_protocol() {
+    let mut link = Link::isolated();
+    let head = frame::tcp((40_000, 81), frame::SYN);
+    assert_eq!(
+        link.gets(&fragment_v6(7, 0, true, &head)),
+        Reason::PolicyDenied
+    );
+    let later = fragment_v6_of(UDP, 7, 3, false, &[0; 8]);
+    assert_eq!(link.gets(&later), Reason::PolicyDenied);
+}
+
+#[test]
+fn another_first_fragment_is_judged_for_itself_and_the_rest_goes_its_way() {
+    let mut link = Link::isolated();
+    let [allowed, denied] = [80, 81].map(|port| frame::tcp((40_000, port), frame::SYN));
+    assert_eq!(
+        link.gets(&fragment(7, TCP, MORE, &allowed)),
+        Reason::Allowed
+    );
+    assert_eq!(
+        link.gets(&fragment(7, TCP, MORE, &denied)),
+        Reason::PolicyDenied
+    );
+    assert_eq!(
+        link.gets(&fragment(7, TCP, 3, &[0; 8])),
+        Reason::PolicyDenied
+    );
 }

@@ -111,6 +111,32 @@ fn an_option_without_length_is_malformed() {
 }
 
 #[test]
+fn an_option_longer_than_the_header_is_malformed() {
+    for options in [[7, 5, 4, 0], [68, 40, 5, 0], [1, 1, 1, 148], [1, 1, 148, 3]] {
+        let packet = with_options(&options);
+        assert_eq!(
+            Link::isolated().gets(&packet),
+            Reason::Malformed,
+            "{options:?}"
+        );
+    }
+}
+
+#[test]
+fn tcp_flags_that_no_tcp_sends_are_malformed() {
+    // FIN, SYN, RST, ACK in every combination, with and without PSH and URG.
+    for flags in 0..=63 {
+        let valid = matches!(
+            flags & 0b1_0111,
+            0b10 | 0b1_0010 | 0b100 | 0b1_0100 | 0b1_0000 | 0b1_0001
+        );
+        let packet = crate::link::tcp(FRIEND, POD, (40_000, 80), flags);
+        let reason = Link::isolated().gets(&packet);
+        assert_eq!(reason == Reason::Malformed, !valid, "{flags:b}: {reason:?}");
+    }
+}
+
+#[test]
 fn what_is_cut_off_anywhere_never_passes() {
     for (from, to) in [(FRIEND, POD), (FRIEND_V6, POD_V6)] {
         let whole = syn(from, to, (40_000, 80));

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 mod answers;
+mod deferred;
 mod errors;
 mod flows;
 mod fragments;

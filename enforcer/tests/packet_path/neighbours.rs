@@ -1,5 +1,7 @@
 //! ARP and neighbour discovery pass, but nobody speaks for another.
 
+use std::net::Ipv6Addr;
+
 use enforcer::datapath::frame::{self, Ipv6};
 use enforcer_common::Reason;
 use enforcer_common::abi::Endpoint;
@@ -16,13 +18,34 @@ fn arp(sender: &str) -> Vec<u8> {
 
 /// A neighbour discovery message from `source` about `target`.
 fn discovery(source: &str, hops: u8, message: u8, target: &str) -> Vec<u8> {
-    let target: std::net::Ipv6Addr = target.parse().unwrap();
+    discovery_to("ff02::1", source, hops, message, target)
+}
+
+fn discovery_to(to: &str, source: &str, hops: u8, message: u8, target: &str) -> Vec<u8> {
+    let target: Ipv6Addr = target.parse().unwrap();
+    let body = frame::icmp(message, 0, 0, &target.octets());
+    ipv6(source, to, hops, 58, &body)
+}
+
+fn ipv6(source: &str, to: &str, hops: u8, next: u8, payload: &[u8]) -> Vec<u8> {
     let header = Ipv6 {
         hops,
-        ..Ipv6::new(source.parse().unwrap(), "ff02::1".parse().unwrap(), 58)
+        ..Ipv6::new(source.parse().unwrap(), to.parse().unwrap(), next)
     };
-    let body = frame::icmp(message, 0, 0, &target.octets());
-    frame::ethernet(number::IPV6, &header.packet(&body))
+    frame::ethernet(number::IPV6, &header.packet(payload))
+}
+
+/// An advertisement of somebody else's address behind an extension header of 8 bytes.
+fn advertised_behind(header: u8, content: [u8; 8]) -> Vec<u8> {
+    let target: Ipv6Addr = STRANGER_V6.parse().unwrap();
+    let message = frame::icmp(ADVERTISEMENT, 0, 0, &target.octets());
+    ipv6(
+        POD_V6,
+        "ff02::1",
+        255,
+        header,
+        &[&content[..], &message].concat(),
+    )
 }
 
 #[test]
@@ -96,14 +119,114 @@ fn what_came_through_a_router_is_no_neighbours() {
 }
 
 #[test]
-fn multicast_listeners_report_with_any_hop_limit() {
+fn an_open_pod_advertises_its_own_addresses_only_and_is_no_router() {
+    let mut link = Link::open();
+    let own = discovery(POD_V6, 255, ADVERTISEMENT, POD_V6);
+    assert_eq!(link.sends(&own), Reason::NotIsolated);
+    for message in [134, ADVERTISEMENT, 137] {
+        let packet = discovery(POD_V6, 255, message, STRANGER_V6);
+        assert_eq!(link.sends(&packet), Reason::Spoofed, "{message}");
+        // Nobody believes this one.
+        let packet = discovery(POD_V6, 254, message, STRANGER_V6);
+        assert_eq!(link.sends(&packet), Reason::NotIsolated, "{message}");
+    }
+}
+
+#[test]
+fn an_advertisement_does_not_hide_behind_extension_headers() {
+    for (header, content) in [
+        (0, [58, 0, 1, 4, 0, 0, 0, 0]),
+        (60, [58, 0, 1, 4, 0, 0, 0, 0]),
+        (43, [58, 0, 0, 0, 0, 0, 0, 0]),
+        (44, [58, 0, 0, 0, 0, 0, 0, 7]),
+    ] {
+        for mut link in [Link::isolated(), Link::open()] {
+            let packet = advertised_behind(header, content);
+            assert_eq!(link.sends(&packet), Reason::Spoofed, "{header}");
+        }
+    }
+}
+
+#[test]
+fn discovery_is_not_fragmented() {
+    for mut link in [Link::isolated(), Link::open()] {
+        let packet = advertised_behind(44, [58, 0, 0, 1, 0, 0, 0, 7]);
+        assert_eq!(link.sends(&packet), Reason::FragmentEvasive);
+    }
+    let first = [
+        &[58, 0, 0, 1, 0, 0, 0, 7][..],
+        &frame::icmp(SOLICITATION, 0, 0, &[0; 16]),
+    ];
+    let packet = ipv6(FRIEND_V6, POD_V6, 255, 44, &first.concat());
+    assert_eq!(Link::isolated().gets(&packet), Reason::FragmentEvasive);
+}
+
+#[test]
+fn a_target_in_the_padding_is_none() {
+    let mut packet = ipv6(
+        POD_V6,
+        "ff02::1",
+        255,
+        58,
+        &frame::icmp(ADVERTISEMENT, 0, 0, &[]),
+    );
+    let own: Ipv6Addr = POD_V6.parse().unwrap();
+    packet.extend(own.octets());
+    for mut link in [Link::isolated(), Link::open()] {
+        assert_eq!(link.sends(&packet), Reason::Malformed);
+    }
+}
+
+#[test]
+fn discovery_that_a_router_would_pass_on_needs_a_rule() {
+    let mut link = Link::isolated();
+    for (to, expected) in [
+        ("ff02::1:ff00:2", Reason::Neighbour),
+        ("fe80::2", Reason::Neighbour),
+        (FRIEND_V6, Reason::Neighbour),
+        ("ff0e::1", Reason::PolicyDenied),
+        ("fd00:0:0:1::2", Reason::PolicyDenied),
+        ("2001:db8::2", Reason::PolicyDenied),
+    ] {
+        let packet = discovery_to(to, POD_V6, 255, SOLICITATION, to);
+        assert_eq!(link.sends(&packet), expected, "{to}");
+    }
+    // Also there, a pod advertises its own addresses only.
+    let packet = discovery_to("2001:db8::2", POD_V6, 255, ADVERTISEMENT, STRANGER_V6);
+    assert_eq!(link.sends(&packet), Reason::Spoofed);
+}
+
+#[test]
+fn nothing_but_neighbour_discovery_comes_from_no_address_of_an_open_pod() {
+    let mut link = Link::open();
+    let probe = discovery("::", 255, SOLICITATION, POD_V6);
+    assert_eq!(link.sends(&probe), Reason::NotIsolated);
+    let report = [&[58, 0, 5, 2, 0, 0, 1, 0][..], &frame::icmp(143, 0, 0, &[])].concat();
+    let report = ipv6("::", "ff02::16", 1, 0, &report);
+    assert_eq!(link.sends(&report), Reason::NotIsolated);
+    for packet in [
+        crate::link::udp("::", FRIEND_V6, (40_000, 53)),
+        discovery("::", 64, SOLICITATION, POD_V6),
+        ipv6("::", "ff02::1", 255, 58, &frame::icmp(128, 0, 0, &[])),
+    ] {
+        assert_eq!(link.sends(&packet), Reason::Spoofed);
+    }
+}
+
+#[test]
+fn multicast_listeners_report_to_groups_and_no_router_passes_it_on() {
     for message in [130, 131, 132, 143] {
-        let packet = discovery("fe80::1", 1, message, "::");
-        assert_eq!(
-            Link::isolated().sends(&packet),
-            Reason::Neighbour,
-            "{message}"
-        );
+        for (to, hops, expected) in [
+            ("ff02::16", 1, Reason::Neighbour),
+            ("ff0e::1", 1, Reason::Neighbour),
+            ("ff02::16", 64, Reason::PolicyDenied),
+            (FRIEND_V6, 1, Reason::PolicyDenied),
+        ] {
+            let mut link = Link::isolated();
+            let packet = discovery_to(to, "fe80::1", hops, message, "::");
+            assert_eq!(link.sends(&packet), expected, "{message} {to} {hops}");
+            assert_eq!(link.gets(&packet), expected, "{message} {to} {hops}");
+        }
     }
 }
 

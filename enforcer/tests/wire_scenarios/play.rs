@@ -159,7 +159,7 @@ impl<'a> Play<'a> {
             .find(|pod| pod.addresses.contains(&address));
         let at = match pod {
             Some(pod) => pod,
-            None if self.own.contains(&address) => &self.node.lab.node,
+            None if self.own.contains(&address) => &*self.node.lab.node,
             None => &self.node.lab.outside,
         };
         Place {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage};
 
-use super::LinkKind;
+use super::{LinkKind, Why};
 
 /// The other side of a link: its namespace's number and its index there.
 pub(super) type FarEnd = (i32, u32);
@@ -63,6 +63,7 @@ pub(super) fn kind(link: &LinkMessage) -> LinkKind {
         Some(InfoKind::Netkit) => LinkKind::Netkit,
         Some(InfoKind::IpVlan | InfoKind::IpVtap) => LinkKind::Ipvlan,
         Some(InfoKind::MacVlan | InfoKind::MacVtap) => LinkKind::Macvlan,
+        Some(InfoKind::Vlan) => LinkKind::Vlan,
         Some(other) => LinkKind::Other(other.to_string()),
     }
 }
@@ -73,14 +74,42 @@ pub(super) fn is_pair(kind: &LinkKind) -> bool {
 }
 
 pub(super) fn far_end(link: &LinkMessage) -> Option<FarEnd> {
-    let attributes = &link.attributes;
-    let index = attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Link(index) => Some(*index),
-        _ => None,
-    })?;
-    let number = attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::LinkNetNsId(number) => Some(*number),
-        _ => None,
-    })?;
-    Some((number, index))
+    let index = link
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::Link(index) => Some(*index),
+            _ => None,
+        })?;
+    Some((far_namespace(link)?, index))
+}
+
+/// The number of the namespace that the other side, the parent or the tunnel's underlay is in, when
+/// that is not the link's own.
+fn far_namespace(link: &LinkMessage) -> Option<i32> {
+    link.attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::LinkNetNsId(number) => Some(*number),
+            _ => None,
+        })
+}
+
+/// Why a link without a side on the node cannot be enforced.
+pub(super) fn why(link: &LinkMessage, kind: &LinkKind) -> Why {
+    let leads_out = far_namespace(link).is_some() || is_device(link);
+    match kind {
+        _ if !leads_out => Why::Inside,
+        LinkKind::Ipvlan | LinkKind::Macvlan | LinkKind::Vlan => Why::SharesParent,
+        _ => Why::NoHostSide,
+    }
+}
+
+/// Whether it is a device and nothing that the kernel made up; only the latter have a kind.
+fn is_device(link: &LinkMessage) -> bool {
+    let made_up = link
+        .attributes
+        .iter()
+        .any(|attribute| matches!(attribute, LinkAttribute::LinkInfo(_)));
+    !made_up && link.header.link_layer_type != LinkLayerType::Loopback
 }

@@ -40,7 +40,8 @@ pub struct Namespace {
     pub id: NetnsId,
     /// Its links that have a side on the node, whether they have addresses yet or not.
     pub links: Vec<PodLink>,
-    /// Its links with addresses that cannot be enforced from the node.
+    /// Its links that cannot be enforced from the node: all that lead out of the namespace, and
+    /// those inside it that have addresses.
     pub unenforceable: Vec<Unenforceable>,
 }
 
@@ -70,10 +71,20 @@ pub struct Unenforceable {
     pub pod_ifname: String,
     /// What it is.
     pub kind: LinkKind,
-    /// Its addresses as in [`PodLink::addresses`]; never empty.
+    /// Its addresses as in [`PodLink::addresses`].
     pub addresses: Vec<IpAddr>,
     /// Why.
     pub why: Why,
+}
+
+impl fmt::Display for Unenforceable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.pod_ifname, self.kind)?;
+        for address in &self.addresses {
+            write!(f, " {address}")?;
+        }
+        write!(f, ": {}", self.why)
+    }
 }
 
 /// Why a link cannot be enforced.
@@ -81,15 +92,33 @@ pub struct Unenforceable {
 pub enum Why {
     /// Its packets leave by the parent link without passing any link of the node's.
     SharesParent,
-    /// No link of the node is its other side.
+    /// It is no pair, or its other side is not the node's.
     NoHostSide,
+    /// It leads nowhere by itself: a bridge, a tunnel or a pair inside the namespace.
+    Inside,
+}
+
+impl Why {
+    /// Whether packets get out of the namespace by this link itself.
+    pub fn leads_out(self) -> bool {
+        self != Self::Inside
+    }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::SharesParent => "its packets pass no link of the node's own",
-            Self::NoHostSide => "it has no side on the node",
+            Self::SharesParent => {
+                "its packets go by the parent link and pass no link of the node's own; give the pod \
+                 a veth or netkit link (plugins ptp or bridge) to have policies enforced"
+            }
+            Self::NoHostSide => {
+                "it is a device of the pod's own, without a side on the node; give the pod a veth or \
+                 netkit link (plugins ptp or bridge) to have policies enforced"
+            }
+            Self::Inside => {
+                "it ends inside the pod's namespace, so it is not where the pod's packets come out"
+            }
         })
     }
 }
@@ -105,6 +134,8 @@ pub enum LinkKind {
     Ipvlan,
     /// A slave of one of the node's links by MAC address.
     Macvlan,
+    /// A slave of one of the node's links by VLAN.
+    Vlan,
     /// Anything else, by the kernel's name; a physical link has none and is called `physical`.
     Other(String),
 }
@@ -116,6 +147,7 @@ impl fmt::Display for LinkKind {
             Self::Netkit => "netkit",
             Self::Ipvlan => "ipvlan",
             Self::Macvlan => "macvlan",
+            Self::Vlan => "vlan",
             Self::Other(name) => name,
         })
     }

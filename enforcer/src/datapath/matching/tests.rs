@@ -25,6 +25,16 @@ fn slave(addresses: &[&str]) -> Unenforceable {
     }
 }
 
+/// A link inside the namespace, such as a bridge.
+fn inside(addresses: &[&str]) -> Unenforceable {
+    Unenforceable {
+        pod_ifname: "docker0".to_owned(),
+        kind: LinkKind::Other("bridge".to_owned()),
+        addresses: parse(addresses),
+        why: Why::Inside,
+    }
+}
+
 fn parse(addresses: &[&str]) -> Vec<IpAddr> {
     addresses.iter().map(|text| text.parse().unwrap()).collect()
 }
@@ -148,9 +158,15 @@ fn a_second_address_that_is_not_here_yet_is_no_report() {
 fn an_address_on_ipvlan_is_missing_with_the_reason() {
     let links = there(&[("web", &[], &[slave(&["10.0.0.2"])])]);
     let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    let why = matching.not_enforced(&key("web")).unwrap();
+    assert!(
+        why.starts_with("10.0.0.2 is on eth0 (ipvlan) of web: its packets go by the parent link"),
+        "{why}"
+    );
+    assert!(why.contains("give the pod a veth"), "{why}");
     assert_eq!(
-        matching.missing[&key("web")].to_string(),
-        "10.0.0.2 is on eth0 (ipvlan) of web: its packets pass no link of the node's own"
+        matching.unenforced(),
+        BTreeMap::from([(&key("web"), why.clone())])
     );
 }
 
@@ -199,4 +215,87 @@ fn an_address_that_two_pods_claim_belongs_to_neither() {
             "10.0.0.2 is claimed by several pods: default/one, default/two"
         );
     }
+}
+
+#[test]
+fn a_second_link_that_cannot_be_enforced_is_reported_beside_the_first() {
+    let first = link("web", 7, &["10.0.0.2"]);
+    let mut second = slave(&["192.168.1.2"]);
+    second.pod_ifname = "net1".to_owned();
+    // Packets can leave by it without an address too.
+    let mut bare = slave(&[]);
+    bare.pod_ifname = "net2".to_owned();
+    let links = there(&[("web", std::slice::from_ref(&first), &[second, bare])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(matching.links[&key("web")], [first]);
+    assert_eq!(matching.missing, BTreeMap::new());
+    let why = matching.not_enforced(&key("web")).unwrap();
+    assert!(
+        why.starts_with("net1 (ipvlan) 192.168.1.2: ") && why.contains("; net2 (ipvlan): "),
+        "{why}"
+    );
+    assert_eq!(matching.unenforced().len(), 1);
+}
+
+#[test]
+fn a_link_inside_the_pod_is_no_loophole() {
+    let first = link("web", 7, &["10.0.0.2"]);
+    let links = there(&[("web", &[first], &[inside(&["172.17.0.1"])])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(matching.not_enforced(&key("web")), None);
+}
+
+#[test]
+fn an_address_on_a_link_inside_the_pod_too_takes_nothing_from_its_links() {
+    let first = link("web", 7, &["10.0.0.2"]);
+    let twice = inside(&["10.0.0.2"]);
+    let links = there(&[("web", std::slice::from_ref(&first), &[twice])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(matching.links[&key("web")], [first]);
+    assert_eq!(matching.not_enforced(&key("web")), None);
+}
+
+#[test]
+fn an_address_on_a_link_inside_the_pod_alone_is_of_all_its_links() {
+    let bare = link("web", 7, &[]);
+    let loopback = inside(&["10.0.0.2"]);
+    let links = there(&[("web", std::slice::from_ref(&bare), &[loopback.clone()])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(matching.links[&key("web")], [bare]);
+    assert_eq!(matching.not_enforced(&key("web")), None);
+
+    let links = there(&[("web", &[], &[loopback])]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert!(
+        matching
+            .not_enforced(&key("web"))
+            .unwrap()
+            .contains("ends inside")
+    );
+}
+
+#[test]
+fn the_second_network_of_a_pod_whose_first_cannot_be_enforced_is_secondary() {
+    let second = link("web", 8, &["192.168.1.2"]);
+    let links = there(&[(
+        "web",
+        std::slice::from_ref(&second),
+        &[slave(&["10.0.0.2"])],
+    )]);
+    let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
+    assert_eq!(matching.secondary[&key("web")], [second]);
+    assert_eq!(matching.unknown, []);
+    // The same link is told once.
+    let why = matching.not_enforced(&key("web")).unwrap();
+    assert_eq!(why.matches("ipvlan").count(), 1, "{why}");
+}
+
+#[test]
+fn a_pod_that_is_starting_or_elsewhere_is_no_news() {
+    let matching = match_pods(
+        &Links::default(),
+        &pods(&[("web", &[]), ("db", &["10.0.0.3"])]),
+    );
+    assert_eq!(matching.missing.len(), 2);
+    assert_eq!(matching.unenforced(), BTreeMap::new());
 }

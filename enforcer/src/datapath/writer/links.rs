@@ -1,10 +1,13 @@
 //! Programs on links: who holds which, and taking over from an earlier daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use super::{Link, Owner, Writer, WriterError};
+use enforcer_common::abi::address;
+
+use super::{Addresses, Link, Owner, Writer, WriterError};
 use crate::datapath::attach::{Attachment, Place, Program};
-use crate::datapath::discover::NodeLink;
+use crate::datapath::discover::{NodeLink, PodLink};
 use crate::datapath::load;
 use crate::datapath::maps;
 use crate::datapath::matching::Matching;
@@ -22,10 +25,14 @@ impl Writer {
         }
         for (pod, links) in &matching.links {
             for link in links {
-                wanted.insert(
-                    link.host_ifindex,
-                    (Owner::Pod(pod.clone()), link.host_name.clone()),
-                );
+                let owner = Owner::Pod(pod.clone());
+                wanted.insert(link.host_ifindex, (owner, link.host_name.clone()));
+            }
+        }
+        for (pod, links) in &matching.secondary {
+            for link in links {
+                let owner = Owner::Second(pod.clone(), Addresses::of(link));
+                wanted.insert(link.host_ifindex, (owner, link.host_name.clone()));
             }
         }
         let gone: BTreeSet<u32> = self
@@ -38,11 +45,17 @@ impl Writer {
             self.let_go(ifindex);
         }
         self.failures.clear();
+        let mut adoption = self.adoption_at(&wanted);
+        self.adopt(&mut adoption);
         for (ifindex, (owner, name)) in wanted {
             if let Err(why) = self.hold(ifindex, &owner, name) {
                 tracing::warn!(ifindex, %why, "a link cannot be enforced");
                 self.failures.insert(ifindex, (owner.pod().cloned(), why));
             }
+        }
+        // A pod that had no connection before is a new one, of which there may be many.
+        if !adoption.is_idle() {
+            self.adopt(&mut adoption);
         }
         self.follow_uplinks(node);
     }
@@ -63,6 +76,13 @@ impl Writer {
             Owner::Pod(pod) => {
                 tracing::info!(%pod, link = name, ifindex, ?place, "endpoint attached");
             }
+            Owner::Second(pod, _) => tracing::info!(
+                %pod,
+                link = name,
+                ifindex,
+                ?place,
+                "endpoint attached at a second network of the pod"
+            ),
             Owner::Pending => tracing::info!(
                 link = name,
                 ifindex,
@@ -145,5 +165,20 @@ impl Writer {
                 self.detach(ifindex, [program]);
             }
         }
+    }
+}
+
+impl Addresses {
+    /// The first address of each family: an endpoint has room for one, and what comes from another
+    /// one is dropped as spoofed.
+    fn of(link: &PodLink) -> Self {
+        let mut own = Self::default();
+        for one in link.addresses.iter().rev() {
+            match one {
+                IpAddr::V4(v4) => own.v4 = address::v4(*v4),
+                IpAddr::V6(v6) => own.v6 = address::v6(*v6),
+            }
+        }
+        own
     }
 }

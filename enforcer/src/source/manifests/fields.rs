@@ -33,6 +33,18 @@ const FIELDS: &[(Option<Kind>, &str, &[&str])] = &[
         &["apiVersion", "kind", "metadata", "spec"],
     ),
     (
+        Some(Kind::EndpointSlice),
+        "",
+        &[
+            "apiVersion",
+            "kind",
+            "metadata",
+            "addressType",
+            "endpoints",
+            "ports",
+        ],
+    ),
+    (
         None,
         "",
         &["apiVersion", "kind", "metadata", "spec", "status"],
@@ -111,6 +123,73 @@ const FIELDS: &[(Option<Kind>, &str, &[&str])] = &[
         &["addresses", "capacity", "conditions"],
     ),
     (Some(Kind::Node), "status.addresses", &["address", "type"]),
+    (
+        Some(Kind::Service),
+        "spec",
+        &[
+            "clusterIP",
+            "clusterIPs",
+            "externalIPs",
+            "ports",
+            "selector",
+            "type",
+            "ipFamilies",
+            "ipFamilyPolicy",
+            "externalName",
+            "externalTrafficPolicy",
+            "internalTrafficPolicy",
+            "loadBalancerIP",
+            "loadBalancerSourceRanges",
+            "publishNotReadyAddresses",
+            "sessionAffinity",
+            "sessionAffinityConfig",
+        ],
+    ),
+    (
+        Some(Kind::Service),
+        "spec.ports",
+        &[
+            "name",
+            "port",
+            "targetPort",
+            "protocol",
+            "nodePort",
+            "appProtocol",
+        ],
+    ),
+    (
+        Some(Kind::Service),
+        "status",
+        &["loadBalancer", "conditions"],
+    ),
+    (
+        Some(Kind::Service),
+        "status.loadBalancer.ingress",
+        &["ip", "hostname", "ipMode", "ports"],
+    ),
+    (
+        Some(Kind::EndpointSlice),
+        "endpoints",
+        &[
+            "addresses",
+            "conditions",
+            "hostname",
+            "nodeName",
+            "targetRef",
+            "zone",
+            "hints",
+        ],
+    ),
+    (
+        Some(Kind::EndpointSlice),
+        "endpoints.conditions",
+        &["ready", "serving", "terminating"],
+    ),
+    (
+        Some(Kind::EndpointSlice),
+        "ports",
+        &["name", "port", "protocol", "appProtocol"],
+    ),
 ];
 
 /// (where, what is written there, what is right there).

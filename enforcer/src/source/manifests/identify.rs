@@ -53,7 +53,6 @@ const SIBLINGS: &[(&str, &[&str])] = &[
             "ReplicationController",
             "ResourceQuota",
             "Secret",
-            "Service",
             "ServiceAccount",
         ],
     ),

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use enforcer_policy::api::DEFAULT_NAMESPACE;
-use enforcer_policy::model::{Cluster, Namespace, Node, Pod, PodKey};
+use enforcer_policy::model::{
+    Cluster, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
+};
 use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
 
 /// The kinds of objects that matter to policies.
@@ -18,11 +20,22 @@ pub enum Kind {
     Pod,
     /// `networking.k8s.io/v1` NetworkPolicy.
     NetworkPolicy,
+    /// `v1` Service.
+    Service,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Node, Self::Namespace, Self::Pod, Self::NetworkPolicy];
+    pub const ALL: [Self; 6] = [
+        Self::Node,
+        Self::Namespace,
+        Self::Pod,
+        Self::NetworkPolicy,
+        Self::Service,
+        Self::EndpointSlice,
+    ];
 
     /// Its `kind`.
     pub const fn name(self) -> &'static str {
@@ -31,20 +44,23 @@ impl Kind {
             Self::Namespace => "Namespace",
             Self::Pod => "Pod",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
         }
     }
 
     /// Its `apiVersion`.
     pub const fn api_version(self) -> &'static str {
         match self {
-            Self::Node | Self::Namespace | Self::Pod => "v1",
+            Self::Node | Self::Namespace | Self::Pod | Self::Service => "v1",
             Self::NetworkPolicy => "networking.k8s.io/v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
         }
     }
 
     /// Whether its objects live in namespaces.
     pub const fn is_namespaced(self) -> bool {
-        matches!(self, Self::Pod | Self::NetworkPolicy)
+        !matches!(self, Self::Node | Self::Namespace)
     }
 }
 
@@ -114,11 +130,27 @@ impl ObjectKey {
             Kind::Namespace => cluster.namespaces.remove(&self.name).is_some(),
             Kind::Pod => cluster.pods.remove(&self.pod_key()).is_some(),
             Kind::NetworkPolicy => cluster.policies.remove(&self.policy_key()).is_some(),
+            Kind::Service => cluster.services.remove(&self.service_key()).is_some(),
+            Kind::EndpointSlice => cluster.slices.remove(&self.slice_key()).is_some(),
         }
     }
 
     pub(crate) fn pod_key(&self) -> PodKey {
         PodKey {
+            namespace: self.namespace.clone().unwrap_or_default(),
+            name: self.name.clone(),
+        }
+    }
+
+    pub(crate) fn service_key(&self) -> ServiceKey {
+        ServiceKey {
+            namespace: self.namespace.clone().unwrap_or_default(),
+            name: self.name.clone(),
+        }
+    }
+
+    fn slice_key(&self) -> SliceKey {
+        SliceKey {
             namespace: self.namespace.clone().unwrap_or_default(),
             name: self.name.clone(),
         }
@@ -155,6 +187,10 @@ pub enum Object {
     Pod(Pod),
     /// A policy.
     Policy(Arc<Policy>),
+    /// A service.
+    Service(Service),
+    /// An endpoint slice.
+    EndpointSlice(EndpointSlice),
 }
 
 impl Object {
@@ -165,6 +201,12 @@ impl Object {
             Self::Namespace(namespace) => {
                 let namespaces = &mut cluster.namespaces;
                 drop(namespaces.insert(key.name.clone(), namespace.clone()));
+            }
+            Self::Service(service) => {
+                drop(cluster.services.insert(key.service_key(), service.clone()));
+            }
+            Self::EndpointSlice(slice) => {
+                drop(cluster.slices.insert(key.slice_key(), slice.clone()));
             }
             Self::Pod(pod) => drop(cluster.pods.insert(key.pod_key(), pod.clone())),
             Self::Policy(policy) => {

@@ -185,6 +185,12 @@ impl Reader {
             Kind::NetworkPolicy => self
                 .convert(&subject, lower::network_policy)
                 .map(|policy| Object::Policy(Arc::new(policy))),
+            Kind::Service => self
+                .convert(&subject, api::service)
+                .map(|(_, service)| Object::Service(service)),
+            Kind::EndpointSlice => self
+                .convert(&subject, api::endpoint_slice)
+                .map(|(_, slice)| Object::EndpointSlice(slice)),
         };
         self.contents.documents.push(Document {
             file: Arc::clone(&self.file),

@@ -1,0 +1,267 @@
+//! Connections that last from one step to the next: a change must cut exactly those that it denies.
+//!
+//! TCP connections stay open; a connection that was cut is given up. A datagram "connection" is its
+//! addresses and ports, which are used again at every step, whoever has the addresses by then.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use enforcer_policy::oracle::Objects;
+use socket2::Type;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, UdpSocket};
+use tokio::task::JoinSet;
+
+use crate::ask::{AGAIN, GRACE, Outcome, receive};
+use crate::common::LONG;
+use crate::dice::Dice;
+use crate::probe::{Kind, Probe};
+use crate::questions::{ask, is_allowed};
+use crate::serve::{Seen, TOKEN, bound, read_token, token};
+use crate::tally::Tally;
+use crate::world::World;
+
+/// How many of each protocol are opened at every step.
+const OPENED: usize = 12;
+
+/// All of them.
+pub(crate) struct Lasting {
+    seen: Rc<Seen>,
+    tcp: Vec<Tcp>,
+    udp: Vec<(SocketAddr, SocketAddr)>,
+    readers: JoinSet<()>,
+}
+
+struct Tcp {
+    stream: OwnedWriteHalf,
+    client: SocketAddr,
+    server: SocketAddr,
+    /// Who the ends were: later pods with these addresses are others.
+    names: [String; 2],
+}
+
+/// A question that a connection asks.
+struct Asked {
+    probe: Probe,
+    socket: Option<Rc<UdpSocket>>,
+    tcp: Option<usize>,
+}
+
+impl Lasting {
+    pub(crate) fn new(seen: &Rc<Seen>) -> Self {
+        Self {
+            seen: seen.clone(),
+            tcp: Vec::new(),
+            udp: Vec::new(),
+            readers: JoinSet::new(),
+        }
+    }
+
+    /// Opens some more among what is allowed.
+    pub(crate) async fn open(&mut self, world: &mut World, probes: &[Probe], dice: &mut Dice) {
+        let allowed: Vec<&Probe> = probes
+            .iter()
+            .filter(|probe| probe.allowed && probe.from != probe.to)
+            .collect();
+        let of = |wanted: fn(Kind) -> bool| {
+            let list = allowed.iter().copied();
+            list.filter(move |probe| wanted(probe.kind))
+                .collect::<Vec<_>>()
+        };
+        for probe in dice.some(of(|kind| matches!(kind, Kind::Udp(_))), OPENED) {
+            let client = SocketAddr::new(probe.from, world.fresh_port());
+            self.udp.push((client, server_of(probe)));
+        }
+        for probe in dice.some(of(is_plain_tcp), OPENED) {
+            let client = SocketAddr::new(probe.from, world.fresh_port());
+            let tcp = self.connect(world, probe, client).await;
+            self.tcp.push(tcp);
+        }
+    }
+
+    async fn connect(&mut self, world: &World, probe: &Probe, client: SocketAddr) -> Tcp {
+        let at = world.at(&world.hosts[probe.host]);
+        let socket = at.run(|| Ok(bound(client, Type::STREAM, None))).unwrap();
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        let socket = TcpSocket::from_std_stream(socket.into());
+        let server = server_of(probe);
+        let connected = tokio::time::timeout(LONG, socket.connect(server)).await;
+        // It has just been asked, and was allowed.
+        let stream = connected.unwrap().unwrap();
+        let (reader, stream) = stream.into_split();
+        self.readers.spawn_local(read(reader, self.seen.clone()));
+        let names = [probe.from, probe.to].map(|address| name_at(world, address).unwrap());
+        Tcp {
+            stream,
+            client,
+            server,
+            names,
+        }
+    }
+
+    /// Uses every connection once; gives what was asked, and what was otherwise than the oracle
+    /// says now.
+    pub(crate) async fn check(
+        &mut self,
+        world: &World,
+        objects: &Objects,
+        first: u64,
+        tally: &mut Tally,
+    ) -> (Vec<Probe>, Outcome) {
+        let is_there = |tcp: &Tcp| {
+            let now = [tcp.client, tcp.server].map(|end| name_at(world, end.ip()));
+            now == tcp.names.clone().map(Some)
+        };
+        self.tcp.retain(is_there);
+        let mut clients = JoinSet::new();
+        let asked = self.questions(world, objects, first, &mut clients);
+        for one in &asked {
+            tally.lasting(&one.probe);
+        }
+        let mut outcome = Outcome::default();
+        self.speak(&asked, &mut outcome).await;
+        let probes: Vec<Probe> = asked.iter().map(|one| one.probe.clone()).collect();
+        outcome.leaks(&self.seen, &probes);
+        let cut: HashSet<usize> = asked
+            .iter()
+            .filter(|one| !one.probe.allowed)
+            .filter_map(|one| one.tcp)
+            .collect();
+        let mut index = 0;
+        self.tcp.retain(|_| {
+            index += 1;
+            !cut.contains(&(index - 1))
+        });
+        (probes, outcome)
+    }
+
+    /// Speaks on all, and on again where an answer must come.
+    async fn speak(&mut self, asked: &[Asked], outcome: &mut Outcome) {
+        for one in asked {
+            if let Some(index) = one.tcp {
+                let stream = &mut self.tcp[index].stream;
+                if let Err(error) = stream.write_all(&token(one.probe.id)).await {
+                    outcome.wrong(&one.probe, format!("an old connection: {error}"));
+                }
+            }
+            one.send().await;
+        }
+        let (begin, mut again) = (Instant::now(), Instant::now() + AGAIN);
+        let mut waiting: Vec<&Asked> = asked.iter().filter(|one| one.probe.allowed).collect();
+        while !waiting.is_empty() && begin.elapsed() < LONG {
+            if again < Instant::now() {
+                for one in &waiting {
+                    one.send().await;
+                }
+                outcome.repeated += waiting.len();
+                again = Instant::now() + AGAIN;
+            }
+            let _ = tokio::time::timeout(AGAIN / 4, self.seen.news.notified()).await;
+            let answered = self.seen.answered.borrow();
+            waiting.retain(|one| !answered.contains(&one.probe.id));
+        }
+        for one in waiting {
+            outcome.wrong(&one.probe, "an old connection is cut");
+        }
+        tokio::time::sleep(GRACE).await;
+    }
+
+    fn questions(
+        &self,
+        world: &World,
+        objects: &Objects,
+        first: u64,
+        clients: &mut JoinSet<()>,
+    ) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        let mut next = first;
+        for (index, tcp) in self.tcp.iter().enumerate() {
+            if let Some(probe) = question(world, objects, next, tcp.client, tcp.server, Kind::Tcp) {
+                asked.push(Asked {
+                    probe,
+                    socket: None,
+                    tcp: Some(index),
+                });
+                next += 1;
+            }
+        }
+        for (client, server) in &self.udp {
+            if let Some(probe) = question(world, objects, next, *client, *server, Kind::Udp) {
+                let at = world.at(&world.hosts[probe.host]);
+                let socket = at.run(|| Ok(bound(*client, Type::DGRAM, None))).unwrap();
+                let socket = Rc::new(UdpSocket::from_std(socket.into()).unwrap());
+                clients.spawn_local(receive(socket.clone(), self.seen.clone()));
+                asked.push(Asked {
+                    probe,
+                    socket: Some(socket),
+                    tcp: None,
+                });
+                next += 1;
+            }
+        }
+        asked
+    }
+}
+
+impl Asked {
+    /// Sends a datagram; TCP repeats by itself.
+    async fn send(&self) {
+        if let Some(socket) = &self.socket {
+            // An error is that of an earlier packet; what must arrive is sent again.
+            let server = server_of(&self.probe);
+            let _ = socket.send_to(&token(self.probe.id), server).await;
+        }
+    }
+}
+
+/// Ports tell the client from the server, for those who did not see the connection begin.
+fn is_plain_tcp(kind: Kind) -> bool {
+    matches!(kind, Kind::Tcp(port) if port < 32_768)
+}
+
+fn server_of(probe: &Probe) -> SocketAddr {
+    let port = probe.kind.protocol(false).1;
+    SocketAddr::new(probe.to, port)
+}
+
+/// What a connection asks now; `None` when nobody has one of its addresses.
+fn question(
+    world: &World,
+    objects: &Objects,
+    id: u64,
+    client: SocketAddr,
+    server: SocketAddr,
+    kind: fn(u16) -> Kind,
+) -> Option<Probe> {
+    let [from, to] = [client.ip(), server.ip()];
+    let host = world.host_at(from)?;
+    let kind = kind(server.port());
+    let answer = ask(objects, from, to, kind);
+    let judged = (world.is_pod(host), world.is_pod(world.host_at(to)?));
+    Some(Probe {
+        id,
+        host,
+        from,
+        to,
+        kind,
+        allowed: is_allowed(&answer, judged),
+        answer,
+    })
+}
+
+fn name_at(world: &World, address: IpAddr) -> Option<String> {
+    world.host_at(address).map(|host| world.hosts[host].name())
+}
+
+/// Notes the answers that a connection gets.
+async fn read(mut stream: OwnedReadHalf, seen: Rc<Seen>) {
+    let mut word = [0; TOKEN];
+    while stream.read_exact(&mut word).await.is_ok() {
+        if let Some(id) = read_token(&word) {
+            seen.answer(id);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the rounds met: a run that never met something proves nothing about it.
+
+use std::collections::BTreeMap;
+
+use enforcer_policy::oracle::{Objects, Part};
+use enforcer_testing::coverage::{Coverage, observe};
+use enforcer_testing::generate::wire::WireEdit;
+
+use crate::dice::Dice;
+use crate::probe::Probe;
+use crate::round::{SHAPES, Stage};
+
+/// Questions of each stage that are looked at closely: it is slow.
+const OBSERVED: usize = 30;
+
+/// The counters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) rounds: usize,
+    pub(crate) probes: usize,
+    /// Probes that needed more than one attempt.
+    pub(crate) repeated: usize,
+    coverage: Coverage,
+    met: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    pub(crate) fn stage(&mut self, stage: Stage) {
+        self.meet(format!("shape {}", stage.name));
+        self.meet(format!("families {:?}", stage.families));
+    }
+
+    pub(crate) fn edit(&mut self, edit: &WireEdit) {
+        self.meet(format!("edit {}", edit.kind()));
+    }
+
+    pub(crate) fn repeated(&mut self, count: usize) {
+        self.repeated += count;
+    }
+
+    pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Dice) {
+        self.probes += probes.len();
+        for probe in probes {
+            self.meet(verdict(probe.kind.name(), probe.allowed));
+        }
+        let by_rule = |probe: &&Probe| {
+            let parts = [&probe.answer.egress, &probe.answer.ingress];
+            parts
+                .iter()
+                .any(|part| matches!(part, Part::Allowed { .. }))
+        };
+        let allowed = dice.some(probes.iter().filter(by_rule).collect(), OBSERVED);
+        let others = dice.some(probes.iter().collect(), OBSERVED);
+        for probe in allowed.into_iter().chain(others) {
+            let question = Probe::question(probe.from, probe.to, probe.kind);
+            observe(&mut self.coverage, objects, &question, &probe.answer);
+        }
+    }
+
+    pub(crate) fn lasting(&mut self, probe: &Probe) {
+        self.probes += 1;
+        self.meet(lasting(probe.kind.name(), probe.allowed));
+    }
+
+    fn meet(&mut self, what: String) {
+        *self.met.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.rounds += other.rounds;
+        self.probes += other.probes;
+        self.repeated += other.repeated;
+        self.coverage.add(&other.coverage);
+        for (what, count) in other.met {
+            *self.met.entry(what).or_default() += count;
+        }
+    }
+
+    /// What was never met.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let features = self.coverage.missing();
+        let features = features.into_iter().map(|feature| format!("{feature:?}"));
+        let wanted = wanted().into_iter();
+        features
+            .chain(wanted.filter(|what| !self.met.contains_key(what)))
+            .collect()
+    }
+
+    /// What was met, and how often.
+    pub(crate) fn met(&self) -> String {
+        let met = self.met.iter();
+        let met = met.map(|(what, count)| format!("{what} {count}"));
+        met.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn verdict(protocol: &str, allowed: bool) -> String {
+    format!("{protocol} {}", if allowed { "allowed" } else { "denied" })
+}
+
+fn lasting(protocol: &str, allowed: bool) -> String {
+    format!("old {protocol} {}", if allowed { "lives" } else { "cut" })
+}
+
+fn wanted() -> Vec<String> {
+    let protocols = ["TCP", "UDP", "SCTP", "ICMP", "GRE"];
+    let verdicts = protocols.map(|protocol| [true, false].map(|yes| verdict(protocol, yes)));
+    let shapes = SHAPES.iter().map(|(name, _)| format!("shape {name}"));
+    let lasting = ["TCP", "UDP"].map(|protocol| [true, false].map(|yes| lasting(protocol, yes)));
+    let all = verdicts.into_iter().chain(lasting).flatten();
+    all.chain(shapes).collect()
+}
