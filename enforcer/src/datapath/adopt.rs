@@ -68,8 +68,12 @@ pub fn seeds(entry: &Entry, adopters: &Adopters, now: u32) -> impl Iterator<Item
         reply,
         state,
     } = *entry;
-    let sides = [(original, Direction::Egress), (reply, Direction::Ingress)];
-    sides.into_iter().filter_map(move |(tuple, direction)| {
+    let opener = original.source;
+    let untracked = opener == reply.source || adopters.node.contains(&opener);
+    let opened = Some((original, Direction::Egress));
+    let taken = (!untracked).then_some((reply, Direction::Ingress));
+    let sides = opened.into_iter().chain(taken);
+    sides.filter_map(move |(tuple, direction)| {
         let adopter = adopters.endpoints.get(&tuple.source)?;
         Some(Seed {
             key: key(&tuple, protocol, direction)?,

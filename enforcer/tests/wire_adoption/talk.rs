@@ -157,12 +157,17 @@ pub(crate) fn opposite(side: Side) -> Side {
 
 /// Whether this is the next that comes.
 fn hears(word: [u8; 4], mut next: impl FnMut() -> std::io::Result<[u8; 4]>) -> bool {
-    match next() {
-        Ok(heard) => {
-            assert_eq!(heard, word, "nothing else was said");
-            true
+    loop {
+        match next() {
+            Ok(heard) => {
+                assert_eq!(heard, word, "nothing else was said");
+                return true;
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => return false,
+                ErrorKind::Interrupted => {}
+                _ => panic!("a connection broke: {error}"),
+            },
         }
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
-        Err(error) => panic!("a connection broke: {error}"),
     }
 }

@@ -154,7 +154,9 @@ impl Writer {
         adoption: &mut Adoption,
         until: Instant,
     ) -> Result<(Vec<Seed>, Extent), AdoptionError> {
-        let Adoption { adopters, seeded } = adoption;
+        let Adoption {
+            adopters, seeded, ..
+        } = adoption;
         adopters.node = discover::local_addresses()?;
         let now = clock::now(&mut self.ebpf)?;
         let mut found = Vec::new();
