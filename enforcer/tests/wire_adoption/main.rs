@@ -11,6 +11,9 @@ mod common;
 
 mod daemons;
 mod directions;
+mod echoes;
 mod peers;
+mod sctp;
+mod services;
 mod talk;
 mod world;

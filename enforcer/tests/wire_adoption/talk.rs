@@ -86,12 +86,18 @@ impl Talk {
 
     /// Opens one that has not been answered yet.
     pub(crate) fn udp_unanswered(from: Place<'_>, to: Place<'_>) -> Self {
-        let end = |here, there: Place<'_>| {
+        Self::udp_through(from, SocketAddr::new(to.1, to.2), to)
+    }
+
+    /// Opens one to an address that is translated to the other end; it has not been answered yet.
+    pub(crate) fn udp_through(from: Place<'_>, through: SocketAddr, to: Place<'_>) -> Self {
+        let end = |here, there: SocketAddr| {
             let socket = UdpSocket::from(bound(here, Type::DGRAM));
-            socket.connect((there.1, there.2)).unwrap();
+            socket.connect(there).unwrap();
             socket
         };
-        let ends = Ends::Udp([end(from, to), end(to, from)]);
+        let back = SocketAddr::new(from.1, from.2);
+        let ends = Ends::Udp([end(from, through), end(to, back)]);
         let mut talk = Self::named("udp", from, to, ends);
         assert!(talk.carries(Side::Opener, LONG), "{} opens", talk.name);
         talk
