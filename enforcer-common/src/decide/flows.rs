@@ -88,10 +88,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     } else {
         None
     };
-    let undecided = match known {
-        Some(flow) => only_deferred(cx, flow),
-        None => false,
-    };
+    let undecided = known.is_some_and(|flow| only_deferred(cx, flow));
     if let Some(flow) = known
         && flow.revision == of(revisions, flow.direction())
         && free
