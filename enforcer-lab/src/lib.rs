@@ -12,6 +12,7 @@
 //! - [`serve`]: servers inside one;
 //! - [`Connection`]: a connection that stays open;
 //! - [`Wire`]: raw frames;
+//! - [`skip()`]: lists a test as skipped for what the kernel lacks;
 //! - [`proxy`]: the rules of a kube-proxy in the node;
 //! - [`Daemon`]: the program under test, inside the node.
 
@@ -26,6 +27,7 @@ pub mod probe;
 pub mod proxy;
 pub mod raw;
 pub mod serve;
+mod skip;
 mod sweep;
 mod wire;
 
@@ -36,5 +38,6 @@ pub use lab::{Cluster, Direct, Fabric, Families, Lab, Network, Node, Pod, Second
 pub use namespace::Namespace;
 pub use probe::{Outcome, Protocol};
 pub use serve::Server;
+pub use skip::skip;
 pub use sweep::Home;
 pub use wire::Wire;

@@ -1,11 +1,14 @@
 //! `cargo xtask test`: every test, with the real BPF object in the real kernel.
 
+mod skipped;
+
 use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::Result;
 
 use crate::{build_ebpf, machine, setup, shell, ui};
+use skipped::Skipped;
 
 /// What to run.
 #[derive(clap::Args, Default)]
@@ -38,7 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ));
     cargo.env(SEED, seed);
     run_by(&runner, &mut cargo);
-    shell::show("tests", cargo)?;
+    let skipped = Skipped::of(&mut cargo)?;
+    let outcome = shell::show("tests", cargo);
+    skipped.show()?;
+    outcome?;
     build_ebpf::report()
 }
 

@@ -1,6 +1,7 @@
 //! The only one that writes to the kernel: operations of the compiler and links of pods in, maps
 //! and attached programs out.
 
+mod adoption;
 mod links;
 mod numbering;
 mod tags;
@@ -17,10 +18,12 @@ use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
-use super::discover::NodeLink;
+use super::clock::{self, ClockError};
+use super::discover::{NodeLink, PodLink};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
+use super::seed::Seeds;
 use numbering::Numbering;
 use tags::Tags;
 
@@ -33,6 +36,9 @@ pub enum WriterError {
     /// The programs cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The clock of the programs cannot be asked.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The maps cannot be used.
     #[error(transparent)]
     Maps(#[from] MapsError),
@@ -71,9 +77,8 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
-    /// A pod's link in another network, with addresses of its own that the pod's status does not
-    /// have.
-    Second(PodKey, Addresses),
+    /// A pod's link in another network, with addresses of its own.
+    Second(PodKey, PodLink),
     /// Nobody that is known (yet).
     Pending,
     /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
@@ -90,13 +95,6 @@ impl Owner {
     }
 }
 
-/// The addresses of a link as an endpoint has them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Addresses {
-    v4: [u32; 1],
-    v6: [u32; 4],
-}
-
 /// A link that programs are attached to.
 #[derive(Clone, Debug)]
 struct Link {
@@ -110,6 +108,7 @@ pub struct Writer {
     // The programs live in it.
     ebpf: Ebpf,
     maps: Maps,
+    seeds: Seeds,
     attacher: Attacher,
     numbering: Numbering,
     options: Options,
@@ -124,6 +123,8 @@ pub struct Writer {
     failures: BTreeMap<u32, (Option<PodKey>, String)>,
     /// A write failed: every endpoint denies until everything has been written again.
     broken: Option<String>,
+    /// The kernel's table of connections could not be read, and that has been said.
+    without_table: bool,
 }
 
 impl Writer {
@@ -141,8 +142,10 @@ impl Writer {
         let earlier = maps::pinned_endpoints(&pins);
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
+        clock::load(&mut ebpf)?;
         maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
+        let seeds = Seeds::take(&mut ebpf)?;
         if options.load.trace {
             packet_log::start(&mut ebpf)?;
         }
@@ -150,6 +153,7 @@ impl Writer {
         Ok(Self {
             ebpf,
             maps,
+            seeds,
             attacher,
             numbering: Numbering::after(earlier),
             options,
@@ -160,6 +164,7 @@ impl Writer {
             uplinks: BTreeMap::new(),
             failures: BTreeMap::new(),
             broken: None,
+            without_table: false,
         })
     }
 
@@ -177,14 +182,24 @@ impl Writer {
     /// because nobody can say which verdicts the kernel has; `tables`, what the operations lead to,
     /// is then written as a whole, at once and again at every call, until that succeeds.
     pub fn apply(&mut self, ops: &[Op], tables: &Tables) {
-        let done = ops.iter().try_for_each(|op| self.write(op));
-        if let Err(error) = done {
+        if let Err(error) = self.write_all(ops) {
             tracing::error!(%error, "a map write failed; isolated endpoints deny everything until it succeeds");
             self.broken = Some(error.to_string());
         }
         if self.broken.is_some() {
             self.rewrite(tables);
         }
+    }
+
+    /// What becomes isolated takes its connections over before that.
+    fn write_all(&mut self, ops: &[Op]) -> Result<(), MapsError> {
+        let (mut adoption, first) = self.adoption_before(ops);
+        let (before, switch) = ops.split_at(first);
+        before.iter().try_for_each(|op| self.write(op))?;
+        self.adopt(&mut adoption);
+        switch.iter().try_for_each(|op| self.write(op))?;
+        self.adopt(&mut adoption);
+        Ok(())
     }
 
     fn rewrite(&mut self, tables: &Tables) {
@@ -234,10 +249,12 @@ impl Writer {
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let mut compiled = owner.pod().and_then(|pod| self.endpoints.get(pod).copied());
-        if let (Owner::Second(_, own), Some(endpoint)) = (owner, &mut compiled) {
-            (endpoint.v4, endpoint.v6) = (own.v4, own.v6);
-        }
+        let of_pod = |pod| self.endpoints.get(pod).copied();
+        let compiled = match owner {
+            Owner::Pod(pod) => of_pod(pod),
+            Owner::Second(pod, link) => of_pod(pod).map(|endpoint| link.second(endpoint)),
+            Owner::Pending | Owner::Doubtful => None,
+        };
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
@@ -276,6 +293,11 @@ impl Writer {
             Some((self.numbering.known(endpoint.id)?, pod.clone()))
         })
         .collect()
+    }
+
+    /// The time as flows are dated.
+    pub fn now(&mut self) -> Result<u32, ClockError> {
+        clock::now(&mut self.ebpf)
     }
 
     /// The directory of the maps that hold connections.
