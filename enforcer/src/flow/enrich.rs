@@ -175,3 +175,6 @@ pub(crate) fn protocol_name(ethertype: u16, protocol: u8) -> String {
         (ethertype, _) => format!("ethertype 0x{ethertype:04x}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
