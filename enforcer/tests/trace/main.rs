@@ -10,6 +10,7 @@ mod command;
 mod kernel;
 mod random;
 mod scenarios;
+mod services;
 mod speed;
 mod words;
 mod written;
