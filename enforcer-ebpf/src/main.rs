@@ -65,6 +65,12 @@ pub(crate) fn leaving_bare(ctx: TcContext) -> i32 {
     run_leaving(&ctx, &Skb::<BARE>::new(&ctx), true)
 }
 
+/// Attached to nothing: the daemon runs it to learn the time as the programs count it.
+#[classifier]
+pub(crate) fn clock(ctx: TcContext) -> i32 {
+    kernel(&ctx, false).now().cast_signed()
+}
+
 #[inline(always)]
 fn run(ctx: &TcContext, packet: &Skb<0>, hook: Direction) -> i32 {
     packet.pull();

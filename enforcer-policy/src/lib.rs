@@ -9,6 +9,7 @@
 //! - [`model`] says what is: nodes, namespaces, pods, policies as [`rule::Rule`]s.
 //! - [`compile`] keeps [`tables::Tables`] in step with the model and says in which order the kernel
 //!   must be told.
+//! - [`service`] says where connections to services go.
 //! - [`explain`] says why, in the words of the policies.
 //! - [`oracle`] is the second opinion: it evaluates the API objects naively and shares nothing with
 //!   the way above but the object types.
@@ -26,4 +27,5 @@ pub mod model;
 pub mod oracle;
 pub mod rule;
 pub mod selector;
+pub mod service;
 pub mod tables;

@@ -60,6 +60,8 @@ fn apply_one(objects: &mut Objects, manifest: &Value) -> Result<(), ManifestErro
         Some("Namespace") => put(&mut objects.namespaces, parse(manifest)?),
         Some("Pod") => put(&mut objects.pods, parse(manifest)?),
         Some("NetworkPolicy") => put(&mut objects.policies, parse(manifest)?),
+        Some("Service") => put(&mut objects.services, parse(manifest)?),
+        Some("EndpointSlice") => put(&mut objects.slices, parse(manifest)?),
         _ => return Err(ManifestError::Kind(manifest["kind"].clone())),
     }
     Ok(())
@@ -102,6 +104,8 @@ pub fn delete(objects: &mut Objects, what: &str) -> Result<(), ManifestError> {
         "Namespace" => remove(&mut objects.namespaces, None, name),
         "Pod" => remove_namespaced(&mut objects.pods, name),
         "NetworkPolicy" => remove_namespaced(&mut objects.policies, name),
+        "Service" => remove_namespaced(&mut objects.services, name),
+        "EndpointSlice" => remove_namespaced(&mut objects.slices, name),
         _ => false,
     };
     if removed { Ok(()) } else { Err(missing()) }

@@ -15,6 +15,13 @@ fn failures(scenario: &Scenario) -> Vec<String> {
                 other => failures.push(format!("{name}, stage {number}: {check}, but {other:?}")),
             }
         }
+        for check in &stage.services {
+            let name = &scenario.name;
+            match stage.objects.ask_service(&check.question) {
+                Ok(answer) if check.holds_for(&answer) => {}
+                other => failures.push(format!("{name}, stage {number}: {check}, but {other:?}")),
+            }
+        }
     }
     failures
 }

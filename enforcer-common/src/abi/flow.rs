@@ -34,7 +34,7 @@ pub struct Flow {
     pub last_seen: u32,
     /// Number of the [`Direction`] of the packet that opened it.
     pub initiator: u8,
-    /// [`Flow::CLOSING`] and [`Flow::DEFERRED`].
+    /// [`Flow::CLOSING`], [`Flow::DEFERRED`] and [`Flow::UNTRANSLATED`].
     pub state: u8,
     /// Zero.
     pub reserved: u16,
@@ -46,6 +46,9 @@ impl Flow {
     /// Its destination may be translated on the way: every packet of the pod is judged again where
     /// the real destination is known.
     pub const DEFERRED: u8 = 2;
+    /// Deferred, and allowed where that was to be decided: nobody had translated the destination,
+    /// so that what was deferred and what was decided are the same flow.
+    pub const UNTRANSLATED: u8 = 4;
 
     /// The direction of the packet that opened the flow.
     #[inline(always)]

@@ -79,6 +79,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         && free
         && phase == Phase::Open
         && let Some(flow) = cache::recall(cx, &key, revisions, now)
+        && !only_deferred(cx, flow)
     {
         return established(cx, flow);
     }
@@ -87,9 +88,14 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     } else {
         None
     };
+    let undecided = match known {
+        Some(flow) => only_deferred(cx, flow),
+        None => false,
+    };
     if let Some(flow) = known
         && flow.revision == of(revisions, flow.direction())
         && free
+        && !undecided
     {
         touch(cx, &key, flow, now, phase);
         cache::remember(cx, &key, flow, now);
@@ -110,7 +116,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     }
     let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);
     if decision.reason.action() == Action::Drop {
-        let revoked = known.is_some() && decision.reason == Reason::PolicyDenied;
+        let revoked = known.is_some() && !undecided && decision.reason == Reason::PolicyDenied;
         return outcome(
             direction,
             if revoked {
@@ -135,12 +141,13 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         revision: of(revisions, direction),
         last_seen: now,
         initiator: direction as u8,
-        state: state(phase, decision.deferred),
+        state: state(phase, decision.deferred, undecided),
         reserved: 0,
     };
     cx.tables.put_flow(&key, &flow);
     cache::remember(cx, &key, flow, now);
-    outcome(direction, decision.reason, decision, known.is_none())
+    let opened = known.is_none() || undecided;
+    outcome(direction, decision.reason, decision, opened)
 }
 
 #[inline(always)]
@@ -198,14 +205,26 @@ fn established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flow: Flow) -> Outco
     Outcome::plain(Reason::Established)
 }
 
+/// Whether a flow was only deferred so far, and this is where that must be decided: its destination
+/// is still the same, so it is found under the same key.
 #[inline(always)]
-const fn state(phase: Phase, deferred: bool) -> u8 {
+fn only_deferred<P, T: Tables>(cx: Context<'_, P, T>, flow: Flow) -> bool {
+    cx.sender.is_some() && flow.state & (Flow::DEFERRED | Flow::UNTRANSLATED) == Flow::DEFERRED
+}
+
+#[inline(always)]
+const fn state(phase: Phase, deferred: bool, untranslated: bool) -> u8 {
     let closing = if matches!(phase, Phase::Closing) {
         Flow::CLOSING
     } else {
         0
     };
-    closing | if deferred { Flow::DEFERRED } else { 0 }
+    closing
+        | match (deferred, untranslated) {
+            (_, true) => Flow::DEFERRED | Flow::UNTRANSLATED,
+            (true, false) => Flow::DEFERRED,
+            (false, false) => 0,
+        }
 }
 
 /// The tracked flow that the packet belongs to. None when it has expired, is an earlier pod's, or

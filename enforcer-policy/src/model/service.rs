@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::Family;
+use super::{Family, Pod};
 use crate::rule::Protocol;
 use crate::selector::Labels;
 
@@ -106,5 +106,11 @@ impl Service {
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let lists = [&self.cluster_ips, &self.external_ips, &self.balancer_ips];
         lists.into_iter().flatten().copied()
+    }
+
+    /// Whether its selector means a pod of its namespace. Without a selector it means none.
+    pub fn selects(&self, pod: &Pod) -> bool {
+        let mut wanted = self.selector.iter();
+        !self.selector.is_empty() && wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
     }
 }

@@ -5,19 +5,23 @@
 //! one of them is wrong. It expects objects that the API server would accept; what the API refuses
 //! matches nothing here.
 
+mod backends;
 mod matching;
 mod objects;
 mod party;
+mod services;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
 
 use enforcer_common::abi::Direction;
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use party::Party;
+pub use services::{BackendAnswer, ServiceAnswer, ServiceQuestion, Target};
 
 /// The objects of a cluster, in any order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +34,10 @@ pub struct Objects {
     pub pods: Vec<Pod>,
     /// Policies.
     pub policies: Vec<NetworkPolicy>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Endpoint slices; a service without any has those that the controller would write.
+    pub slices: Vec<EndpointSlice>,
 }
 
 /// One end of a connection.
@@ -109,6 +117,15 @@ pub enum Unanswerable {
     /// One end has only IPv4 addresses and the other only IPv6 addresses.
     #[error("the two ends have no address family in common")]
     NoCommonFamily,
+    /// There is no service of this name that has the port, or it is of the type `ExternalName`.
+    #[error("there is no service {0}/{1} that has the port")]
+    NoSuchService(String, String),
+    /// The address and the port are no service's.
+    #[error("no service has {0} port {1}")]
+    NoService(IpAddr, u16),
+    /// Only pods ask services.
+    #[error("no pod has the address {0}")]
+    NotAPod(IpAddr),
 }
 
 impl Objects {

@@ -24,6 +24,12 @@ enum Who<'a> {
 }
 
 impl<'a> Party<'a> {
+    /// Somebody behind an address that is not said to be anybody's.
+    pub(super) fn unknown(address: Option<IpAddr>) -> Self {
+        let who = Who::Outside;
+        Self { who, address }
+    }
+
     /// The pod, when policies can mean it.
     pub(super) fn pod(&self) -> Option<&'a Pod> {
         match self.who {
@@ -116,7 +122,7 @@ fn party<'a>(
     Ok(Party { who, address })
 }
 
-fn find_pod<'a>(
+pub(super) fn find_pod<'a>(
     objects: &'a Objects,
     namespace: &str,
     name: &str,
@@ -128,13 +134,15 @@ fn find_pod<'a>(
     found.ok_or_else(|| Unanswerable::NoSuchPod(namespace.to_owned(), name.to_owned()))
 }
 
+/// The pod that has an address and that policies can mean.
+pub(super) fn pod_of(objects: &Objects, address: IpAddr) -> Option<&Pod> {
+    let pods = objects.pods.iter();
+    pods.filter(|pod| is_selectable(pod) && pod_addresses(pod).contains(&address))
+        .min_by_key(|pod| name_of(pod))
+}
+
 fn owner(objects: &Objects, address: IpAddr) -> Who<'_> {
-    let pod = objects
-        .pods
-        .iter()
-        .filter(|pod| is_selectable(pod) && pod_addresses(pod).contains(&address))
-        .min_by_key(|pod| name_of(pod));
-    if let Some(pod) = pod {
+    if let Some(pod) = pod_of(objects, address) {
         return Who::Pod(pod);
     }
     objects

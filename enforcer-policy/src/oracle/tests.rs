@@ -25,6 +25,7 @@ fn cluster(spec: &Value) -> Objects {
             from(pod("api", &json!({"app": "api"}), &status("10.0.0.2"))),
         ],
         policies: vec![serde_json::from_value(policy).unwrap()],
+        ..Objects::default()
     }
 }
 

@@ -34,6 +34,7 @@ pub fn objects() -> impl Strategy<Value = Objects> {
             namespaces,
             pods: first(pods),
             policies: first(policies),
+            ..Objects::default()
         })
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use enforcer_policy::oracle::{Answer, Part, Question, Side};
+use enforcer_policy::oracle::{Answer, Objects, Part, Question, ServiceQuestion, Side, Target};
 use serde::Deserialize;
 
 use super::file::{Expectation, Matrix, OneOrMore};
+use super::service_check::{self, Expected, ServiceCheck, Word};
 
 /// Whether a connection can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -39,21 +40,19 @@ impl Check {
     /// Whether an answer is the expected one, the policy included.
     pub fn holds_for(&self, answer: &Answer) -> bool {
         let verdict_holds = answer.allowed() == (self.verdict == Verdict::Allow);
-        let mentions = |why: &String| {
-            [&answer.egress, &answer.ingress]
-                .into_iter()
-                .any(|part| self.deciding(part).contains(why))
-        };
+        let mentions = |why: &String| mentions(answer, self.verdict, why);
         verdict_holds && self.why.as_ref().is_none_or(mentions)
     }
+}
 
-    fn deciding<'a>(&self, part: &'a Part) -> &'a [String] {
-        match (part, self.verdict) {
-            (Part::Allowed { by }, Verdict::Allow) => by,
-            (Part::Denied { isolating }, Verdict::Deny) => isolating,
-            _ => &[],
-        }
-    }
+/// Whether a policy is among those that allow, or that isolate the end that denies.
+pub(super) fn mentions(answer: &Answer, verdict: Verdict, why: &String) -> bool {
+    let deciding = |part: &Part| match (part, verdict) {
+        (Part::Allowed { by }, Verdict::Allow) => by.contains(why),
+        (Part::Denied { isolating }, Verdict::Deny) => isolating.contains(why),
+        _ => false,
+    };
+    [&answer.egress, &answer.ingress].into_iter().any(deciding)
 }
 
 impl fmt::Display for Check {
@@ -74,7 +73,7 @@ impl fmt::Display for Check {
     }
 }
 
-struct Shown<'a>(&'a Side);
+pub(super) struct Shown<'a>(pub(super) &'a Side);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,39 +84,54 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-pub(super) fn all(expect: &[Expectation], matrix: &[Matrix]) -> Result<Vec<Check>, Bad> {
-    let mut checks = Vec::new();
+/// Checks of plain connections, and of connections to services.
+pub(super) type Checks = (Vec<Check>, Vec<ServiceCheck>);
+
+pub(super) fn all(
+    objects: &Objects,
+    expect: &[Expectation],
+    matrix: &[Matrix],
+) -> Result<Checks, Bad> {
+    let mut all = Checks::default();
     for expectation in expect {
-        checks.extend(from_expectation(expectation)?);
+        from_expectation(objects, expectation, &mut all)?;
     }
     for matrix in matrix {
-        checks.extend(from_matrix(matrix)?);
+        from_matrix(objects, matrix, &mut all)?;
     }
-    Ok(checks)
+    Ok(all)
 }
 
-fn from_expectation(expectation: &Expectation) -> Result<Vec<Check>, Bad> {
+fn from_expectation(
+    objects: &Objects,
+    expectation: &Expectation,
+    all: &mut Checks,
+) -> Result<(), Bad> {
     let name = expectation.protocol.as_deref().unwrap_or("TCP");
     let ports = expectation.port.as_ref().map(OneOrMore::as_slice);
-    let mut checks = Vec::new();
     for from in expectation.from.as_slice() {
         for to in expectation.to.as_slice() {
             // Protocols without ports are asked about once.
             for port in ports.unwrap_or(&[0]) {
                 let given = ports.is_some().then_some(*port);
-                checks.push(Check {
-                    question: question(from, to, name, given)?,
-                    verdict: expectation.verdict,
-                    why: expectation.why.clone(),
-                });
+                let asked = asked(objects, from, to, name, given)?;
+                let expected = expected(expectation)?;
+                push(asked, expected, expectation.why.clone(), all)?;
             }
         }
     }
-    Ok(checks)
+    Ok(())
 }
 
-fn from_matrix(matrix: &Matrix) -> Result<Vec<Check>, Bad> {
-    let mut checks = Vec::new();
+fn expected(expectation: &Expectation) -> Result<Expected, Bad> {
+    match (expectation.verdict, &expectation.backends) {
+        (Some(word), None) => Ok(Expected::from(word)),
+        (None, Some(backends)) => service_check::backends(backends),
+        _ => Err(bad("an expectation has a verdict or backends", "expect")),
+    }
+}
+
+fn from_matrix(objects: &Objects, matrix: &Matrix, all: &mut Checks) -> Result<(), Bad> {
     for (from, row) in &matrix.rows {
         let verdicts: Vec<&str> = row.split_whitespace().collect();
         if verdicts.len() != matrix.to.len() {
@@ -130,17 +144,84 @@ fn from_matrix(matrix: &Matrix) -> Result<Vec<Check>, Bad> {
                 [to, protocol, port] => (to, protocol, Some(number(port)?)),
                 _ => return Err(bad("a column is SIDE PROTOCOL PORT", column)),
             };
-            checks.push(Check {
-                question: question(from, to, protocol, port)?,
-                verdict: verdict(text)?,
-                why: None,
-            });
+            let asked = asked(objects, from, to, protocol, port)?;
+            push(asked, Expected::from(word(text)?), None, all)?;
         }
     }
-    Ok(checks)
+    Ok(())
 }
 
-fn question(from: &str, to: &str, name: &str, port: Option<u16>) -> Result<Question, Bad> {
+fn push(
+    asked: Asked,
+    expected: Expected,
+    why: Option<String>,
+    (plain, services): &mut Checks,
+) -> Result<(), Bad> {
+    match (asked, expected) {
+        (Asked::Service(question), expected) => services.push(ServiceCheck {
+            question,
+            expected,
+            why,
+        }),
+        (Asked::Plain(question), Expected::All(verdict)) => plain.push(Check {
+            question,
+            verdict,
+            why,
+        }),
+        (Asked::Plain(question), _) => {
+            let text = format!("{question:?}");
+            return Err(bad("only services have backends", &text));
+        }
+    }
+    Ok(())
+}
+
+/// What is asked about.
+enum Asked {
+    Plain(Question),
+    Service(ServiceQuestion),
+}
+
+/// A connection to a service is meant by its name, and by its address together with one of its ports.
+fn asked(
+    objects: &Objects,
+    from: &str,
+    to: &str,
+    name: &str,
+    port: Option<u16>,
+) -> Result<Asked, Bad> {
+    let service = match to.strip_prefix("svc/") {
+        None => None,
+        Some(name) => Some(
+            name.split_once('/')
+                .ok_or_else(|| bad("a service is svc/NAMESPACE/NAME", to))?,
+        ),
+    };
+    let (protocol, port) = (protocol(name, port)?, port.unwrap_or_default());
+    let from = side(from)?;
+    let target = match (service, to.parse()) {
+        (Some((namespace, name)), _) => Target::Name(namespace.to_owned(), name.to_owned()),
+        (None, Ok(address)) if objects.is_service(&from, address, protocol, port) => {
+            Target::Address(address)
+        }
+        (None, _) => {
+            return Ok(Asked::Plain(Question {
+                from,
+                to: side(to)?,
+                protocol,
+                port,
+            }));
+        }
+    };
+    Ok(Asked::Service(ServiceQuestion {
+        from,
+        to: target,
+        protocol,
+        port,
+    }))
+}
+
+fn protocol(name: &str, port: Option<u16>) -> Result<u8, Bad> {
     let (protocol, has_ports) = match name {
         "TCP" => (6, true),
         "UDP" => (17, true),
@@ -155,12 +236,7 @@ fn question(from: &str, to: &str, name: &str, port: Option<u16>) -> Result<Quest
     if has_ports != port.is_some() {
         return Err(bad("TCP, UDP and SCTP need a port, others have none", name));
     }
-    Ok(Question {
-        from: side(from)?,
-        to: side(to)?,
-        protocol,
-        port: port.unwrap_or_default(),
-    })
+    Ok(protocol)
 }
 
 fn side(text: &str) -> Result<Side, Bad> {
@@ -177,15 +253,16 @@ fn number(text: &str) -> Result<u16, Bad> {
     text.parse().map_err(|_| bad("not a port", text))
 }
 
-fn verdict(text: &str) -> Result<Verdict, Bad> {
+fn word(text: &str) -> Result<Word, Bad> {
     match text {
-        "allow" => Ok(Verdict::Allow),
-        "deny" => Ok(Verdict::Deny),
-        _ => Err(bad("a verdict is allow or deny", text)),
+        "allow" => Ok(Word::Allow),
+        "deny" => Ok(Word::Deny),
+        "no-backend" => Ok(Word::NoBackend),
+        _ => Err(bad("a verdict is allow or deny, or no-backend", text)),
     }
 }
 
-fn bad(problem: &'static str, text: &str) -> Bad {
+pub(super) fn bad(problem: &'static str, text: &str) -> Bad {
     Bad {
         problem,
         text: text.to_owned(),

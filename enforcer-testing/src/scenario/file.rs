@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::Verdict;
+use super::service_check::Word;
 
 /// A whole file.
 #[derive(Deserialize)]
@@ -49,10 +50,13 @@ pub(super) struct Part {
 #[serde(deny_unknown_fields)]
 pub(super) struct Expectation {
     pub(super) from: OneOrMore<String>,
+    /// Also `svc/NAMESPACE/NAME`.
     pub(super) to: OneOrMore<String>,
     pub(super) protocol: Option<String>,
     pub(super) port: Option<OneOrMore<u16>>,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: Option<Word>,
+    /// Of a service: each backend's own.
+    pub(super) backends: Option<BTreeMap<String, Verdict>>,
     pub(super) why: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 
 mod check;
 mod file;
+mod service_check;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use enforcer_policy::oracle::Objects;
 use serde_json::Value;
 
 pub use check::{Check, Verdict};
+pub use service_check::{BackendName, Expected, ServiceCheck};
 
 use crate::objects::{self, ManifestError};
 
@@ -38,8 +40,10 @@ pub struct Stage {
     pub deleted: Vec<String>,
     /// All objects that are there in this stage.
     pub objects: Objects,
-    /// What must hold.
+    /// What must hold of connections that nobody translates.
     pub checks: Vec<Check>,
+    /// What must hold of connections to services.
+    pub services: Vec<ServiceCheck>,
 }
 
 /// Why a scenario cannot be used.
@@ -134,7 +138,7 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let mut stages = Vec::new();
     for (number, part) in file.stages.into_iter().enumerate() {
         let stage = stage(name, &mut objects, part)?;
-        if stage.checks.is_empty() {
+        if stage.checks.is_empty() && stage.services.is_empty() {
             return Err(ScenarioError::NothingExpected {
                 name: name.to_owned(),
                 stage: number,
@@ -158,7 +162,8 @@ fn stage(name: &str, objects: &mut Objects, part: file::Part) -> Result<Stage, S
         objects::delete(objects, what).map_err(manifest)?;
     }
     objects::apply(objects, &part.apply).map_err(manifest)?;
-    let checks = check::all(&part.expect, &part.matrix).map_err(|bad| ScenarioError::Check {
+    let all = check::all(objects, &part.expect, &part.matrix);
+    let (checks, services) = all.map_err(|bad| ScenarioError::Check {
         name: name.to_owned(),
         problem: bad.problem,
         text: bad.text,
@@ -169,5 +174,6 @@ fn stage(name: &str, objects: &mut Objects, part: file::Part) -> Result<Stage, S
         deleted: part.delete,
         objects: objects.clone(),
         checks,
+        services,
     })
 }

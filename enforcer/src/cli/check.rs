@@ -14,8 +14,8 @@ use crate::source::problem::{Problem, Severity};
 /// probably not meant.
 ///
 /// Reads YAML and JSON, several documents in a file, lists, and folders with all below them. Looks
-/// at Node, Namespace, Pod and NetworkPolicy objects. Lints that need pods or namespaces are run
-/// only when some are given.
+/// at Node, Namespace, Pod, NetworkPolicy, Service and EndpointSlice objects. Lints that need pods,
+/// namespaces or services are run only when some are given.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -439,7 +439,7 @@ pub fn pinned_endpoints(directory: &Path) -> Vec<(u32, Endpoint)> {
         .collect()
 }
 
-fn take<T: TryFrom<Map, Error = MapError>>(
+pub(super) fn take<T: TryFrom<Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, MapsError> {
@@ -447,7 +447,7 @@ fn take<T: TryFrom<Map, Error = MapError>>(
     T::try_from(map).map_err(|source| MapsError::Kind { name, source })
 }
 
-fn access<T>(
+pub(super) fn access<T>(
     name: &'static str,
     what: &'static str,
     result: Result<T, MapError>,

@@ -1,6 +1,7 @@
 //! The only one that writes to the kernel: operations of the compiler and links of pods in, maps
 //! and attached programs out.
 
+mod adoption;
 mod links;
 mod numbering;
 mod tags;
@@ -17,10 +18,12 @@ use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
+use super::clock::{self, ClockError};
 use super::discover::{NodeLink, PodLink};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
+use super::seed::Seeds;
 use numbering::Numbering;
 use tags::Tags;
 
@@ -33,6 +36,9 @@ pub enum WriterError {
     /// The programs cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The clock of the programs cannot be asked.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The maps cannot be used.
     #[error(transparent)]
     Maps(#[from] MapsError),
@@ -87,6 +93,14 @@ impl Owner {
             Self::Pending | Self::Doubtful => None,
         }
     }
+
+    /// The endpoint of the link, from that of its pod.
+    fn endpoint(&self, of_pod: Endpoint) -> Endpoint {
+        match self {
+            Self::Second(_, link) => link.second(of_pod),
+            Self::Pod(_) | Self::Pending | Self::Doubtful => of_pod,
+        }
+    }
 }
 
 /// A link that programs are attached to.
@@ -102,6 +116,7 @@ pub struct Writer {
     // The programs live in it.
     ebpf: Ebpf,
     maps: Maps,
+    seeds: Seeds,
     attacher: Attacher,
     numbering: Numbering,
     options: Options,
@@ -116,6 +131,8 @@ pub struct Writer {
     failures: BTreeMap<u32, (Option<PodKey>, String)>,
     /// A write failed: every endpoint denies until everything has been written again.
     broken: Option<String>,
+    /// The kernel's table of connections could not be read, and that has been said.
+    without_table: bool,
 }
 
 impl Writer {
@@ -133,8 +150,10 @@ impl Writer {
         let earlier = maps::pinned_endpoints(&pins);
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
+        clock::load(&mut ebpf)?;
         maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
+        let seeds = Seeds::take(&mut ebpf)?;
         if options.load.trace {
             packet_log::start(&mut ebpf)?;
         }
@@ -142,6 +161,7 @@ impl Writer {
         Ok(Self {
             ebpf,
             maps,
+            seeds,
             attacher,
             numbering: Numbering::after(earlier),
             options,
@@ -152,6 +172,7 @@ impl Writer {
             uplinks: BTreeMap::new(),
             failures: BTreeMap::new(),
             broken: None,
+            without_table: false,
         })
     }
 
@@ -169,14 +190,24 @@ impl Writer {
     /// because nobody can say which verdicts the kernel has; `tables`, what the operations lead to,
     /// is then written as a whole, at once and again at every call, until that succeeds.
     pub fn apply(&mut self, ops: &[Op], tables: &Tables) {
-        let done = ops.iter().try_for_each(|op| self.write(op));
-        if let Err(error) = done {
+        if let Err(error) = self.write_all(ops) {
             tracing::error!(%error, "a map write failed; isolated endpoints deny everything until it succeeds");
             self.broken = Some(error.to_string());
         }
         if self.broken.is_some() {
             self.rewrite(tables);
         }
+    }
+
+    /// What becomes isolated takes its connections over before that.
+    fn write_all(&mut self, ops: &[Op]) -> Result<(), MapsError> {
+        let (mut adoption, first) = self.adoption_before(ops);
+        let (before, switch) = ops.split_at(first);
+        before.iter().try_for_each(|op| self.write(op))?;
+        self.adopt(&mut adoption);
+        switch.iter().try_for_each(|op| self.write(op))?;
+        self.adopt(&mut adoption);
+        Ok(())
     }
 
     fn rewrite(&mut self, tables: &Tables) {
@@ -214,24 +245,23 @@ impl Writer {
 
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
-        let links: Vec<(u32, Owner)> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.owner.pod() == Some(pod))
-            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
-            .collect();
-        links
+        self.links_of(pod)
             .into_iter()
             .try_for_each(|(ifindex, owner)| self.put_endpoint(ifindex, &owner))
     }
 
+    /// The links of a pod, by index.
+    fn links_of(&self, pod: &PodKey) -> Vec<(u32, Owner)> {
+        self.links
+            .iter()
+            .filter(|(_, link)| link.owner.pod() == Some(pod))
+            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
+            .collect()
+    }
+
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let of_pod = |pod| self.endpoints.get(pod).copied();
-        let compiled = match owner {
-            Owner::Pod(pod) => of_pod(pod),
-            Owner::Second(pod, link) => of_pod(pod).map(|endpoint| link.second(endpoint)),
-            Owner::Pending | Owner::Doubtful => None,
-        };
+        let of_pod = owner.pod().and_then(|pod| self.endpoints.get(pod));
+        let compiled = of_pod.map(|endpoint| owner.endpoint(*endpoint));
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),

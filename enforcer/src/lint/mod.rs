@@ -8,6 +8,7 @@ mod dns;
 mod effect;
 mod peers;
 mod ports;
+mod services;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,11 +24,17 @@ use crate::source::manifests::yaml::{Node, parse_path};
 use crate::source::manifests::{Object, ObjectKey};
 use crate::source::problem::{Problem, Severity};
 
-/// A policy under a lint.
-struct Subject<'a> {
+/// An object as it is written.
+struct Written<'a> {
     key: &'a ObjectKey,
     document: &'a Document,
     node: &'a Node,
+    object: &'a Object,
+}
+
+/// A policy under a lint.
+struct Subject<'a> {
+    written: Written<'a>,
     policy: &'a Policy,
 }
 
@@ -37,6 +44,8 @@ struct Scene<'a> {
     /// The namespaces that are described, or have pods, with their labels.
     namespaces: BTreeMap<String, Labels>,
     policies: Vec<Subject<'a>>,
+    /// Objects of other kinds.
+    others: Vec<Written<'a>>,
 }
 
 /// What a lint says about its policy.
@@ -62,15 +71,26 @@ const LINTS: &[Lint] = &[
     subject::host_network,
     subject::no_pods,
     subject::namespace,
+    services::cluster_addresses,
+    services::service_ports,
 ];
 
-/// All findings about the policies in `loaded`.
+/// Lints of other objects than policies.
+type ObjectLint = fn(&Scene<'_>, &Written<'_>) -> Vec<Finding>;
+
+const OBJECT_LINTS: &[ObjectLint] = &[services::without_pods, services::orphans];
+
+/// All findings about the objects in `loaded`.
 pub(crate) fn lint(loaded: &Loaded) -> Vec<Problem> {
     let scene = Scene::new(loaded);
     let mut problems = Vec::new();
     for subject in &scene.policies {
         let findings = LINTS.iter().flat_map(|lint| lint(&scene, subject));
-        problems.extend(findings.map(|finding| finding.about(subject)));
+        problems.extend(findings.map(|finding| finding.about(&subject.written)));
+    }
+    for written in &scene.others {
+        let findings = OBJECT_LINTS.iter().flat_map(|lint| lint(&scene, written));
+        problems.extend(findings.map(|finding| finding.about(written)));
     }
     problems.sort();
     problems.dedup();
@@ -83,19 +103,22 @@ impl<'a> Scene<'a> {
             cluster: Cluster::default(),
             namespaces: BTreeMap::new(),
             policies: Vec::new(),
+            others: Vec::new(),
         };
         for (key, document) in loaded.good() {
             let (Some(object), Some(node)) = (&document.object, &document.node) else {
                 continue;
             };
             object.insert_into(key, &mut scene.cluster);
-            if let Object::Policy(policy) = object {
-                scene.policies.push(Subject {
-                    key,
-                    document,
-                    node,
-                    policy,
-                });
+            let written = Written {
+                key,
+                document,
+                node,
+                object,
+            };
+            match object {
+                Object::Policy(policy) => scene.policies.push(Subject { written, policy }),
+                _ => scene.others.push(written),
             }
         }
         let cluster = &scene.cluster;
@@ -132,7 +155,7 @@ impl<'a> Scene<'a> {
 
 impl Subject<'_> {
     fn namespace(&self) -> &str {
-        self.key.namespace.as_deref().unwrap_or_default()
+        self.written.key.namespace.as_deref().unwrap_or_default()
     }
 
     /// The rules that come from entries, each with the path of its entry.
@@ -152,7 +175,7 @@ impl Subject<'_> {
     }
 
     fn at(&self, path: &str) -> Option<&Node> {
-        self.node.find(&parse_path(path))
+        self.written.node.find(&parse_path(path))
     }
 }
 
@@ -177,15 +200,15 @@ impl Finding {
         self
     }
 
-    fn about(self, subject: &Subject<'_>) -> Problem {
-        let place = subject.node.locate(&parse_path(&self.field));
+    fn about(self, written: &Written<'_>) -> Problem {
+        let place = written.node.locate(&parse_path(&self.field));
         Problem {
-            file: subject.document.file.to_path_buf(),
+            file: written.document.file.to_path_buf(),
             line: place.line,
             column: place.column,
             severity: self.severity,
             code: self.code,
-            object: Some(subject.key.to_string()),
+            object: Some(written.key.to_string()),
             field: Some(self.field),
             message: self.message,
             help: Some(self.help),

@@ -7,7 +7,7 @@ use enforcer_common::packet::{Frame, Packet as _};
 use enforcer_common::{Action, Reason};
 
 use crate::link::{
-    FRIEND, Link, NODE, POD, POD_V6, SET_NOTHING, STRANGER, ip, syn, syn_ack, tcp, udp,
+    FRIEND, Link, NODE, POD, POD_V6, SET_ALL, SET_NOTHING, STRANGER, ip, syn, syn_ack, tcp, udp,
 };
 
 const SERVICE: &str = "10.96.0.1";
@@ -112,6 +112,30 @@ fn behind_the_service_the_real_destination_decides() {
         leaves(&link, &syn(POD, SERVICE, (40_003, 81))),
         Reason::PolicyDenied
     );
+}
+
+#[test]
+fn what_nobody_translates_is_decided_although_its_flow_is_known_as_deferred() {
+    let mut link = world();
+    let opening = syn(POD, SERVICE, (40_000, 81));
+    let data = tcp(POD, SERVICE, (40_000, 81), 0x10);
+    for packet in [&opening, &data, &data] {
+        assert!(sends(&mut link, packet).1);
+        assert_eq!(leaves(&link, packet), Reason::PolicyDenied);
+    }
+    // A block with the address allows it.
+    link.change(Direction::Egress, SET_ALL);
+    assert_eq!(sends(&mut link, &opening), (Reason::Deferred, true));
+    assert_eq!(leaves(&link, &opening), Reason::Allowed);
+    for _ in 0..2 {
+        assert_eq!(sends(&mut link, &data), (Reason::Established, true));
+        assert_eq!(leaves(&link, &data), Reason::Established);
+    }
+    link.change(Direction::Egress, SET_NOTHING);
+    for _ in 0..2 {
+        assert!(sends(&mut link, &data).1);
+        assert_eq!(leaves(&link, &data), Reason::PolicyDenied);
+    }
 }
 
 #[test]

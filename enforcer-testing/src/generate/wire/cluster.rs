@@ -59,6 +59,7 @@ pub fn objects(layout: Layout) -> impl Strategy<Value = Objects> {
                 namespaces,
                 pods,
                 policies,
+                ..Objects::default()
             }
         },
     )
@@ -155,9 +156,10 @@ fn status(number: usize, kind: Kind, families: (bool, bool), layout: Layout) -> 
 /// The addresses of a pod with this number on a node with this number.
 fn pod_addresses(node: usize, number: usize) -> [IpAddr; 2] {
     let [node, number] = [node, number + 2].map(|n| u8::try_from(n).unwrap_or(u8::MAX));
+    let third = 0x244 + u16::from(node);
     [
-        Ipv4Addr::new(10, 244, node, number).into(),
-        Ipv6Addr::new(0xfd00, 0x10, 0x244, node.into(), 0, 0, 0, number.into()).into(),
+        Ipv4Addr::new(10, 244 + node, 0, number).into(),
+        Ipv6Addr::new(0xfd00, 0x10, third, 0, 0, 0, 0, number.into()).into(),
     ]
 }
 

@@ -71,12 +71,12 @@ pub fn ports() -> (Vec<u16>, Vec<u16>) {
     (spoken_of.into_iter().collect(), others)
 }
 
-/// The addresses outside of which policies speak, without those among the pods' own for which an
-/// IPv6 node would have to answer on a bridge.
+/// The addresses outside of which policies speak, without those in the pods' own subnets.
 pub fn outside() -> Vec<IpAddr> {
-    let all = OUTSIDE.iter().filter_map(|text| text.parse().ok());
-    all.filter(|address: &IpAddr| !address.to_string().starts_with("fd00:"))
-        .collect()
+    let all = OUTSIDE
+        .iter()
+        .filter(|text| !text.starts_with("10.244.") && !text.starts_with("fd00:10:"));
+    all.filter_map(|text| text.parse().ok()).collect()
 }
 
 /// The addresses of nodes without a daemon and of the pods there.

@@ -42,11 +42,17 @@ impl Writer {
             self.let_go(ifindex);
         }
         self.failures.clear();
+        let mut adoption = self.adoption_at(&wanted);
+        self.adopt(&mut adoption);
         for (ifindex, (owner, name)) in wanted {
             if let Err(why) = self.hold(ifindex, &owner, name) {
                 tracing::warn!(ifindex, %why, "a link cannot be enforced");
                 self.failures.insert(ifindex, (owner.pod().cloned(), why));
             }
+        }
+        // A pod that had no connection before is a new one, of which there may be many.
+        if !adoption.is_idle() {
+            self.adopt(&mut adoption);
         }
         self.follow_uplinks(node);
     }

@@ -67,6 +67,11 @@ impl Numbering {
         endpoint
     }
 
+    /// The endpoint that the earlier daemon left on a link, until a pod's is put there.
+    pub(super) fn earlier(&self, ifindex: u32) -> Option<Endpoint> {
+        self.earlier.get(&ifindex).copied()
+    }
+
     /// The number in the kernel of an endpoint that is there, by the compiler's.
     pub(super) fn known(&self, id: u32) -> Option<u32> {
         self.kept.get(&id).copied()

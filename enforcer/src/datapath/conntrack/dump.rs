@@ -1,0 +1,116 @@
+//! Asking for the table, with a limit in time.
+
+use std::io;
+use std::time::Instant;
+
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+};
+use netlink_sys::{Socket, protocols::NETLINK_NETFILTER};
+use nix::errno::Errno;
+
+use super::{Entry, parse};
+
+/// `IPCTNL_MSG_CT_GET` of the subsystem `NFNL_SUBSYS_CTNETLINK`, which is in the high byte.
+const GET: u16 = 0x0101;
+/// `IPCTNL_MSG_CT_NEW`: an entry.
+const NEW: u16 = 0x0100;
+/// The kernel fills at most this much at a time, if the reader offers as much.
+const DATAGRAM: usize = 32 * 1024;
+
+/// Why the table cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// No socket for it, or it broke.
+    #[error("netlink socket to netfilter: {0}")]
+    Socket(#[from] io::Error),
+    /// The kernel's answer is an error: it has no connection tracking, or not for us.
+    #[error("the kernel refused the list of tracked connections: {0}")]
+    Refused(Errno),
+    /// The kernel's answer cannot be understood.
+    #[error("cannot read the list of tracked connections: {0}")]
+    Decode(#[from] netlink_packet_core::DecodeError),
+}
+
+/// How much of the table was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What was possible within the time.
+    Part,
+}
+
+/// Hands over every entry of the table of the calling thread's network namespace, of both families,
+/// until the time is over.
+pub fn entries(until: Instant, mut each: impl FnMut(Entry)) -> Result<Extent, DumpError> {
+    // One socket for one list: closing it ends a list that is not read to its end.
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.send(&request(), 0)?;
+    let mut datagram = Vec::with_capacity(DATAGRAM);
+    loop {
+        datagram.clear();
+        socket.recv(&mut datagram, 0)?;
+        if take(&datagram, &mut each)? {
+            return Ok(Extent::Whole);
+        }
+        if Instant::now() >= until {
+            return Ok(Extent::Part);
+        }
+    }
+}
+
+/// The messages of one datagram; whether the list is complete.
+fn take(mut bytes: &[u8], each: &mut impl FnMut(Entry)) -> Result<bool, DumpError> {
+    while !bytes.is_empty() {
+        let message = NetlinkBuffer::new_checked(&bytes)?;
+        match message.message_type() {
+            NLMSG_DONE | NLMSG_ERROR => return finish(message.payload()),
+            NEW => parse::entry(message.payload())
+                .into_iter()
+                .for_each(&mut *each),
+            _ => {}
+        }
+        let length = (message.length() as usize).next_multiple_of(4);
+        bytes = bytes.get(length..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+/// Both ends of a list begin with an error number, 0 for success.
+fn finish(payload: &[u8]) -> Result<bool, DumpError> {
+    let code = payload
+        .first_chunk()
+        .map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+    if code < 0 {
+        return Err(DumpError::Refused(Errno::from_raw(-code)));
+    }
+    Ok(true)
+}
+
+/// The question: a `struct nfgenmsg` alone, whose family 0 means all.
+struct Question;
+
+impl NetlinkSerializable for Question {
+    fn message_type(&self) -> u16 {
+        GET
+    }
+    fn buffer_len(&self) -> usize {
+        4
+    }
+    fn serialize(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+    }
+}
+
+fn request() -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(Question));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
+}
