@@ -302,6 +302,11 @@ impl Writer {
         .collect()
     }
 
+    /// The time as flows are dated.
+    pub fn now(&mut self) -> Result<u32, ClockError> {
+        clock::now(&mut self.ebpf)
+    }
+
     /// The directory of the maps that hold connections.
     pub fn pins(&self) -> &Path {
         &self.pins

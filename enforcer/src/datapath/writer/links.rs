@@ -42,6 +42,11 @@ impl Writer {
             self.let_go(ifindex);
         }
         self.failures.clear();
+        // Before any pod can defer a packet that leaves by one of them.
+        self.hold_uplinks(
+            node.iter()
+                .filter(|link| !wanted.contains_key(&link.ifindex)),
+        );
         let mut adoption = self.adoption_at(&wanted);
         self.adopt(&mut adoption);
         for (ifindex, (owner, name)) in wanted {
@@ -54,7 +59,7 @@ impl Writer {
         if !adoption.is_idle() {
             self.adopt(&mut adoption);
         }
-        self.follow_uplinks(node);
+        self.release_uplinks(node);
     }
 
     fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {

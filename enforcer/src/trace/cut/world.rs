@@ -74,6 +74,12 @@ impl World {
         self.sites.get(&address)
     }
 
+    /// Whether an address is that of a pod here whose flows are not tracked.
+    pub(super) fn tracks_nothing_at(&self, address: IpAddr) -> bool {
+        let site = self.site(address);
+        site.is_some_and(|site| !self.isolates(&site.pod))
+    }
+
     /// Whether a policy isolates a pod in any direction.
     pub(super) fn isolates(&self, pod: &PodKey) -> bool {
         let endpoint = self.compiler.tables().endpoints.get(pod);
