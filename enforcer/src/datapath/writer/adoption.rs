@@ -80,16 +80,15 @@ impl Writer {
             let Op::PutEndpoint(pod, new) = op else {
                 continue;
             };
-            let owner = Owner::Pod(pod.clone());
-            let link = self.links.iter().find(|(_, link)| link.owner == owner);
-            let Some(ifindex) = link.map(|(ifindex, _)| *ifindex) else {
-                continue;
-            };
             let old = self.endpoints.get(pod).copied();
-            let [old, new] = [old, Some(*new)]
-                .map(|endpoint| Some(self.numbering.in_kernel(ifindex, endpoint?)));
-            if let Some(new) = new {
-                adoption.note(old, new);
+            for (ifindex, owner) in self.links_of(pod) {
+                let [old, new] = [old, Some(*new)].map(|endpoint| {
+                    let endpoint = owner.endpoint(endpoint?);
+                    Some(self.numbering.in_kernel(ifindex, endpoint))
+                });
+                if let Some(new) = new {
+                    adoption.note(old, new);
+                }
             }
             if !adoption.adopters.endpoints.is_empty() {
                 first = first.min(index);
@@ -109,7 +108,8 @@ impl Writer {
             if held.is_none_or(|link| link.owner != *owner) {
                 // Before the numbering forgets what the earlier daemon had there.
                 let earlier = self.numbering.earlier(*ifindex);
-                let new = self.numbering.in_kernel(*ifindex, *new);
+                let new = owner.endpoint(*new);
+                let new = self.numbering.in_kernel(*ifindex, new);
                 adoption.note(earlier, new);
             }
         }
