@@ -97,6 +97,11 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// The process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -108,7 +108,8 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn gateways(&self) -> Vec<IpAddr> {
+    /// The node's addresses towards its pods; in Calico's shape nobody has them.
+    pub fn gateways(&self) -> Vec<IpAddr> {
         self.families.keep(self.plan.gateways())
     }
 

@@ -9,7 +9,7 @@ use crate::generate::change;
 use crate::lookup::{probes, verdict};
 use crate::meaning;
 
-fn small() -> impl Strategy<Value = Capacity> {
+pub(crate) fn small() -> impl Strategy<Value = Capacity> {
     let some = |limit: usize| prop_oneof![0..limit, Just(1 << 20)];
     (some(7), some(5), some(20), some(10)).prop_map(|(addresses, cidrs, verdicts, ports)| {
         Capacity {

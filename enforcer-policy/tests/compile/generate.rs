@@ -207,7 +207,7 @@ fn namespace_name() -> impl Strategy<Value = String> {
     select(vec!["blue".to_owned(), "red".to_owned()])
 }
 
-fn address() -> impl Strategy<Value = IpAddr> {
+pub(crate) fn address() -> impl Strategy<Value = IpAddr> {
     select(OWNED.to_vec()).prop_map(|text| text.parse().unwrap())
 }
 

@@ -1,6 +1,5 @@
 //! What the tables say, asked as the programs ask.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use enforcer_common::abi::address::{LOCAL_NODE, NO_NODE, to_ip};
@@ -80,18 +79,4 @@ pub(crate) fn is_own(endpoint: &Endpoint, probe: Probe<'_>) -> bool {
 /// Whether the tables let a connection of an endpoint through, if nobody translates it.
 pub(crate) fn allowed(tables: &Tables, endpoint: &Endpoint, probe: Probe<'_>) -> bool {
     verdict(tables, endpoint, probe).allowed
-}
-
-/// The verdicts of all probes, by endpoint.
-pub(crate) type Verdicts = BTreeMap<PodKey, Vec<Verdict>>;
-
-pub(crate) fn verdicts(tables: &Tables) -> Verdicts {
-    tables
-        .endpoints
-        .iter()
-        .map(|(pod, endpoint)| {
-            let verdicts = probes(pod).map(|probe| verdict(tables, endpoint, probe));
-            (pod.clone(), verdicts.collect())
-        })
-        .collect()
 }

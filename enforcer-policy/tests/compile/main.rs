@@ -7,6 +7,7 @@ mod capacity;
 mod generate;
 mod lookup;
 mod meaning;
+mod ordered;
 mod properties;
 
 mod scale;

@@ -1,5 +1,6 @@
 //! What the rules mean, asked one connection at a time.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use enforcer_common::abi::Direction;
@@ -24,7 +25,15 @@ type Face<'a> = Option<(&'a PodKey, &'a Pod)>;
 /// Whether the cluster's rules let the connection through. Of an address that several claim,
 /// what is allowed for all of them.
 pub(crate) fn allowed(cluster: &Cluster, probe: Probe<'_>) -> bool {
+    allowed_on(cluster, &BTreeSet::new(), probe)
+}
+
+/// The same on a node with these addresses.
+pub(crate) fn allowed_on(cluster: &Cluster, local: &BTreeSet<IpAddr>, probe: Probe<'_>) -> bool {
     let pod = &cluster.pods[probe.endpoint];
+    if local.contains(&probe.peer) {
+        return true;
+    }
     if pod.addresses.contains(&probe.peer) || is_own_node(cluster, pod, probe.peer) {
         return true;
     }

@@ -5,16 +5,15 @@ use std::net::IpAddr;
 
 use enforcer_common::abi::Direction;
 use enforcer_policy::compile::{Capacity, Compiler, Scope, Stats};
-use enforcer_policy::model::{Change, Cluster};
+use enforcer_policy::model::Cluster;
 use enforcer_policy::rule::{Namespaces, PortSpec, Ports, Rule, RuleAction};
-use enforcer_policy::tables::{Op, Tables};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::generate::change;
-use crate::lookup::{Verdicts, allowed, is_own, peers, probes, verdict, verdicts};
+use crate::lookup::{allowed, peers, probes, verdict};
 use crate::meaning;
 
 fn compiler() -> Compiler {
@@ -54,57 +53,6 @@ fn assert_means(compiler: &Compiler) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Asserts that every verdict of an existing endpoint is that from before or that from after.
-fn assert_between(
-    old: &Verdicts,
-    now: &Verdicts,
-    new: &Verdicts,
-    op: &Op,
-) -> Result<(), TestCaseError> {
-    for (pod, verdicts) in now {
-        let old = old.get(pod).or_else(|| new.get(pod)).unwrap();
-        let new = new.get(pod).unwrap_or(old);
-        for (index, probe) in probes(pod).enumerate() {
-            let fine = verdicts[index] == old[index] || verdicts[index] == new[index];
-            prop_assert!(fine, "{:?} is {:?} after {:?}", probe, verdicts[index], op);
-        }
-    }
-    Ok(())
-}
-
-/// Asserts that a direction in which something allowed is now denied, or judged elsewhere, has a new
-/// revision.
-fn assert_revised(old: &Tables, new: &Tables) -> Result<(), TestCaseError> {
-    for (pod, before) in &old.endpoints {
-        let Some(after) = new.endpoints.get(pod).filter(|after| after.id == before.id) else {
-            continue;
-        };
-        for probe in probes(pod) {
-            let index = probe.direction.index();
-            let (was, is) = (verdict(old, before, probe), verdict(new, after, probe));
-            let left = is.deferred && !was.deferred && !is_own(before, probe);
-            let left = left && after.isolated(probe.direction);
-            let shrunk = was.allowed && (!is.allowed || left);
-            let revised = before.revisions[index] != after.revisions[index];
-            prop_assert!(!shrunk || revised, "{:?} was allowed and is not", probe);
-        }
-    }
-    Ok(())
-}
-
-fn assert_step(compiler: &mut Compiler, change: Change) -> Result<(), TestCaseError> {
-    let before = compiler.tables().clone();
-    let ops = compiler.apply([change]);
-    let (old, new) = (verdicts(&before), verdicts(compiler.tables()));
-    let mut tables = before.clone();
-    for op in &ops {
-        tables.apply(op);
-        assert_between(&old, &verdicts(&tables), &new, op)?;
-    }
-    prop_assert_eq!(&tables, compiler.tables());
-    assert_revised(&before, &tables)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -135,22 +83,6 @@ proptest! {
         }
         compiler.apply(compiler.cluster().changes_to(&Cluster::default()));
         prop_assert_eq!(compiler.stats(), Stats { identities: 1, ..Stats::default() });
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
-
-    #[test]
-    fn every_write_shows_the_old_or_the_new_verdict(
-        start in vec(change(), 5..25),
-        changes in vec(change(), 1..6),
-    ) {
-        let mut compiler = compiler();
-        compiler.apply(start);
-        for change in changes {
-            assert_step(&mut compiler, change)?;
-        }
     }
 }
 

@@ -59,6 +59,17 @@ impl Live {
         within(LONG, &what, || self.count() >= wanted);
     }
 
+    /// Fails if there is one more exchange than that which may be under way: the change is in
+    /// force, so the next packet is cut.
+    pub(crate) fn is_cut(&self) {
+        let most = self.count() + 1;
+        let end = Instant::now() + SILENCE;
+        while Instant::now() < end {
+            assert!(self.count() <= most, "{} is not cut", self.name);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Fails unless exchanges end soon, for good.
     pub(crate) fn is_cut_within(&self, time: Duration) {
         let begin = Instant::now();

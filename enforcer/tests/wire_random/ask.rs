@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::common::LONG;
 use crate::probe::{Kind, Probe, Wrong};
+use crate::reports::Tuple;
 use crate::serve::{Seen, TOKEN, bound, read_token, token};
 use crate::world::World;
 
@@ -33,12 +34,9 @@ pub(crate) struct Outcome {
     pub(crate) wrong: Vec<Wrong>,
     /// Questions that needed more than one attempt.
     pub(crate) repeated: usize,
-    /// The question of each connection or datagram: protocol, client, server.
+    /// The question of each connection or datagram.
     pub(crate) tuples: BTreeMap<Tuple, u64>,
 }
-
-/// IANA protocol, client and server.
-pub(crate) type Tuple = (u8, SocketAddr, SocketAddr);
 
 /// Sockets of one stage for packets that are no TCP.
 struct Clients {
@@ -146,7 +144,7 @@ async fn connect_all(
                 continue;
             };
             let server = SocketAddr::new(probe.to, port);
-            outcome.tuples.insert((6, client, server), probe.id);
+            outcome.tuples.insert(("TCP", client, server), probe.id);
             connections.spawn_local(exchange(socket, server, probe.id, seen.clone()));
             if connections.len().is_multiple_of(BURST) {
                 tokio::task::yield_now().await;
@@ -220,12 +218,15 @@ impl Clients {
                 Kind::Udp(port) => {
                     let client = &self.udp[&probe.from];
                     let server = SocketAddr::new(probe.to, port);
-                    let tuple = (17, client.local_addr().unwrap(), server);
+                    let tuple = ("UDP", client.local_addr().unwrap(), server);
                     outcome.tuples.insert(tuple, probe.id);
                     client.send_to(&token(probe.id), server).await.map(drop)
                 }
                 Kind::Icmp => send_by(&self.ping[&probe.from], probe, &echo_request(probe)).await,
                 Kind::Sctp(port) => {
+                    let client = SocketAddr::new(probe.from, sctp_client(probe.id));
+                    let tuple = ("SCTP", client, SocketAddr::new(probe.to, port));
+                    outcome.tuples.insert(tuple, probe.id);
                     send_by(&self.raw[&(probe.from, 132)], probe, &init(probe.id, port)).await
                 }
                 Kind::Gre => send_by(&self.raw[&(probe.from, 47)], probe, &gre(probe.id)).await,
@@ -257,10 +258,14 @@ fn echo_request(probe: &Probe) -> Vec<u8> {
     [&[request, 0, 0, 0, 0, 0, 0, 1], &token(probe.id)[..]].concat()
 }
 
+/// As good as new for each question: the kernel's own clients choose among these too.
+fn sctp_client(id: u64) -> u16 {
+    u16::try_from(32_768 + id % 28_000).unwrap()
+}
+
 /// The common header of SCTP and a chunk INIT, the last bytes of which are the token.
 fn init(id: u64, port: u16) -> Vec<u8> {
-    // As good as new for each question: the kernel's own clients choose among these too.
-    let client = u16::try_from(32_768 + id % 28_000).unwrap().to_be_bytes();
+    let client = sctp_client(id).to_be_bytes();
     let ports = [client, port.to_be_bytes()].concat();
     let rest = [0; 8];
     let chunk = [1, 0, 0, 20, 1, 2, 3, 4, 0, 0, 0x10, 0];

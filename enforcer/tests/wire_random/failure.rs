@@ -6,12 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use enforcer_lab::Families;
 use enforcer_policy::oracle::{Objects, Part};
 
 use crate::common::PROGRAM;
+use crate::manifests::{key_of, manifests};
 use crate::probe::{Kind, Probe, Wrong};
-use crate::round::{Round, Stage};
-use crate::world::{World, key_of, manifests};
+use crate::round::Round;
+use crate::stage::Stage;
+use crate::world::World;
 
 /// How many wrong answers are told in full.
 const TOLD: usize = 3;
@@ -27,7 +30,7 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(
         round: Round,
-        stage: Stage,
+        (stage, families): (Stage, Families),
         step: usize,
         done: &[String],
         wrong: Vec<Wrong>,
@@ -36,7 +39,7 @@ impl Failure {
         let Round { seed, number } = round;
         let mut text = format!(
             "seed {seed}, round {number} ({}, {:?}), step {step}: {what}\n",
-            stage.name, stage.families
+            stage.name, families
         );
         for line in done {
             let _ = writeln!(text, "  just done: {line}");
@@ -56,6 +59,7 @@ impl Failure {
         }
         let mut told: Vec<&Wrong> = self.wrong.iter().collect();
         told.sort_by_key(|wrong| wrong.probe.id);
+        told.dedup_by_key(|wrong| wrong.probe.id);
         for wrong in told.iter().take(TOLD) {
             tell(&mut self.text, wrong, &folder, objects);
         }
@@ -68,8 +72,8 @@ impl Failure {
             "  everything is in {}\n  again: cargo xtask wire --seed {seed} --round {number}",
             directory.display()
         );
-        if let Some(daemon) = &world.node.daemon {
-            fs::write(directory.join("log"), daemon.log()).unwrap();
+        for (number, daemon) in world.daemons.iter().enumerate() {
+            fs::write(directory.join(format!("log-{number}")), daemon.log()).unwrap();
         }
         fs::write(directory.join("report"), &self.text).unwrap();
         self
@@ -115,7 +119,7 @@ fn tell(text: &mut String, wrong: &Wrong, folder: &Path, objects: &Objects) {
 fn trace(probe: &Probe, folder: &Path) -> String {
     let mut command = Command::new(PROGRAM);
     command.args(["trace", "--manifests"]).arg(folder);
-    command.args(["--from", &probe.from.to_string()]);
+    command.args(["--from", &probe.source.to_string()]);
     command.args(["--to", &probe.to.to_string()]);
     let protocol = match probe.kind {
         Kind::Gre => "47",

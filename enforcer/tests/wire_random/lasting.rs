@@ -13,13 +13,13 @@ use socket2::Type;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpSocket, UdpSocket};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ask::{AGAIN, GRACE, Outcome, receive};
 use crate::common::LONG;
 use crate::dice::Dice;
 use crate::probe::{Kind, Probe};
-use crate::questions::{ask, is_allowed};
+use crate::questions::{Judged, ask};
 use crate::serve::{Seen, TOKEN, bound, read_token, token};
 use crate::tally::Tally;
 use crate::world::World;
@@ -36,11 +36,20 @@ pub(crate) struct Lasting {
 }
 
 struct Tcp {
+    reader: AbortHandle,
     stream: OwnedWriteHalf,
     client: SocketAddr,
     server: SocketAddr,
     /// Who the ends were: later pods with these addresses are others.
     names: [String; 2],
+}
+
+impl Drop for Tcp {
+    /// The connection is given up only when its reader is gone too; else it would go on to repeat
+    /// what was denied until it is allowed.
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
 }
 
 /// A question that a connection asks.
@@ -92,9 +101,11 @@ impl Lasting {
         // It has just been asked, and was allowed.
         let stream = connected.unwrap().unwrap();
         let (reader, stream) = stream.into_split();
-        self.readers.spawn_local(read(reader, self.seen.clone()));
+        let reader = read(reader, self.seen.clone());
+        let reader = self.readers.spawn_local(reader);
         let names = [probe.from, probe.to].map(|address| name_at(world, address).unwrap());
         Tcp {
+            reader,
             stream,
             client,
             server,
@@ -117,11 +128,11 @@ impl Lasting {
         };
         self.tcp.retain(is_there);
         let mut clients = JoinSet::new();
-        let asked = self.questions(world, objects, first, &mut clients);
+        let mut outcome = Outcome::default();
+        let asked = self.questions(world, objects, first, &mut clients, &mut outcome);
         for one in &asked {
             tally.lasting(&one.probe);
         }
-        let mut outcome = Outcome::default();
         self.speak(&asked, &mut outcome).await;
         let probes: Vec<Probe> = asked.iter().map(|one| one.probe.clone()).collect();
         outcome.leaks(&self.seen, &probes);
@@ -175,11 +186,13 @@ impl Lasting {
         objects: &Objects,
         first: u64,
         clients: &mut JoinSet<()>,
+        outcome: &mut Outcome,
     ) -> Vec<Asked> {
         let mut asked = Vec::new();
         let mut next = first;
         for (index, tcp) in self.tcp.iter().enumerate() {
             if let Some(probe) = question(world, objects, next, tcp.client, tcp.server, Kind::Tcp) {
+                outcome.tuples.insert(("TCP", tcp.client, tcp.server), next);
                 asked.push(Asked {
                     probe,
                     socket: None,
@@ -194,6 +207,7 @@ impl Lasting {
                 let socket = at.run(|| Ok(bound(*client, Type::DGRAM, None))).unwrap();
                 let socket = Rc::new(UdpSocket::from_std(socket.into()).unwrap());
                 clients.spawn_local(receive(socket.clone(), self.seen.clone()));
+                outcome.tuples.insert(("UDP", *client, *server), next);
                 asked.push(Asked {
                     probe,
                     socket: Some(socket),
@@ -237,17 +251,20 @@ fn question(
     kind: fn(u16) -> Kind,
 ) -> Option<Probe> {
     let [from, to] = [client.ip(), server.ip()];
-    let host = world.host_at(from)?;
+    let (host, other) = (world.host_at(from)?, world.host_at(to)?);
     let kind = kind(server.port());
-    let answer = ask(objects, from, to, kind);
-    let judged = (world.is_pod(host), world.is_pod(world.host_at(to)?));
+    let [client, server] = [host, other].map(|number| &world.hosts[number]);
+    let source = world.source(client, from, server);
+    let answer = ask(objects, source, to, kind);
+    let judged = Judged::between(client, server);
     Some(Probe {
         id,
         host,
         from,
+        source,
         to,
         kind,
-        allowed: is_allowed(&answer, judged),
+        allowed: judged.allows(&answer),
         answer,
     })
 }

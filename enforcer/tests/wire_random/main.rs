@@ -16,10 +16,13 @@ mod common;
 mod dice;
 mod failure;
 mod lasting;
+mod manifests;
 mod probe;
 mod questions;
+mod reports;
 mod round;
 mod serve;
+mod stage;
 mod tally;
 mod world;
 
@@ -34,9 +37,9 @@ use tally::Tally;
 /// Rounds at a time.
 const PLAYERS: usize = 2;
 /// The rounds that everybody runs: seed and how many.
-const FIXED: (u64, u64) = (1, 9);
+const FIXED: (u64, u64) = (1, 10);
 /// From so many rounds on, everything must have been met.
-const ENOUGH: usize = 9;
+const ENOUGH: usize = 10;
 
 #[test]
 fn random_clusters_behave_as_the_oracle_says() {
@@ -71,10 +74,11 @@ fn random_clusters_behave_as_the_oracle_says() {
     let (total, failures) = (total.into_inner().unwrap(), failures.into_inner().unwrap());
     println!("wire: met {}", total.met());
     println!(
-        "wire: {} rounds, {} probes ({} needed a second try), {:.0} s",
+        "wire: {} rounds, {} probes ({} needed a second try), {} reports lost, {:.0} s",
         total.rounds,
         total.probes,
         total.repeated,
+        total.lost,
         begin.elapsed().as_secs_f32()
     );
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
@@ -102,13 +106,13 @@ fn play(round: Round) -> (Tally, Option<String>) {
         .unwrap();
     let local = tokio::task::LocalSet::new();
     let result = local.block_on(&runtime, round.play(&mut tally));
-    let stage = round.stage();
+    let (stage, families) = round.stage();
     println!(
         "wire: round {} {} on {} ({:?}), {} probes, {:.1} s",
         round.number,
         if result.is_ok() { "holds" } else { "FAILS" },
         stage.name,
-        stage.families,
+        families,
         tally.probes,
         begin.elapsed().as_secs_f32()
     );

@@ -52,6 +52,8 @@ pub(crate) struct Probe {
     /// The number of the host that asks.
     pub(crate) host: usize,
     pub(crate) from: IpAddr,
+    /// The source that the receiver sees, other than `from` where it is masqueraded.
+    pub(crate) source: IpAddr,
     pub(crate) to: IpAddr,
     pub(crate) kind: Kind,
     /// What the oracle says.
@@ -62,14 +64,19 @@ pub(crate) struct Probe {
 
 impl Probe {
     /// The same question to the oracle.
-    pub(crate) fn question(from: IpAddr, to: IpAddr, kind: Kind) -> Question {
-        let (protocol, port) = kind.protocol(to.is_ipv6());
-        Question {
-            from: Side::Address(from),
-            to: Side::Address(to),
-            protocol,
-            port,
-        }
+    pub(crate) fn question(&self) -> Question {
+        question(self.source, self.to, self.kind)
+    }
+}
+
+/// A question to the oracle.
+pub(crate) fn question(from: IpAddr, to: IpAddr, kind: Kind) -> Question {
+    let (protocol, port) = kind.protocol(to.is_ipv6());
+    Question {
+        from: Side::Address(from),
+        to: Side::Address(to),
+        protocol,
+        port,
     }
 }
 
@@ -79,7 +86,11 @@ impl fmt::Display for Probe {
         match self.kind {
             Kind::Tcp(port) | Kind::Udp(port) | Kind::Sctp(port) => write!(f, " port {port}"),
             Kind::Icmp | Kind::Gre => Ok(()),
+        }?;
+        if self.source == self.from {
+            return Ok(());
         }
+        write!(f, " as {}", self.source)
     }
 }
 

@@ -1,19 +1,21 @@
 //! One round: a cluster, and what happens to it.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
-use enforcer_lab::{Families, Shape};
+use enforcer_lab::Families;
 use enforcer_policy::oracle::Objects;
-use enforcer_testing::generate::wire::{self, Layout, Story};
+use enforcer_testing::generate::wire::{self, Layout, Story, WireEdit};
 
 use crate::ask;
-use crate::common::{BRIDGE, FILTERED_BRIDGE};
 use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::lasting::Lasting;
-use crate::probe::Probe;
+use crate::probe::{Probe, Wrong};
 use crate::questions::questions;
+use crate::reports::Reports;
 use crate::serve::Seen;
+use crate::stage::{self, Stage};
 use crate::tally::Tally;
 use crate::world::World;
 
@@ -21,8 +23,8 @@ use crate::world::World;
 const PORTS: usize = 4;
 /// Addresses outside that a round is about, besides those of other nodes and their pods.
 const OUTSIDE: usize = 3;
-/// Reports of every drop, not of some.
-const ARGUMENTS: &str = "--node n1 --events-per-second 1000000";
+/// One step in so many begins with another daemon.
+const RESTARTS: usize = 4;
 
 /// Which round it is.
 #[derive(Clone, Copy, Debug)]
@@ -31,37 +33,18 @@ pub(crate) struct Round {
     pub(crate) number: u64,
 }
 
-/// The shapes, in turn.
-pub(crate) const SHAPES: [(&str, Shape); 3] = [
-    ("ptp", Shape::Ptp),
-    ("bridge", BRIDGE),
-    ("bridge with br_netfilter", FILTERED_BRIDGE),
-];
-
-/// What a round is played on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stage {
-    pub(crate) shape: Shape,
-    pub(crate) name: &'static str,
-    pub(crate) families: Families,
-}
-
 impl Round {
-    pub(crate) fn stage(self) -> Stage {
-        let mut dice = Dice::new(self.seed, self.number);
-        let shapes = SHAPES.len() as u64;
-        let shape = usize::try_from(self.number % shapes).unwrap();
-        let families = [Families::Dual, Families::Dual, Families::V4, Families::V6];
-        Stage {
-            shape: SHAPES[shape].1,
-            name: SHAPES[shape].0,
-            families: families[dice.below(families.len())],
-        }
+    /// What it is played on.
+    pub(crate) fn stage(self) -> (Stage, Families) {
+        let stages = stage::stages();
+        let stage = usize::try_from(self.number % stages.len() as u64).unwrap();
+        let families = stage::families(&mut Dice::new(self.seed, self.number));
+        (stages[stage], families)
     }
 
-    fn story(self, families: Families) -> Story {
+    fn story(self, (stage, families): (Stage, Families)) -> Story {
         let layout = Layout {
-            nodes: 1,
+            nodes: stage.nodes.into(),
             families: (families != Families::V6, families != Families::V4),
         };
         wire::pick(&wire::stories(layout), self.seed, self.number).unwrap()
@@ -70,62 +53,134 @@ impl Round {
     /// Plays it.
     pub(crate) async fn play(self, tally: &mut Tally) -> Result<(), Failure> {
         let stage = self.stage();
-        let story = self.story(stage.families);
-        let mut dice = Dice::new(self.seed, !self.number);
-        tally.stage(stage);
-        let seen = Rc::new(Seen::default());
-        let mut world = world(stage, &story.objects, &mut dice, &seen);
-        let mut objects = story.objects.clone();
-        world.follow(&objects, true);
-        world.node.start(ARGUMENTS);
-        let mut asked: Vec<Probe> = Vec::new();
-        let mut lasting = Lasting::new(&seen);
-        let mut tuples = std::collections::BTreeMap::new();
-        for number in 0..=story.steps.len() {
-            let mut done = Vec::new();
-            if number > 0 {
-                for edit in &story.steps[number - 1] {
-                    edit.apply(&mut objects);
-                    tally.edit(edit);
-                    done.push(edit.to_string());
-                }
-                world.follow(&objects, dice.below(2) == 0);
-            }
-            let failure = |wrong, what: &str| Failure::new(self, stage, number, &done, wrong, what);
-            if let Err(what) = world.settle() {
-                return Err(failure(Vec::new(), &what).with(&world, &objects));
-            }
-            let first = asked.len() as u64;
-            let (old, mut outcome) = lasting.check(&world, &objects, first, tally).await;
-            asked.extend(old);
-            let first = asked.len() as u64;
-            let probes: Vec<Probe> = questions(&world, &objects, &mut dice, first);
-            tally.probes(&objects, &probes, &mut dice);
-            outcome.add(ask::ask(&mut world, &seen, &probes).await);
-            // Whatever was denied in an earlier stage must not arrive late either.
-            outcome.leaks(&seen, &asked);
-            asked.extend(probes.iter().cloned());
-            tally.repeated(outcome.repeated);
-            tuples.append(&mut outcome.tuples);
-            if !outcome.wrong.is_empty() {
-                return Err(failure(outcome.wrong, "").with(&world, &objects));
-            }
-            lasting.open(&mut world, &probes, &mut dice).await;
+        let story = self.story(stage);
+        tally.stage(stage.0, stage.1);
+        let mut play = Play::new(self, &story.objects);
+        play.settled(tally).await?;
+        for edits in &story.steps {
+            play.change(edits, tally);
+            play.settled(tally).await?;
         }
         Ok(())
     }
 }
 
-fn world(stage: Stage, objects: &Objects, dice: &mut Dice, seen: &Rc<Seen>) -> World {
+/// A round that is being played.
+struct Play {
+    round: Round,
+    dice: Dice,
+    seen: Rc<Seen>,
+    objects: Objects,
+    lasting: Lasting,
+    reports: Reports,
+    /// Every question so far, by its number.
+    asked: Vec<Probe>,
+    step: usize,
+    /// What was done in this step.
+    done: Vec<String>,
+    world: World,
+}
+
+impl Play {
+    fn new(round: Round, objects: &Objects) -> Self {
+        let mut dice = Dice::new(round.seed, !round.number);
+        let seen = Rc::new(Seen::default());
+        let mut world = world(round.stage(), objects, &mut dice, &seen);
+        world.follow(objects, true);
+        let [hook, pending] = [["tcx", "clsact"], ["allow", "deny"]].map(|two| two[dice.below(2)]);
+        // Reports of every drop, not of some.
+        let arguments = format!("--hook {hook} --pending {pending} --events-per-second 1000000");
+        let done = vec![format!("start daemons with {arguments}")];
+        world.start(arguments);
+        let reports = Reports::default();
+        (0..world.daemons.len()).for_each(|node| reports.follow(&world, node));
+        Self {
+            round,
+            dice,
+            lasting: Lasting::new(&seen),
+            seen,
+            objects: objects.clone(),
+            reports,
+            asked: Vec::new(),
+            step: 0,
+            done,
+            world,
+        }
+    }
+
+    /// Makes changes, all at once.
+    fn change(&mut self, edits: &[WireEdit], tally: &mut Tally) {
+        self.step += 1;
+        self.done.clear();
+        for edit in edits {
+            edit.apply(&mut self.objects);
+            tally.meet(format!("edit {}", edit.kind()));
+            self.done.push(edit.to_string());
+        }
+        let restart = self.dice.below(RESTARTS) == 0;
+        let node = self.dice.below(self.world.daemons.len());
+        if restart {
+            let kill = self.dice.below(2) == 0;
+            self.done
+                .push(format!("restart the daemon of node {node}, kill: {kill}"));
+            tally.meet("restart".to_owned());
+            self.world.stop(node, kill);
+        }
+        self.world.follow(&self.objects, self.dice.below(2) == 0);
+        if restart {
+            self.world.restart(node);
+            self.reports.follow(&self.world, node);
+        }
+    }
+
+    /// Waits until everything is in force, and asks everybody.
+    async fn settled(&mut self, tally: &mut Tally) -> Result<(), Failure> {
+        if let Err(what) = self.world.settle() {
+            return Err(self.failure(Vec::new(), &what));
+        }
+        let first = self.asked.len() as u64;
+        let (world, objects) = (&mut self.world, &self.objects);
+        let (old, mut outcome) = self.lasting.check(world, objects, first, tally).await;
+        self.asked.extend(old);
+        let first = self.asked.len() as u64;
+        let probes = questions(world, objects, &mut self.dice, first);
+        tally.probes(objects, &probes, &mut self.dice);
+        outcome.add(ask::ask(world, &self.seen, &probes).await);
+        self.asked.extend(probes.iter().cloned());
+        // Whatever was denied in an earlier step must not arrive late either.
+        outcome.leaks(&self.seen, &self.asked);
+        self.reports.check(world, &self.asked, &mut outcome).await;
+        tally.repeated += outcome.repeated;
+        if !outcome.wrong.is_empty() {
+            return Err(self.failure(outcome.wrong, ""));
+        }
+        self.lasting.open(world, &probes, &mut self.dice).await;
+        tally.lost += self.reports.take_lost();
+        Ok(())
+    }
+
+    fn failure(&self, wrong: Vec<Wrong>, what: &str) -> Failure {
+        let stage = self.round.stage();
+        let failure = Failure::new(self.round, stage, self.step, &self.done, wrong, what);
+        failure.with(&self.world, &self.objects)
+    }
+}
+
+fn world(
+    (stage, families): (Stage, Families),
+    objects: &Objects,
+    dice: &mut Dice,
+    seen: &Rc<Seen>,
+) -> World {
     let (mut ports, others) = wire::ports();
     ports.extend(dice.some(others, PORTS));
-    let here = |address: &std::net::IpAddr| match stage.families {
+    let here = |address: &IpAddr| match families {
         Families::V4 => address.is_ipv4(),
         Families::V6 => address.is_ipv6(),
         Families::Dual => true,
     };
     let listed: Vec<_> = wire::outside().into_iter().filter(here).collect();
     let mut outside = dice.some(listed, OUTSIDE);
-    outside.extend(wire::remote_addresses(objects, 1));
-    World::new(stage.shape, stage.families, ports, outside, seen.clone())
+    outside.extend(wire::remote_addresses(objects, stage.nodes.into()));
+    World::new(stage, families, ports, outside, seen.clone())
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use enforcer_lab::Families;
 use enforcer_policy::oracle::{Objects, Part};
 use enforcer_testing::coverage::{Coverage, observe};
-use enforcer_testing::generate::wire::WireEdit;
 
 use crate::dice::Dice;
 use crate::probe::Probe;
-use crate::round::{SHAPES, Stage};
+use crate::stage::{Stage, stages};
 
 /// Questions of each stage that are looked at closely: it is slow.
 const OBSERVED: usize = 30;
@@ -20,22 +20,16 @@ pub(crate) struct Tally {
     pub(crate) probes: usize,
     /// Probes that needed more than one attempt.
     pub(crate) repeated: usize,
+    /// Reports of daemons that were lost on their way here.
+    pub(crate) lost: u64,
     coverage: Coverage,
     met: BTreeMap<String, usize>,
 }
 
 impl Tally {
-    pub(crate) fn stage(&mut self, stage: Stage) {
+    pub(crate) fn stage(&mut self, stage: Stage, families: Families) {
         self.meet(format!("shape {}", stage.name));
-        self.meet(format!("families {:?}", stage.families));
-    }
-
-    pub(crate) fn edit(&mut self, edit: &WireEdit) {
-        self.meet(format!("edit {}", edit.kind()));
-    }
-
-    pub(crate) fn repeated(&mut self, count: usize) {
-        self.repeated += count;
+        self.meet(format!("families {families:?}"));
     }
 
     pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Dice) {
@@ -52,8 +46,12 @@ impl Tally {
         let allowed = dice.some(probes.iter().filter(by_rule).collect(), OBSERVED);
         let others = dice.some(probes.iter().collect(), OBSERVED);
         for probe in allowed.into_iter().chain(others) {
-            let question = Probe::question(probe.from, probe.to, probe.kind);
-            observe(&mut self.coverage, objects, &question, &probe.answer);
+            observe(
+                &mut self.coverage,
+                objects,
+                &probe.question(),
+                &probe.answer,
+            );
         }
     }
 
@@ -62,7 +60,7 @@ impl Tally {
         self.meet(lasting(probe.kind.name(), probe.allowed));
     }
 
-    fn meet(&mut self, what: String) {
+    pub(crate) fn meet(&mut self, what: String) {
         *self.met.entry(what).or_default() += 1;
     }
 
@@ -70,6 +68,7 @@ impl Tally {
         self.rounds += other.rounds;
         self.probes += other.probes;
         self.repeated += other.repeated;
+        self.lost += other.lost;
         self.coverage.add(&other.coverage);
         for (what, count) in other.met {
             *self.met.entry(what).or_default() += count;
@@ -105,7 +104,7 @@ fn lasting(protocol: &str, allowed: bool) -> String {
 fn wanted() -> Vec<String> {
     let protocols = ["TCP", "UDP", "SCTP", "ICMP", "GRE"];
     let verdicts = protocols.map(|protocol| [true, false].map(|yes| verdict(protocol, yes)));
-    let shapes = SHAPES.iter().map(|(name, _)| format!("shape {name}"));
+    let shapes = stages().iter().map(|stage| format!("shape {}", stage.name));
     let lasting = ["TCP", "UDP"].map(|protocol| [true, false].map(|yes| lasting(protocol, yes)));
     let all = verdicts.into_iter().chain(lasting).flatten();
     all.chain(shapes).collect()

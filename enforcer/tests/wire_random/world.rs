@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use enforcer_lab::{Families, Namespace, Pod, Shape};
+use enforcer::api::client;
+use enforcer_lab::{Cluster, Daemon, Fabric, Families, Namespace, Node, Pod};
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire;
-use k8s_openapi::Metadata;
-use k8s_openapi::api::core::v1 as api;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::Value;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 
-use crate::common::{LONG, Node, file_name};
+use crate::common::{LONG, PROGRAM};
+use crate::manifests::{addresses_of, key_of, manifests, node_of};
 use crate::serve::{Seen, Servers};
+use crate::stage::Stage;
 
 /// The first port of clients; the kernel's own choose among these and more.
 const FIRST_CLIENT_PORT: u16 = 32_768;
@@ -22,10 +26,10 @@ const FIRST_CLIENT_PORT: u16 = 32_768;
 /// Who a host is.
 #[derive(Debug)]
 pub(crate) enum Who {
-    /// A pod of the node, by namespace and name.
-    Pod(String, Pod),
-    /// The node itself.
-    Node,
+    /// A pod, by namespace and name, of the node with this number.
+    Pod(String, usize, Pod),
+    /// The node with this number.
+    Node(usize),
     /// The world outside, other nodes and their pods.
     Outside,
 }
@@ -42,70 +46,132 @@ impl Host {
     /// Of a pod: namespace and name.
     pub(crate) fn name(&self) -> String {
         match &self.who {
-            Who::Pod(key, _) => key.clone(),
-            Who::Node => "the node".to_owned(),
+            Who::Pod(key, ..) => key.clone(),
+            Who::Node(number) => format!("node {number}"),
             Who::Outside => "outside".to_owned(),
+        }
+    }
+
+    /// Whether there is a program at its link.
+    pub(crate) fn is_pod(&self) -> bool {
+        matches!(self.who, Who::Pod(..))
+    }
+
+    /// Whether this is the pod's node, or the other way round.
+    pub(crate) fn is_node_of(&self, other: &Self) -> bool {
+        match (&self.who, &other.who) {
+            (Who::Pod(_, node, _), Who::Node(number))
+            | (Who::Node(number), Who::Pod(_, node, _)) => node == number,
+            _ => false,
         }
     }
 }
 
-/// The lab of a round.
+/// The lab of a round. What is made in it goes before it.
 pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
-    pub(crate) node: Node,
-    /// The manifests, by their files.
-    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) daemons: Vec<Daemon>,
+    pub(crate) cluster: Cluster,
     pub(crate) ports: Vec<u16>,
+    stage: Stage,
+    arguments: String,
+    /// The manifests, by their files.
+    files: BTreeMap<String, String>,
     seen: Rc<Seen>,
     next_port: u16,
 }
 
 impl World {
-    /// A node without pods, which serves these ports, and a world with these addresses.
+    /// Nodes without pods, which serve these ports, and a world with these addresses.
     pub(crate) fn new(
-        shape: Shape,
+        stage: Stage,
         families: Families,
         ports: Vec<u16>,
         outside: Vec<IpAddr>,
         seen: Rc<Seen>,
     ) -> Self {
-        let node = Node::new(shape, families);
-        let own: Vec<IpAddr> = [(Families::V6, false), (Families::V4, true)]
-            .into_iter()
-            .filter(|(without, _)| families != *without)
-            .map(|(_, v6)| wire::node_address(0, v6))
-            .collect();
-        for address in &own {
-            node.lab.add_node_address(*address).unwrap();
-        }
-        for address in &outside {
-            node.lab.add_outside(*address).unwrap();
-        }
-        let host = |who, at, addresses: Vec<IpAddr>| Host {
+        let cluster = Cluster::new(stage.nodes, stage.shape, families, stage.fabric).unwrap();
+        let start = |at: &Namespace, who, addresses: Vec<IpAddr>| Host {
             who,
             servers: Servers::start(&seen, at, &addresses, &ports),
             addresses,
         };
-        let hosts = vec![
-            host(Who::Node, &node.lab.node, own),
-            host(Who::Outside, &node.lab.outside, outside),
-        ];
+        let mut hosts = Vec::new();
+        for (number, node) in cluster.nodes.iter().enumerate() {
+            let mut addresses = listed_addresses(&cluster, number);
+            addresses.extend(own_addresses(node));
+            hosts.push(start(node, Who::Node(number), addresses));
+            if stage.masquerade {
+                node.masquerade().unwrap();
+            }
+        }
+        for address in &outside {
+            cluster
+                .outside
+                .ip(&format!("address add {address} dev lo"))
+                .unwrap();
+        }
+        hosts.push(start(&cluster.outside, Who::Outside, outside));
         Self {
             hosts,
-            node,
+            daemons: Vec::new(),
+            cluster,
             files: BTreeMap::new(),
             ports,
+            stage,
+            arguments: String::new(),
             seen,
             next_port: FIRST_CLIENT_PORT,
         }
     }
 
+    /// Starts a daemon on every node.
+    pub(crate) fn start(&mut self, arguments: String) {
+        self.arguments = arguments;
+        for node in 0..self.cluster.nodes.len() {
+            let daemon = self.launch(node);
+            self.daemons.push(daemon);
+        }
+        for daemon in &self.daemons {
+            daemon.wait_ready(LONG * 2).unwrap();
+        }
+    }
+
+    fn launch(&self, node: usize) -> Daemon {
+        let arguments = format!("--node n{} {}", node + 1, self.arguments);
+        let node = &self.cluster.nodes[node];
+        node.start(Path::new(PROGRAM), &arguments).unwrap()
+    }
+
+    /// Ends the daemon of a node; what is attached stays.
+    pub(crate) fn stop(&self, node: usize, kill: bool) {
+        let id = Pid::from_raw(self.daemons[node].id().cast_signed());
+        let signal = if kill {
+            Signal::SIGKILL
+        } else {
+            Signal::SIGTERM
+        };
+        signal::kill(id, signal).unwrap();
+        let begin = Instant::now();
+        // Whoever takes over must find nobody at the socket.
+        while UnixStream::connect(self.daemons[node].socket()).is_ok() {
+            assert!(begin.elapsed() < LONG, "the daemon does not end");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Starts another daemon where one was stopped.
+    pub(crate) fn restart(&mut self, node: usize) {
+        self.daemons[node] = self.launch(node);
+        self.daemons[node].wait_ready(LONG * 2).unwrap();
+    }
+
     /// Where a host is.
     pub(crate) fn at<'a>(&'a self, host: &'a Host) -> &'a Namespace {
         match &host.who {
-            Who::Pod(_, pod) => pod,
-            Who::Node => &self.node.lab.node,
-            Who::Outside => &self.node.lab.outside,
+            Who::Pod(_, _, pod) => pod,
+            Who::Node(number) => &self.cluster.nodes[*number],
+            Who::Outside => &self.cluster.outside,
         }
     }
 
@@ -115,9 +181,31 @@ impl World {
         hosts.position(|host| host.addresses.contains(&address))
     }
 
-    /// Whether there is a program at the host's link.
-    pub(crate) fn is_pod(&self, host: usize) -> bool {
-        matches!(self.hosts[host].who, Who::Pod(..))
+    /// The source address that a receiver sees of a sender.
+    pub(crate) fn source(&self, from: &Host, address: IpAddr, to: &Host) -> IpAddr {
+        let (Who::Node(node), Who::Pod(_, other, _)) = (&from.who, &to.who) else {
+            return address;
+        };
+        if node == other || !self.masquerades(address, to.addresses[0]) {
+            return address;
+        }
+        let node = &self.cluster.nodes[*node];
+        // Of the link by which it leaves.
+        let links = match self.stage.fabric {
+            Fabric::HostGateway => node.addresses(),
+            Fabric::Vxlan => node.tunnel_addresses(),
+        };
+        let mut links = links.into_iter();
+        links
+            .find(|link| link.is_ipv4() == address.is_ipv4())
+            .unwrap()
+    }
+
+    /// Whether what a node sends or forwards between these gets another source.
+    pub(crate) fn masquerades(&self, from: IpAddr, to: IpAddr) -> bool {
+        let pods = self.cluster.nodes[0].cluster_pods();
+        let [from, to] = [from, to].map(|end| pods.iter().any(|pods| pods.contains(&end)));
+        self.stage.masquerade && (!from || !to)
     }
 
     /// A client's port that nobody had in this round.
@@ -140,36 +228,45 @@ impl World {
     }
 
     fn place_pods(&mut self, objects: &Objects) {
-        let linked = objects.pods.iter().filter(|pod| wire::is_linked(pod, 1));
-        let mut wanted: BTreeMap<String, Vec<IpAddr>> =
-            linked.map(|pod| (key_of(pod), addresses_of(pod))).collect();
-        let (kept, gone): (Vec<_>, Vec<_>) =
-            self.hosts.drain(..).partition(|host| match &host.who {
-                Who::Pod(key, _) => wanted.remove(key).is_some(),
-                Who::Node | Who::Outside => true,
-            });
+        let nodes = self.cluster.nodes.len();
+        let linked = objects
+            .pods
+            .iter()
+            .filter(|pod| wire::is_linked(pod, nodes));
+        let mut wanted: BTreeMap<String, (usize, Vec<IpAddr>)> = linked
+            .map(|pod| (key_of(pod), (node_of(pod), addresses_of(pod))))
+            .collect();
+        let is_wanted = |host: &Host| match &host.who {
+            Who::Pod(key, ..) => wanted.remove(key).is_some(),
+            Who::Node(_) | Who::Outside => true,
+        };
+        let (kept, gone): (Vec<_>, Vec<_>) = self.hosts.drain(..).partition(is_wanted);
         self.hosts = kept;
         if gone.is_empty() && wanted.is_empty() {
             return;
         }
         for host in gone {
             drop(host.servers);
-            if let Who::Pod(_, pod) = host.who {
-                self.node.lab.remove_pod(pod).unwrap();
+            if let Who::Pod(_, node, pod) = host.who {
+                self.cluster.nodes[node].remove_pod(pod).unwrap();
             }
         }
-        for (key, addresses) in wanted {
-            let name = key.replace('/', ".");
-            let pod = self.node.lab.add_pod_with(&name, &addresses).unwrap();
+        for (key, (node, addresses)) in wanted {
+            let name = key.replace('/', "_");
+            let pod = self.cluster.nodes[node]
+                .add_pod_with(&name, &addresses)
+                .unwrap();
             self.hosts.push(Host {
                 servers: Servers::start(&self.seen, &pod, &addresses, &self.ports),
-                who: Who::Pod(key, pod),
+                who: Who::Pod(key, node, pod),
                 addresses,
             });
         }
         // A CNI plugin announces the new owner of an address.
         for host in &self.hosts {
-            self.at(host).ip("neighbor flush all").unwrap();
+            self.at(host)
+                .ip("neighbor flush nud reachable nud stale nud delay nud probe")
+                .unwrap();
         }
     }
 
@@ -177,33 +274,36 @@ impl World {
         let files = manifests(objects);
         for (name, text) in &files {
             if self.files.get(name) != Some(text) {
-                self.node.lab.write_manifest(name, text).unwrap();
+                self.cluster.write_manifest(name, text).unwrap();
             }
         }
         for name in self.files.keys().filter(|name| !files.contains_key(*name)) {
-            std::fs::remove_file(self.node.lab.manifests().join(name)).unwrap();
+            std::fs::remove_file(self.cluster.manifests().join(name)).unwrap();
         }
         self.files = files;
     }
 
-    /// Waits until the daemon says that all of this is in force. Fails with its own words.
+    /// Waits until every daemon says that all of this is in force. Fails with their own words.
     pub(crate) fn settle(&self) -> Result<(), String> {
         let begin = Instant::now();
-        loop {
-            let missing = self.missing();
-            if missing.is_empty() {
-                return Ok(());
+        for number in 0..self.daemons.len() {
+            loop {
+                let missing = self.missing(number);
+                if missing.is_empty() {
+                    break;
+                }
+                if begin.elapsed() > LONG {
+                    return Err(format!("node {number}: {missing}"));
+                }
+                thread::sleep(Duration::from_millis(20));
             }
-            if begin.elapsed() > LONG {
-                return Err(missing);
-            }
-            std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
     }
 
-    fn missing(&self) -> String {
-        let status = enforcer::api::client::status(&self.node.socket(), true);
-        let Ok(status) = status else {
+    fn missing(&self, node: usize) -> String {
+        let socket = self.cluster.nodes[node].home().join("socket");
+        let Ok(status) = client::status(&socket, true) else {
             return "the daemon does not answer".to_owned();
         };
         if !status.in_force || !status.problems.is_empty() {
@@ -218,8 +318,8 @@ impl World {
             .map(|endpoint| endpoint.pod.as_str())
             .collect();
         let pods = self.hosts.iter().filter_map(|host| match &host.who {
-            Who::Pod(key, _) => Some(key.as_str()),
-            Who::Node | Who::Outside => None,
+            Who::Pod(key, number, _) if *number == node => Some(key.as_str()),
+            _ => None,
         });
         let missing: Vec<&str> = pods.filter(|pod| !enforced.contains(pod)).collect();
         if missing.is_empty() {
@@ -230,35 +330,24 @@ impl World {
     }
 }
 
-/// The manifests of objects, one for each.
-pub(crate) fn manifests(objects: &Objects) -> BTreeMap<String, String> {
-    let nodes = objects.nodes.iter().map(serde_json::to_value);
-    let namespaces = objects.namespaces.iter().map(serde_json::to_value);
-    let pods = objects.pods.iter().map(serde_json::to_value);
-    let policies = objects.policies.iter().map(serde_json::to_value);
-    nodes
-        .chain(namespaces)
-        .chain(pods)
-        .chain(policies)
-        .map(|object| {
-            let object: Value = object.unwrap();
-            (file_name(&object), object.to_string())
-        })
-        .collect()
+/// Gives a node the addresses of its object, to which everybody else gets a way.
+fn listed_addresses(cluster: &Cluster, number: usize) -> Vec<IpAddr> {
+    let node = &cluster.nodes[number];
+    let mut listed = Vec::new();
+    for via in node.addresses() {
+        let address = wire::node_address(number, via.is_ipv6());
+        node.add_address(address).unwrap();
+        let others = cluster.nodes.iter().filter(|other| other.name != node.name);
+        let others = others.map(|other| &**other).chain([&cluster.outside]);
+        for other in others {
+            other.ip(&format!("route add {address} via {via}")).unwrap();
+        }
+        listed.push(address);
+    }
+    listed
 }
 
-/// `namespace/name`.
-pub(crate) fn key_of<T: Metadata<Ty = ObjectMeta>>(object: &T) -> String {
-    let metadata = object.metadata();
-    let namespace = metadata.namespace.as_deref().unwrap_or("default");
-    format!(
-        "{namespace}/{}",
-        metadata.name.as_deref().unwrap_or_default()
-    )
-}
-
-fn addresses_of(pod: &api::Pod) -> Vec<IpAddr> {
-    let status = pod.status.iter();
-    let ips = status.flat_map(|status| status.pod_ips.iter().flatten());
-    ips.map(|ip| ip.ip.parse().unwrap()).collect()
+/// Addresses of a node of which its object says nothing.
+fn own_addresses(node: &Node) -> Vec<IpAddr> {
+    node.addresses()
 }

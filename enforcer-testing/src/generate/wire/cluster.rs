@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use super::services::{SERVICES, service, slices};
 use crate::generate::cluster::{containers, namespace, sidecars};
 use crate::generate::policies::policy;
 use crate::generate::pools::{
@@ -51,16 +52,24 @@ pub fn objects(layout: Layout) -> impl Strategy<Value = Objects> {
     let policies: Vec<_> = (0..MAX_POLICIES).map(policy).collect();
     let namespaces = subsequence(NAMESPACES, 1..=NAMESPACES.len())
         .prop_flat_map(|names| names.into_iter().map(namespace).collect::<Vec<_>>());
-    (namespaces, pods(layout), (policies, 2..=MAX_POLICIES)).prop_map(
-        move |(namespaces, pods, (mut policies, count))| {
+    let services: Vec<_> = (0..SERVICES)
+        .map(|number| service(number, layout))
+        .collect();
+    let policies = (policies, 2..=MAX_POLICIES);
+    (namespaces, pods(layout), policies, (services, 0..=SERVICES)).prop_map(
+        move |(namespaces, pods, (mut policies, count), (mut services, service_count))| {
             policies.truncate(count);
-            Objects {
+            services.truncate(service_count);
+            let mut objects = Objects {
                 nodes: nodes.clone(),
                 namespaces,
                 pods,
                 policies,
-                ..Objects::default()
-            }
+                services,
+                slices: Vec::new(),
+            };
+            objects.slices = slices(&objects);
+            objects
         },
     )
 }
@@ -156,9 +165,10 @@ fn status(number: usize, kind: Kind, families: (bool, bool), layout: Layout) -> 
 /// The addresses of a pod with this number on a node with this number.
 fn pod_addresses(node: usize, number: usize) -> [IpAddr; 2] {
     let [node, number] = [node, number + 2].map(|n| u8::try_from(n).unwrap_or(u8::MAX));
+    let third = 0x244 + u16::from(node);
     [
-        Ipv4Addr::new(10, 244, node, number).into(),
-        Ipv6Addr::new(0xfd00, 0x10, 0x244, node.into(), 0, 0, 0, number.into()).into(),
+        Ipv4Addr::new(10, 244 + node, 0, number).into(),
+        Ipv6Addr::new(0xfd00, 0x10, third, 0, 0, 0, 0, number.into()).into(),
     ]
 }
 

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod edit;
+mod services;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -20,6 +21,7 @@ use super::pools::{OUTSIDE, PORT_NUMBERS, PORT_RANGES};
 
 pub use cluster::{Layout, is_linked, node_address, objects};
 pub use edit::WireEdit;
+pub use services::slices;
 
 /// Changes of a story, each made at once.
 const STEPS: std::ops::RangeInclusive<usize> = 3..=5;
@@ -71,12 +73,12 @@ pub fn ports() -> (Vec<u16>, Vec<u16>) {
     (spoken_of.into_iter().collect(), others)
 }
 
-/// The addresses outside of which policies speak, without those among the pods' own for which an
-/// IPv6 node would have to answer on a bridge.
+/// The addresses outside of which policies speak, without those in the pods' own subnets.
 pub fn outside() -> Vec<IpAddr> {
-    let all = OUTSIDE.iter().filter_map(|text| text.parse().ok());
-    all.filter(|address: &IpAddr| !address.to_string().starts_with("fd00:"))
-        .collect()
+    let all = OUTSIDE
+        .iter()
+        .filter(|text| !text.starts_with("10.244.") && !text.starts_with("fd00:10:"));
+    all.filter_map(|text| text.parse().ok()).collect()
 }
 
 /// The addresses of nodes without a daemon and of the pods there.
