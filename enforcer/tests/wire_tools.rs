@@ -96,7 +96,7 @@ fn tool(at: &Namespace, line: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Runs ping until its words are in what it says; fails with what it says.
+/// Fails, with what the tool says, unless it says all of these.
 fn says(at: &Namespace, line: &str, words: &[&str]) {
     let text = tool(at, line);
     for word in words {

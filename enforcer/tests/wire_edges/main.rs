@@ -28,3 +28,4 @@ mod rules;
 mod sources;
 mod stage;
 mod tcp;
+mod tunnels;
