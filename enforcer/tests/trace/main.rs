@@ -7,6 +7,7 @@
 )]
 
 mod command;
+mod cut;
 mod kernel;
 mod random;
 mod scenarios;
