@@ -170,7 +170,7 @@ fn discovery_that_the_node_routes_is_a_message_like_any_other() {
     let mut node = Node::new(Shape::Ptp, Families::V6);
     let [held, open] = ["held", "open"].map(|name| node.pod(name));
     let spec = json!({"podSelector": {"matchLabels": {"app": "held"}}, "policyTypes": ["Egress"]});
-    node.put(&crate::common::policy("held", &spec));
+    node.put(&policy("held", &spec));
     node.start("");
     let outside = Wire::open(&node.lab.outside, "eth0").unwrap();
     let to_open = Wire::open(&open, "eth0").unwrap();
