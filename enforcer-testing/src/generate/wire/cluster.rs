@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use super::services::{SERVICES, service, slices};
 use crate::generate::cluster::{containers, namespace, sidecars};
 use crate::generate::policies::policy;
 use crate::generate::pools::{
@@ -51,16 +52,24 @@ pub fn objects(layout: Layout) -> impl Strategy<Value = Objects> {
     let policies: Vec<_> = (0..MAX_POLICIES).map(policy).collect();
     let namespaces = subsequence(NAMESPACES, 1..=NAMESPACES.len())
         .prop_flat_map(|names| names.into_iter().map(namespace).collect::<Vec<_>>());
-    (namespaces, pods(layout), (policies, 2..=MAX_POLICIES)).prop_map(
-        move |(namespaces, pods, (mut policies, count))| {
+    let services: Vec<_> = (0..SERVICES)
+        .map(|number| service(number, layout))
+        .collect();
+    let policies = (policies, 2..=MAX_POLICIES);
+    (namespaces, pods(layout), policies, (services, 0..=SERVICES)).prop_map(
+        move |(namespaces, pods, (mut policies, count), (mut services, service_count))| {
             policies.truncate(count);
-            Objects {
+            services.truncate(service_count);
+            let mut objects = Objects {
                 nodes: nodes.clone(),
                 namespaces,
                 pods,
                 policies,
-                ..Objects::default()
-            }
+                services,
+                slices: Vec::new(),
+            };
+            objects.slices = slices(&objects);
+            objects
         },
     )
 }

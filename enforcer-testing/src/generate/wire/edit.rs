@@ -5,13 +5,14 @@ use std::fmt;
 
 use enforcer_policy::oracle::Objects;
 use k8s_openapi::Metadata;
-use k8s_openapi::api::core::v1::{Container, Namespace, Pod};
+use k8s_openapi::api::core::v1::{Container, Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::cluster::{Layout, is_linked, linked_pod, workload};
+use super::services::{SERVICES, service, slices};
 use crate::generate::cluster::namespace;
 use crate::generate::policies::policy;
 use crate::generate::pools::{MAX_POLICIES, NAMESPACES, POD_LABELS};
@@ -31,6 +32,10 @@ pub enum WireEdit {
     PutPolicy(Box<NetworkPolicy>),
     /// A policy goes.
     DeletePolicy(String),
+    /// A service appears, changes or moves to another namespace.
+    PutService(Box<Service>),
+    /// A service goes.
+    DeleteService(String),
     /// A pod gets other labels.
     Relabel(String, BTreeMap<String, String>),
     /// A pod gets other containers, and so other named ports.
@@ -59,6 +64,9 @@ pub(super) fn edit(layout: Layout) -> impl Strategy<Value = WireEdit> {
         5 => policies().prop_flat_map(policy)
             .prop_map(|object| WireEdit::PutPolicy(Box::new(object))),
         3 => policies().prop_map(|number| WireEdit::DeletePolicy(format!("np{number}"))),
+        2 => (0..SERVICES).prop_flat_map(move |number| service(number, layout))
+            .prop_map(|object| WireEdit::PutService(Box::new(object))),
+        1 => (0..SERVICES).prop_map(|number| WireEdit::DeleteService(format!("s{number}"))),
         4 => (pod(), labels(POD_LABELS)).prop_map(|(name, labels)| WireEdit::Relabel(name, labels)),
         2 => (pod(), workload()).prop_map(|(name, all)| WireEdit::RenamePorts(name, all)),
         3 => (pod(), successor).prop_map(|(old, new)| WireEdit::Replace(old, Box::new(new))),
@@ -69,13 +77,21 @@ pub(super) fn edit(layout: Layout) -> impl Strategy<Value = WireEdit> {
 }
 
 impl WireEdit {
-    /// Makes the change; one that speaks of objects that are not there changes nothing.
+    /// Makes the change, and what the cluster would make of it; one that speaks of objects that
+    /// are not there changes nothing.
     pub fn apply(&self, objects: &mut Objects) {
+        self.change(objects);
+        objects.slices = slices(objects);
+    }
+
+    fn change(&self, objects: &mut Objects) {
         match self {
             Self::PutNamespace(object) => put(&mut objects.namespaces, object.as_ref()),
             Self::DeleteNamespace(name) => remove(&mut objects.namespaces, name),
             Self::PutPolicy(object) => put(&mut objects.policies, object.as_ref()),
             Self::DeletePolicy(name) => remove(&mut objects.policies, name),
+            Self::PutService(object) => put(&mut objects.services, object.as_ref()),
+            Self::DeleteService(name) => remove(&mut objects.services, name),
             Self::Relabel(name, labels) => {
                 if let Some(pod) = find(&mut objects.pods, name) {
                     pod.metadata.labels = Some(labels.clone());
@@ -110,6 +126,8 @@ impl WireEdit {
             Self::DeleteNamespace(_) => "delete a namespace's object",
             Self::PutPolicy(_) => "put a policy",
             Self::DeletePolicy(_) => "delete a policy",
+            Self::PutService(_) => "put a service",
+            Self::DeleteService(_) => "delete a service",
             Self::Relabel(..) => "relabel a pod",
             Self::RenamePorts(..) => "rename ports",
             Self::Replace(..) => "reuse an address",
@@ -126,10 +144,12 @@ impl fmt::Display for WireEdit {
         match self {
             Self::PutNamespace(object) => write!(f, "{kind}: {}", name_of(object.as_ref())),
             Self::PutPolicy(object) => write!(f, "{kind}: {}", name_of(object.as_ref())),
+            Self::PutService(object) => write!(f, "{kind}: {}", name_of(object.as_ref())),
             Self::Add(object) => write!(f, "{kind}: {}", name_of(object.as_ref())),
             Self::Replace(old, new) => write!(f, "{kind}: {old} by {}", name_of(new.as_ref())),
             Self::DeleteNamespace(name)
             | Self::DeletePolicy(name)
+            | Self::DeleteService(name)
             | Self::Relabel(name, _)
             | Self::RenamePorts(name, _)
             | Self::Delete(name)

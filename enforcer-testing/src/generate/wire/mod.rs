@@ -5,6 +5,7 @@
 
 mod cluster;
 mod edit;
+mod services;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -20,6 +21,7 @@ use super::pools::{OUTSIDE, PORT_NUMBERS, PORT_RANGES};
 
 pub use cluster::{Layout, is_linked, node_address, objects};
 pub use edit::WireEdit;
+pub use services::slices;
 
 /// Changes of a story, each made at once.
 const STEPS: std::ops::RangeInclusive<usize> = 3..=5;
