@@ -195,6 +195,29 @@ fn what_is_listed_is_exactly_what_a_new_isolation_of_a_peer_cuts() {
 }
 
 #[test]
+fn what_pods_have_that_nobody_isolates_yet_is_known_from_the_kernels_table() {
+    let world = world();
+    for rule in [
+        "add table inet test",
+        "add chain inet test forward { type filter hook forward priority 0 ; }",
+        "add rule inet test forward ct state established counter accept",
+    ] {
+        world.node.lab.node.command("nft", rule).unwrap();
+    }
+    let World { db, api, web, .. } = &world;
+    // Neither api nor web is isolated.
+    let talk = Talk::open(&[("api → web", api, web), ("web → db", web, db)]);
+    let web = ingress("web", "web", &json!([{"from": [app("db")]}]));
+    let path = world.file("web.json", &[&web]);
+    let report = world.report(&["--cut", text(&path)], 1);
+    assert_eq!((report.cut.len(), report.kept), (4, 4), "{report:?}");
+    assert!(report.notes.is_empty(), "{report:?}");
+    world.node.put(&web);
+    world.node.settle();
+    talk.lives_but_for(&listed(&report));
+}
+
+#[test]
 fn a_deletion_that_allows_more_cuts_nothing_and_says_so() {
     let world = world();
     let talk = world.talk();

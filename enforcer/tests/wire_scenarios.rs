@@ -5,7 +5,8 @@
 //! from node to node, the programs of both decide, so it is allowed when it is allowed in both
 //! plays. TCP and UDP connect to real servers; every other protocol, and port 0, is sent by a raw
 //! socket and looked for by another. At the end the daemon cleans up, and everything that was
-//! denied must connect: so it was not the lab that was in the way.
+//! denied must connect: so it was not the lab that was in the way. Connections to services are
+//! translated by the rules of kube-proxy.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 #![expect(clippy::panic, reason = "a test ends at its first surprise")]
@@ -17,6 +18,10 @@ mod common;
 mod play;
 #[path = "wire_scenarios/probe.rs"]
 mod probe;
+#[path = "common/proxied.rs"]
+mod proxied;
+#[path = "wire_scenarios/services.rs"]
+mod services;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +30,7 @@ use std::sync::Mutex;
 
 use common::BRIDGE;
 use enforcer_lab::Shape;
+use enforcer_lab::proxy::Mode;
 use enforcer_testing::scenario::{self, Check, Scenario};
 use play::Play;
 
@@ -142,6 +148,11 @@ fn judge(scenario: &Scenario, shape: Shape) -> Vec<String> {
         let mut entries = NOT_ON_A_WIRE.iter();
         entries.any(|entry| means(entry, shape, scenario, check))
     };
+    // Both of kube-proxy's modes get their turn.
+    let mode = match shape {
+        Shape::Ptp => Mode::Nftables,
+        _ => Mode::Iptables,
+    };
     let mut failures = Vec::new();
     // For each stage and check: whether each play that it concerns let it happen.
     let mut seen: BTreeMap<(usize, usize), Vec<bool>> = BTreeMap::new();
@@ -152,8 +163,11 @@ fn judge(scenario: &Scenario, shape: Shape) -> Vec<String> {
             for (index, arrived) in play.probe(stage, &skipped) {
                 seen.entry((number, index)).or_default().push(arrived);
             }
+            let wrong = play.services(stage, mode, true).into_iter();
+            failures
+                .extend(wrong.map(|wrong| format!("{}, stage {number}: {wrong}", scenario.name)));
         }
-        failures.extend(play.finish(&skipped));
+        failures.extend(play.finish(mode, &skipped));
     }
     for (number, stage) in scenario.stages.iter().enumerate() {
         for (index, check) in stage.checks.iter().enumerate() {

@@ -77,6 +77,18 @@ fn namespace(env: &str) -> Value {
         "metadata": {"name": "default", "labels": {"env": env}}})
 }
 
+/// A pod's addresses, after so many others that writing them all takes its time.
+fn blocks(pod: &Pod, network: u8) -> Value {
+    let others = (0..1000_u16).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        IpAddr::from([100, 64 + network, high, low])
+    });
+    others
+        .chain(pod.addresses.iter().copied())
+        .map(|ip| json!({"ipBlock": {"cidr": ipnet::IpNet::from(ip).to_string()}}))
+        .collect()
+}
+
 fn services(pod: &Pod) -> Vec<Server> {
     vec![
         serve(pod, 80),
@@ -125,11 +137,7 @@ impl World {
         } = self;
         let turn = round / 8;
         let odd = turn % 2 == 1;
-        let blocks: Value = api
-            .addresses
-            .iter()
-            .map(|ip| json!({"ipBlock": {"cidr": ipnet::IpNet::from(*ip).to_string()}}))
-            .collect();
+        let blocks = || blocks(api, u8::try_from(turn % 100).unwrap());
         match round % 8 {
             0 | 4 => {
                 let rules = if was_open {
@@ -144,13 +152,14 @@ impl World {
             1 => {
                 let rule = [
                     json!({"from": [peer("api")]}),
-                    json!({"from": blocks}),
+                    json!({"from": blocks()}),
                     json!({"from": [{"namespaceSelector": {}, "podSelector": app("api")}],
                         "ports": [{"port": 80}, {"port": 80, "protocol": "UDP"}, {"port": 90, "endPort": 99}]}),
+                    json!({"from": blocks(), "ports": [{"port": 80}, {"port": 80, "protocol": "UDP"}]}),
                     json!({"from": [{"namespaceSelector": {"matchExpressions":
                         [{"key": "env", "operator": "Exists"}]}, "podSelector": app("api")}]}),
                 ];
-                node.put(&into("open", &app("open"), &json!([rule[turn % 4]])));
+                node.put(&into("open", &app("open"), &json!([rule[turn % 5]])));
             }
             2 => {
                 let more = into("more", &app("open"), &json!([{"from": [peer("web")]}]));
@@ -182,7 +191,7 @@ impl World {
             _ => {
                 node.put(&namespace(if odd { "a" } else { "b" }));
                 let turned = json!({"matchLabels": {"turn": if odd { "x" } else { "y" }}});
-                node.put(&into("turn", &turned, &json!([{"from": [peer("api")]}])));
+                node.put(&into("turn", &turned, &json!([{"from": [peer("web")]}])));
             }
         }
         was_open
@@ -253,7 +262,7 @@ impl Storm {
             let before = self.change.load(Ordering::SeqCst);
             let open = self.door.load(Ordering::SeqCst);
             let passed = asks_once(from, to, SILENCE);
-            let same = self.change.load(Ordering::SeqCst) == before && before % 2 == 0;
+            let same = self.change.load(Ordering::SeqCst) == before && before.is_multiple_of(2);
             assert!(open || !passed || !same, "the door to {to} was shut");
             let passed = u64::from(passed);
             self.through_the_door.fetch_add(passed, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use crate::machine;
 use crate::shell;
 
 /// What the machine needs besides the BPF toolchain.
-const TOOLS: [apt::Package; 3] = [
+const TOOLS: [apt::Package; 6] = [
     apt::Package {
         name: "iproute2",
         why: "`ip`: the demo and the wire tests make network namespaces and veths",
@@ -30,13 +30,31 @@ const TOOLS: [apt::Package; 3] = [
         why: "`iptables-nft-restore`: the same in its iptables mode",
         at_least: None,
     },
+    apt::Package {
+        name: "iputils-ping",
+        why: "`ping`: the wire tests ask with it what users would",
+        at_least: None,
+    },
+    apt::Package {
+        name: "iputils-tracepath",
+        why: "`tracepath`: the wire tests discover path MTUs with it",
+        at_least: None,
+    },
+    apt::Package {
+        name: "traceroute",
+        why: "`traceroute`: the wire tests look through the node with it",
+        at_least: None,
+    },
 ];
 
 /// For machines without apt: the program of each of these, and what it is installed by.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("iptables-nft-restore", "iptables"),
+    ("ping", "iputils-ping"),
+    ("tracepath", "iputils-tracepath"),
+    ("traceroute", "traceroute"),
 ];
 
 /// Installs what is missing, and says what; quick when nothing is.

@@ -113,17 +113,8 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     }
     let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);
     if decision.reason.action() == Action::Drop {
-        let revoked = known.is_some() && !undecided && decision.reason == Reason::PolicyDenied;
-        return outcome(
-            direction,
-            if revoked {
-                Reason::Revoked
-            } else {
-                decision.reason
-            },
-            decision,
-            false,
-        );
+        let reason = denial(decision.reason, known.is_some() && !undecided);
+        return outcome(direction, reason, decision, false);
     }
     if decision.deferred {
         cx.defer();
@@ -145,6 +136,16 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cache::remember(cx, &key, flow, now);
     let opened = known.is_none() || undecided;
     outcome(direction, decision.reason, decision, opened)
+}
+
+/// Why a packet is denied: a flow that was allowed until now is revoked.
+#[inline(always)]
+fn denial(reason: Reason, was_allowed: bool) -> Reason {
+    if was_allowed && reason == Reason::PolicyDenied {
+        Reason::Revoked
+    } else {
+        reason
+    }
 }
 
 #[inline(always)]

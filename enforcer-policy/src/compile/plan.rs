@@ -88,7 +88,7 @@ impl Compiler {
         let node = pod.node.as_ref().and_then(|name| self.nodes.number(name));
         let spoofs = pod.may_spoof;
         let sets = self.sets_of(key, known);
-        let same = old.filter(|old| (old.v4, old.v6) == (v4, v6));
+        let same = old.filter(|old| goes_on(old, v4, v6));
         let mut flags = 0;
         if sets != [NOT_ISOLATED; 2] {
             flags |= Endpoint::ISOLATED;
@@ -139,6 +139,20 @@ impl Compiler {
 fn undressed(mut endpoint: Endpoint) -> Endpoint {
     endpoint.flags &= !Endpoint::DENY_ALL;
     endpoint
+}
+
+/// Whether a pod that has these addresses now goes on with its flows: it has one of those that it
+/// had, and none has been exchanged for another of its family.
+fn goes_on(old: &Endpoint, v4: [u32; 1], v6: [u32; 4]) -> bool {
+    let exchanged = |old: &[u32], new: &[u32]| old != new && is_set(old) && is_set(new);
+    let stays = |old: &[u32], new: &[u32]| old == new && is_set(old);
+    (stays(&old.v4, &v4) || stays(&old.v6, &v6))
+        && !exchanged(&old.v4, &v4)
+        && !exchanged(&old.v6, &v6)
+}
+
+fn is_set(address: &[u32]) -> bool {
+    address.iter().any(|word| *word != 0)
 }
 
 fn addresses(pod: &Pod) -> ([u32; 1], [u32; 4]) {

@@ -82,8 +82,9 @@ impl Objects {
         let way = self.way(question, pod)?;
         let all = endpoints(self, way.service, way.port, question.port, way.six);
         let spec = way.spec;
-        let local = way.inside && spec.internal_traffic_policy.as_deref() == Some("Local");
         let headless = way.port.is_none();
+        let local =
+            way.inside && !headless && spec.internal_traffic_policy.as_deref() == Some("Local");
         let all = all
             .into_iter()
             .filter(|one| !local || one.node.is_some() && one.node.as_deref() == node);
@@ -102,6 +103,7 @@ impl Objects {
             .map(|one| self.backend_answer(question, pod, &one, masqueraded))
             .collect::<Result<Vec<_>, _>>()?;
         backends.sort_by_key(|one| (one.address, one.port));
+        backends.dedup_by_key(|one| (one.address, one.port));
         Ok(ServiceAnswer { backends })
     }
 
@@ -201,10 +203,14 @@ fn way_by_name<'a>(
     }
     if is_headless(spec) {
         let served = |six: &bool| {
-            has(*six) && !endpoints(objects, service, None, question.port, *six).is_empty()
+            let all = endpoints(objects, service, None, question.port, *six);
+            all.iter().any(|one| one.ready)
         };
+        let own: Vec<bool> = [false, true].into_iter().filter(|six| has(*six)).collect();
         // Where no family has endpoints, any has none.
-        let six = [false, true].into_iter().find(served).unwrap_or(false);
+        let Some(&six) = own.iter().find(|six| served(six)).or(own.first()) else {
+            return Ok(None);
+        };
         return Ok(Some(Way {
             service,
             spec,

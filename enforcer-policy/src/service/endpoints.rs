@@ -9,6 +9,29 @@ use crate::model::{
     TargetPort,
 };
 
+/// At which port the endpoints of a service are asked for.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// At the one that a port of the service is translated to.
+    Target(&'a ServicePort),
+    /// At this one, whatever they say about ports.
+    Number(u16),
+}
+
+/// What the name of a headless service means to a client that connects to `port`: its ready endpoints,
+/// without any translation.
+pub fn headless(
+    cluster: &Cluster,
+    key: &ServiceKey,
+    service: &Service,
+    port: u16,
+    family: Family,
+) -> Vec<Backend> {
+    let mut found = all(cluster, key, service, Wanted::Number(port), family);
+    found.retain(|backend| backend.ready);
+    found
+}
+
 /// All endpoints of a service's port in a family, ready or not, by address and port.
 ///
 /// They are those of the slices that name the service. Where no slice does and the service has a
@@ -21,14 +44,24 @@ pub fn endpoints(
     port: &ServicePort,
     family: Family,
 ) -> Vec<Backend> {
+    all(cluster, key, service, Wanted::Target(port), family)
+}
+
+fn all(
+    cluster: &Cluster,
+    key: &ServiceKey,
+    service: &Service,
+    wanted: Wanted<'_>,
+    family: Family,
+) -> Vec<Backend> {
     let mut slices = slices_of(cluster, key).peekable();
     let found: Vec<Backend> = if slices.peek().is_some() {
         slices
             .filter(|slice| slice.family == Some(family))
-            .flat_map(|slice| of_slice(slice, port))
+            .flat_map(|slice| of_slice(slice, wanted))
             .collect()
     } else {
-        of_selector(cluster, key, service, port, family)
+        of_selector(cluster, key, service, wanted, family)
     };
     // An endpoint may be in two slices for a moment while it moves between them.
     let mut unique: BTreeMap<(IpAddr, u16), Backend> = BTreeMap::new();
@@ -60,13 +93,17 @@ fn slices_of<'a>(
 
 fn of_slice<'a>(
     slice: &'a EndpointSlice,
-    port: &'a ServicePort,
+    wanted: Wanted<'a>,
 ) -> impl Iterator<Item = Backend> + 'a {
-    let same = |name: &str, protocol| name == port.name && protocol == port.protocol;
-    let mut ports = slice.ports.iter();
-    let number = ports
-        .find(|one| same(&one.name, one.protocol))
-        .and_then(|one| one.port);
+    let number = match wanted {
+        Wanted::Number(number) => Some(number),
+        Wanted::Target(port) => {
+            let mut ports = slice.ports.iter();
+            ports
+                .find(|one| one.name == port.name && one.protocol == port.protocol)
+                .and_then(|one| one.port)
+        }
+    };
     slice.endpoints.iter().filter_map(move |endpoint| {
         Some(Backend {
             address: *endpoint.addresses.first()?,
@@ -84,7 +121,7 @@ fn of_selector(
     cluster: &Cluster,
     key: &ServiceKey,
     service: &Service,
-    port: &ServicePort,
+    wanted: Wanted<'_>,
     family: Family,
 ) -> Vec<Backend> {
     let first = PodKey {
@@ -100,7 +137,7 @@ fn of_selector(
             let open = !readiness.unready && !readiness.terminating;
             Some(Backend {
                 address: *addresses.find(|address| Family::of(**address) == family)?,
-                port: target(port, pod)?,
+                port: target(wanted, pod)?,
                 pod: Some(name.clone()),
                 node: pod.node.clone(),
                 ready: service.publish_not_ready || open,
@@ -112,7 +149,11 @@ fn of_selector(
 }
 
 /// A pod without a port of the name is no endpoint of the service's port.
-fn target(port: &ServicePort, pod: &Pod) -> Option<u16> {
+fn target(wanted: Wanted<'_>, pod: &Pod) -> Option<u16> {
+    let port = match wanted {
+        Wanted::Number(number) => return Some(number),
+        Wanted::Target(port) => port,
+    };
     match &port.target {
         TargetPort::Number(number) => Some(*number),
         TargetPort::Name(name) => {

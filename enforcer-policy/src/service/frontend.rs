@@ -61,7 +61,22 @@ pub fn frontend<'a>(
     services.find_map(|(key, service)| frontend_of(key, service, address, protocol, port, own))
 }
 
-/// The same for one service; `own_node` says that the address is one of the node that translates.
+/// The service port that a service's name means, and the address behind it: its first cluster address
+/// of a family that the client `has`.
+pub fn by_name<'a>(
+    key: &'a ServiceKey,
+    service: &'a Service,
+    protocol: Protocol,
+    port: u16,
+    has: impl Fn(Family) -> bool,
+) -> Option<(IpAddr, Frontend<'a>)> {
+    let mut addresses = service.cluster_ips.iter();
+    let address = *addresses.find(|address| has(Family::of(**address)))?;
+    let found = frontend_of(key, service, address, protocol, port, false)?;
+    Some((address, found))
+}
+
+/// What an address and a port mean for one service; `own_node` says that the address is one of the node that translates.
 pub fn frontend_of<'a>(
     key: &'a ServiceKey,
     service: &'a Service,

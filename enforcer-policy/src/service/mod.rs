@@ -12,8 +12,8 @@ mod tests;
 
 use std::net::IpAddr;
 
-pub use endpoints::endpoints;
-pub use frontend::{Frontend, Via, frontend, frontend_of};
+pub use endpoints::{endpoints, headless};
+pub use frontend::{Frontend, Via, by_name, frontend, frontend_of};
 pub use route::{NoBackend, Route, route};
 
 use crate::model::PodKey;

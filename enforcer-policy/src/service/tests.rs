@@ -258,3 +258,31 @@ fn the_first_service_by_name_has_what_several_claim() {
     let found = reach(&cluster, "192.0.2.1", 80).unwrap();
     assert_eq!(*found.key, key("also"));
 }
+
+#[test]
+fn the_name_of_a_service_means_its_first_address_of_a_family_that_the_client_has() {
+    let cluster = cluster(&json!({"clusterIPs": ["10.96.0.1", "fd00:96::1"]}));
+    let (key, service) = cluster.services.first_key_value().unwrap();
+    let found = |port, family| {
+        let found = by_name(key, service, Protocol::Tcp, port, |one| one == family);
+        found.map(|(address, _)| address.to_string())
+    };
+    assert_eq!(found(80, Family::V4).as_deref(), Some("10.96.0.1"));
+    assert_eq!(found(80, Family::V6).as_deref(), Some("fd00:96::1"));
+    assert_eq!(found(81, Family::V4), None);
+}
+
+#[test]
+fn the_name_of_a_headless_service_means_its_ready_endpoints_at_the_port_of_the_client() {
+    let mut cluster = cluster(&json!({"clusterIP": "None"}));
+    let unready = json!({"conditions": [{"type": "Ready", "status": "False"}]});
+    put(
+        &mut cluster,
+        "pod",
+        &pod("b", &["10.0.0.2"], 9090, &unready),
+    );
+    let (key, service) = cluster.services.first_key_value().unwrap();
+    let found = headless(&cluster, key, service, 5432, Family::V4);
+    let places: Vec<_> = found.iter().map(|one| (one.address, one.port)).collect();
+    assert_eq!(places, [("10.0.0.1".parse().unwrap(), 5432)]);
+}

@@ -192,11 +192,14 @@ impl Established {
                     let is = verdict(tables, endpoint, probe);
                     let fine = is.allowed || !was.allowed;
                     prop_assert!(fine, "{:?} was allowed at {}", probe, revision);
-                    // For what a pod sends to itself no flow is kept.
-                    let fine = !(is.deferred && was.finally) || is_own(endpoint, probe);
+                    // Where nothing isolates it, what is deferred is allowed all the same.
+                    let isolated = endpoint.isolated(direction);
+                    let fine = !(is.deferred && was.finally && isolated);
                     prop_assert!(fine, "{:?} was not deferred at {}", probe, revision);
                     was.allowed |= is.allowed;
-                    was.finally |= is.allowed && !is.deferred && endpoint.isolated(direction);
+                    // For what a pod sends to itself no flow is kept.
+                    let kept = isolated && !is_own(endpoint, probe);
+                    was.finally |= kept && is.allowed && !is.deferred;
                 }
             }
         }

@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::generate::change;
-use crate::lookup::{allowed, peers, probes};
+use crate::lookup::{allowed, peers, probes, verdict};
 use crate::meaning;
 
 fn compiler() -> Compiler {

@@ -151,6 +151,30 @@ fn only_another_pod_or_another_address_is_another_endpoint() {
 }
 
 #[test]
+fn a_pod_keeps_its_flows_when_it_gets_or_loses_an_address_of_another_family() {
+    let mut compiler = compiler();
+    let with = |addresses: &[&str]| {
+        let mut pod = pod("a", addresses[0]);
+        pod.addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        put("a", pod)
+    };
+    compiler.apply([with(&["10.0.0.1"])]);
+    let first = endpoint(&compiler, "a").id;
+    for addresses in [["10.0.0.1", "fd00::1"].as_slice(), &["10.0.0.1"]] {
+        compiler.apply([with(addresses)]);
+        assert_eq!(first, endpoint(&compiler, "a").id, "{addresses:?}");
+    }
+    // Neither of these is an address that it had.
+    compiler.apply([with(&["fd00::2"])]);
+    let second = endpoint(&compiler, "a").id;
+    assert_ne!(first, second);
+    compiler.apply([with(&["10.0.0.2", "fd00::2"])]);
+    assert_eq!(second, endpoint(&compiler, "a").id);
+    compiler.apply([with(&["10.0.0.3", "fd00::2"])]);
+    assert_ne!(second, endpoint(&compiler, "a").id);
+}
+
+#[test]
 fn a_pod_never_appears_without_the_policies_that_came_with_it() {
     let mut compiler = compiler();
     let ops = compiler.apply([

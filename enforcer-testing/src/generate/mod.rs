@@ -9,8 +9,10 @@ mod policies;
 mod pools;
 mod questions;
 mod selectors;
+mod services;
 pub mod wire;
 
 pub use changes::{Edit, edits};
 pub use cluster::objects;
 pub use questions::{by_address, by_name, sample};
+pub use services::{about_services, objects_with_services};

@@ -1,6 +1,6 @@
-use enforcer_policy::oracle::Side;
+use enforcer_policy::oracle::{Side, Target};
 
-use super::{ScenarioError, Verdict, parse};
+use super::{Expected, ScenarioError, Verdict, parse};
 
 const PODS: &str = "
 description: two pods
@@ -68,6 +68,46 @@ steps:
     assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.2"));
 }
 
+const SERVICE: &str = "- {apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}}
+";
+
+#[test]
+fn a_service_is_meant_by_its_name_and_by_its_address_with_one_of_its_ports() {
+    let text = format!(
+        "{PODS}{SERVICE}expect:
+- {{from: default/a, to: [svc/default/s, 10.96.0.1], port: [80, 81], verdict: deny}}
+- {{from: default/a, to: svc/default/s, port: 80, backends: {{default/b 8080: allow, 192.0.2.1: deny}}}}
+matrix: [{{to: [svc/default/s TCP 80], rows: {{default/a: no-backend}}}}]
+"
+    );
+    let scenario = parse("test", &text).unwrap();
+    let stage = &scenario.stages[0];
+    let services: Vec<_> = stage
+        .services
+        .iter()
+        .map(|check| (check.question.to.clone(), check.question.port))
+        .collect();
+    let name = Target::Name("default".into(), "s".into());
+    let address = Target::Address("10.96.0.1".parse().unwrap());
+    assert_eq!(
+        services,
+        [
+            (name.clone(), 80),
+            (name.clone(), 81),
+            (address, 80),
+            (name.clone(), 80),
+            (name, 80)
+        ]
+    );
+    assert_eq!(stage.checks.len(), 1, "port 81 of the address");
+    let Expected::Backends(backends) = &stage.services[3].expected else {
+        panic!("{:?}", stage.services[3]);
+    };
+    let ports: Vec<_> = backends.keys().map(|name| name.port).collect();
+    assert_eq!(ports, [None, Some(8080)]);
+    assert_eq!(stage.services[4].expected, Expected::NoBackend);
+}
+
 #[test]
 fn a_typing_mistake_in_a_manifest_is_an_error() {
     let text = "{description: d, manifests: [{apiVersion: v1, kind: Pod, metadat: {}}]}";
@@ -95,6 +135,26 @@ fn what_cannot_be_understood_is_an_error() {
         (
             "matrix: [{to: [x/b TCP 1], rows: {x/a: allow deny}}]\n",
             "equally many",
+        ),
+        (
+            "expect: [{from: x/a, to: x/b, port: 1, verdict: no-backend}]\n",
+            "only services",
+        ),
+        (
+            "expect: [{from: x/a, to: svc/x, port: 1, verdict: deny}]\n",
+            "svc/NAMESPACE/NAME",
+        ),
+        (
+            "expect: [{from: x/a, to: svc/x/y, port: 1, backends: {b: allow}}]\n",
+            "a backend is",
+        ),
+        (
+            "expect: [{from: x/a, to: svc/x/y, port: 1, backends: {}}]\n",
+            "no-backend",
+        ),
+        (
+            "expect: [{from: x/a, to: svc/x/y, port: 1, verdict: deny, backends: {x/b: deny}}]\n",
+            "a verdict or backends",
         ),
         (
             "matrix: [{to: [x/b TCP 1], rows: {x/a: alow}}]\n",

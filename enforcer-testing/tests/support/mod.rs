@@ -26,6 +26,14 @@ pub(crate) fn model(objects: &Objects) -> Cluster {
         let policy = lower::network_policy(policy).unwrap();
         cluster.apply(Change::Policy(policy.key.clone(), Some(Arc::new(policy))));
     }
+    for service in &objects.services {
+        let (key, service) = api::service(service).unwrap();
+        cluster.apply(Change::Service(key, Some(service)));
+    }
+    for slice in &objects.slices {
+        let (key, slice) = api::endpoint_slice(slice).unwrap();
+        cluster.apply(Change::EndpointSlice(key, Some(slice)));
+    }
     cluster
 }
 

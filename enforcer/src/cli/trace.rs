@@ -12,6 +12,7 @@ use crate::trace::{Question, Tracer, batch, write_text};
 const ALLOWED: u8 = 0;
 const DENIED: u8 = 1;
 const ERROR: u8 = 2;
+const DIFFERS: u8 = 3;
 
 /// Say whether a new connection would be allowed, and why.
 ///
@@ -25,6 +26,12 @@ Ends:
   the address of a Node object or of a pod with hostNetwork is that node, any other is outside.
   A pod that has ended is no peer: only its address counts. A pod without an address is judged as
   if it had one that only blocks such as 0.0.0.0/0 cover.
+
+Services:
+  The destination may be svc/NAMESPACE/NAME with the service's port, or an address of a service with
+  one of its ports (a node port of the sender's own node too). Policies see the pods behind it and their own
+  ports, so each backend gets a verdict of its own. Without a ready backend kube-proxy refuses the
+  connection, whatever policies say. The name of a headless service means its pods, at the port asked for.
 
 Batch:
   One JSON object per line: {\"from\": \"default/api\", \"to\": \"default/db\", \"protocol\": \"TCP\", \"port\": 3306}
@@ -45,6 +52,8 @@ Changes:
 Examples:
   enforcer trace --manifests demo/ --from default/web --to default/db --port 3306
   enforcer trace --manifests demo/ --from 192.0.2.1 --to 10.244.0.4 --port 53 --protocol UDP
+  enforcer trace --manifests demo/ --from default/web --to svc/default/db:3306
+  enforcer trace --manifests demo/ --from default/web --to 10.96.0.10:80
   enforcer trace --manifests demo/ --from api --to db --protocol ICMP --output json
   enforcer trace --manifests demo/ --batch questions.jsonl --kernel > answers.jsonl
   enforcer trace --cut db-policy.yaml && kubectl apply -f db-policy.yaml
@@ -53,17 +62,18 @@ Examples:
 
 Exit codes:
   0  allowed; of a batch: every line was answered; of a change: nothing would be cut
-  1  denied; of a change: connections would be cut
-  2  errors; of a batch: at least one line had no answer")]
+  1  denied, or no backend; of a change: connections would be cut
+  2  errors; of a batch: at least one line had no answer
+  3  it differs: some backends of the service are reached and others are not")]
 pub struct TraceArgs {
-    /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs` and policies.
+    /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs`, policies and services.
     #[arg(long, value_name = "PATH", required_unless_present = "cut")]
     pub manifests: Option<PathBuf>,
     /// Who connects.
     #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut"])]
     pub from: Option<String>,
-    /// To whom.
-    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut"])]
+    /// To whom; a port may follow behind a colon.
+    #[arg(long, value_name = "NS/POD|ADDRESS|svc/NS/NAME", required_unless_present_any = ["batch", "cut"])]
     pub to: Option<String>,
     /// The destination port, for TCP, UDP and SCTP.
     #[arg(long, value_name = "N")]
@@ -219,6 +229,7 @@ fn answer(
     Ok(match answer.verdict {
         crate::trace::Verdict::Allow => ALLOWED,
         crate::trace::Verdict::Deny => DENIED,
+        crate::trace::Verdict::Differs => DIFFERS,
     })
 }
 

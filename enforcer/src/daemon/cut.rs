@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use enforcer_policy::model::{Cluster, PodKey};
 use tokio::sync::oneshot;
 
 use super::{Daemon, capacity};
 use crate::api::CutAnswer;
+use crate::datapath::clock::ClockError;
+use crate::datapath::conntrack::dump::{self, Extent};
 use crate::datapath::discover::Links;
 use crate::datapath::flows::{self, FlowsError};
 use crate::datapath::judge::JudgeError;
-use crate::trace::cut::{Change, ChangeError, Node, Report, cut};
+use crate::trace::cut::{Change, ChangeError, Node, Report, Traffic, cut};
+
+/// How long the kernel's table of connections is read.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +28,15 @@ enum CutError {
     Flows(#[from] FlowsError),
     #[error(transparent)]
     Judge(#[from] JudgeError),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
 }
 
 /// What the answer rests on, as it was when the question came.
 struct Basis {
     node: Node,
+    /// The time as flows are dated.
+    time: Result<u32, ClockError>,
     now: Cluster,
     owners: BTreeMap<u32, PodKey>,
     pins: PathBuf,
@@ -35,7 +45,7 @@ struct Basis {
 
 impl Daemon {
     /// Answers from another thread: reading the flows and compiling take their time.
-    pub(super) fn answer_cut(&self, change: Change, answer: oneshot::Sender<CutAnswer>) {
+    pub(super) fn answer_cut(&mut self, change: Change, answer: oneshot::Sender<CutAnswer>) {
         let basis = Basis {
             node: Node {
                 name: self.options.node.clone(),
@@ -47,6 +57,7 @@ impl Daemon {
                 },
                 pending_deny: self.options.datapath.pending_deny,
             },
+            time: self.writer.now(),
             now: self.compiler.cluster().clone(),
             owners: self.writer.owners_of_flows(),
             pins: self.writer.pins().to_owned(),
@@ -68,8 +79,22 @@ impl Daemon {
 impl Basis {
     fn report(self, change: Change) -> Result<Report, CutError> {
         let then = change.apply(&self.now)?;
-        let flows = flows::read(&self.pins)?;
-        let mut report = cut(&self.node, &self.now, &then, &flows, &self.owners)?;
+        let mut traffic = Traffic {
+            flows: flows::read(&self.pins, self.time?)?,
+            owners: self.owners,
+            entries: Vec::new(),
+        };
+        let mut part = false;
+        match dump::entries(Instant::now() + LIMIT, |entry| traffic.entries.push(entry)) {
+            Ok(extent) => part = extent == Extent::Part,
+            Err(error) => tracing::debug!(%error, "no table of connections"),
+        }
+        let mut report = cut(&self.node, &self.now, &then, &traffic)?;
+        if part {
+            let words = "the kernel's table of connections is too large to be read whole: some of \
+                pods that no policy isolates yet may be missing";
+            report.notes.push(words.to_owned());
+        }
         if then == self.now {
             let words = "these objects are in force already, as they are here";
             report.notes.push(words.to_owned());

@@ -3,13 +3,14 @@
 mod cut;
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_policy::model::PodKey;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -138,6 +139,8 @@ struct Daemon {
     local_addresses: BTreeSet<IpAddr>,
     /// Why the last look failed, if it did; the links are then those of the look before.
     scan_failure: Option<String>,
+    /// The pods that should be here, with their addresses.
+    pods: BTreeMap<PodKey, Vec<IpAddr>>,
     /// Whose they are.
     matching: Matching,
 }
@@ -157,6 +160,7 @@ impl Daemon {
             links: Links::default(),
             local_addresses: BTreeSet::new(),
             scan_failure: None,
+            pods: BTreeMap::new(),
             matching: Matching::default(),
         })
     }
@@ -215,7 +219,10 @@ impl Daemon {
     /// Finds the links of the pods and brings the programs there.
     fn follow(&mut self) {
         let pods = pods_here(self.compiler.cluster(), self.options.node.as_deref());
-        let before = std::mem::replace(&mut self.matching, match_pods(&self.links, &pods));
+        let mut matching = match_pods(&self.links, &pods);
+        matching.keep(&self.matching, [&self.pods, &pods]);
+        self.pods = pods;
+        let before = std::mem::replace(&mut self.matching, matching);
         let known = before.unenforced();
         for (pod, why) in self.matching.unenforced() {
             if known.get(pod) != Some(&why) {

@@ -154,8 +154,8 @@ fn look_into(
     };
     for link in inside.links()? {
         let addresses = addresses.remove(&link.header.index).unwrap_or_default();
-        match sides.get(&(number, link.header.index)) {
-            Some(host) => namespace.links.push(PodLink {
+        if let Some(host) = sides.get(&(number, link.header.index)) {
+            namespace.links.push(PodLink {
                 host_ifindex: host.header.index,
                 host_name: name(host).to_owned(),
                 kind: kind(&link),
@@ -163,13 +163,12 @@ fn look_into(
                 pod_ifindex: link.header.index,
                 pod_ifname: name(&link).to_owned(),
                 addresses,
-            }),
-            None => {
-                let link = unenforceable(&link, addresses);
-                if link.why.leads_out() || !link.addresses.is_empty() {
-                    namespace.unenforceable.push(link);
-                }
-            }
+            });
+            continue;
+        }
+        let link = unenforceable(&link, addresses);
+        if link.why.leads_out() || !link.addresses.is_empty() {
+            namespace.unenforceable.push(link);
         }
     }
     Ok(namespace)

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use aya::maps::{HashMap, Map, MapData};
 use enforcer_common::abi::{Flow, FlowKey, address};
 use enforcer_common::decide::has_expired;
-use nix::time::{ClockId, clock_gettime};
 
 use super::load::ticks_per_second;
 
@@ -45,15 +44,19 @@ pub enum FlowsError {
         /// What the kernel says.
         source: aya::maps::MapError,
     },
-    /// The clock could not be read.
-    #[error("cannot read the kernel's clock: {0}")]
+    /// The length of a tick is not known.
+    #[error("cannot read the resolution of the kernel's clock tick: {0}")]
     Clock(#[from] nix::Error),
 }
 
-/// The flows in the maps below `pins` that are neither expired nor about to end. Two system calls
-/// for each: not for the daemon's own thread.
-pub fn read(pins: &Path) -> Result<Vec<Tracked>, FlowsError> {
-    let clock = Clock::now()?;
+/// The flows in the maps below `pins` that are neither expired nor about to end at the time `now`
+/// ([`super::clock`]). Two system calls for each: not for the daemon's own thread.
+pub fn read(pins: &Path, now: u32) -> Result<Vec<Tracked>, FlowsError> {
+    let ticks_per_second = ticks_per_second()?;
+    let clock = Clock {
+        now,
+        ticks_per_second,
+    };
     let mut flows = Vec::new();
     walk::<1, { size_of::<FlowKey<1>>() }>(&pins.join("FLOWS_V4"), |key, flow| {
         flows.extend(clock.tracked(key, flow));
@@ -110,51 +113,33 @@ fn key_of<const W: usize>(bytes: &[u8]) -> FlowKey<W> {
     }
 }
 
-/// The kernel's clock.
+/// What is needed to tell old flows from new ones.
 #[derive(Clone, Copy)]
 struct Clock {
     now: u32,
     ticks_per_second: u32,
 }
 
-/// Seconds before the first overflow of the low half of the jiffies, with which the kernel starts
-/// (`INITIAL_JIFFIES` in `linux/jiffies.h`).
-const BEFORE_OVERFLOW: u32 = 300;
+/// Seconds that reading the flows takes at most.
+const SLACK: u32 = 60;
 
 impl Clock {
-    fn now() -> Result<Self, nix::Error> {
-        let ticks_per_second = ticks_per_second()?;
-        let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)?;
-        let ticks = u64::from(ticks_per_second);
-        let seconds = u64::try_from(time.tv_sec()).unwrap_or_default();
-        let part = u64::try_from(time.tv_nsec()).unwrap_or_default() * ticks / 1_000_000_000;
-        // Its low half is what programs see.
-        let since_boot = seconds.wrapping_mul(ticks).wrapping_add(part) & u64::from(u32::MAX);
-        let since_boot = u32::try_from(since_boot).unwrap_or_default();
-        let start = BEFORE_OVERFLOW.wrapping_mul(ticks_per_second);
-        Ok(Self {
-            now: since_boot.wrapping_sub(start),
-            ticks_per_second,
-        })
-    }
-
     /// The flow, unless it has expired or begun to end.
     fn tracked<const W: usize>(self, key: FlowKey<W>, flow: Flow) -> Option<Tracked> {
         let protocol = u8::try_from(key.protocol).ok()?;
         let age = self.now.wrapping_sub(flow.last_seen);
-        // The two clocks differ by fractions of a second.
-        let age = if age > u32::MAX - 10 * self.ticks_per_second {
+        // A packet may have come since the clock was asked.
+        let age = if age > u32::MAX - SLACK * self.ticks_per_second {
             0
         } else {
             age
         };
-        let seen = self.now.wrapping_sub(age);
-        let aged = Flow {
-            last_seen: seen,
+        let seen = Flow {
+            last_seen: self.now.wrapping_sub(age),
             ..flow
         };
         let over = flow.state & Flow::CLOSING != 0
-            || has_expired(&aged, protocol, self.now, self.ticks_per_second);
+            || has_expired(&seen, protocol, self.now, self.ticks_per_second);
         (!over).then(|| Tracked {
             pod: socket(address::to_ip(key.pod), key.ports >> 16),
             peer: socket(address::to_ip(key.peer), key.ports & 0xffff),

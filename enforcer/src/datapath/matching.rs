@@ -1,5 +1,6 @@
 //! Which link belongs to which pod: the one that holds the pod's address.
 
+mod kept;
 mod missing;
 mod unenforced;
 
@@ -16,7 +17,7 @@ use super::discover::{Links, Namespace, PodLink, Unenforceable};
 /// `secondary`, `ambiguous` and `unknown`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
-    /// The links that hold an address of the pod, sorted; never empty. More than one when a pod has
+    /// The links that hold an address of the pod, or [held](Matching::keep) it, sorted; never empty. More than one when a pod has
     /// its IPv4 address on one link and its IPv6 address on another.
     pub links: BTreeMap<PodKey, Vec<PodLink>>,
     /// Other links of the namespace of a pod: second networks. Policies hold there too, but the

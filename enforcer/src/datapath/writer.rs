@@ -19,7 +19,7 @@ use enforcer_policy::tables::{Op, Tables};
 use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
 use super::clock::{self, ClockError};
-use super::discover::NodeLink;
+use super::discover::{NodeLink, PodLink};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
@@ -77,9 +77,8 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Pod(PodKey),
-    /// A pod's link in another network, with addresses of its own that the pod's status does not
-    /// have.
-    Second(PodKey, Addresses),
+    /// A pod's link in another network, with addresses of its own.
+    Second(PodKey, PodLink),
     /// Nobody that is known (yet).
     Pending,
     /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
@@ -94,13 +93,6 @@ impl Owner {
             Self::Pending | Self::Doubtful => None,
         }
     }
-}
-
-/// The addresses of a link as an endpoint has them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Addresses {
-    v4: [u32; 1],
-    v6: [u32; 4],
 }
 
 /// A link that programs are attached to.
@@ -257,10 +249,12 @@ impl Writer {
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let mut compiled = owner.pod().and_then(|pod| self.endpoints.get(pod).copied());
-        if let (Owner::Second(_, own), Some(endpoint)) = (owner, &mut compiled) {
-            (endpoint.v4, endpoint.v6) = (own.v4, own.v6);
-        }
+        let of_pod = |pod| self.endpoints.get(pod).copied();
+        let compiled = match owner {
+            Owner::Pod(pod) => of_pod(pod),
+            Owner::Second(pod, link) => of_pod(pod).map(|endpoint| link.second(endpoint)),
+            Owner::Pending | Owner::Doubtful => None,
+        };
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),
@@ -299,6 +293,11 @@ impl Writer {
             Some((self.numbering.known(endpoint.id)?, pod.clone()))
         })
         .collect()
+    }
+
+    /// The time as flows are dated.
+    pub fn now(&mut self) -> Result<u32, ClockError> {
+        clock::now(&mut self.ebpf)
     }
 
     /// The directory of the maps that hold connections.

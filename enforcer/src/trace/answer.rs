@@ -1,6 +1,7 @@
 //! What is answered: the JSON of `enforcer trace`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use enforcer_common::Action;
 use enforcer_common::abi::Direction;
@@ -16,6 +17,8 @@ pub enum Verdict {
     Allow,
     /// It cannot.
     Deny,
+    /// It depends on the backend to which the service sends it.
+    Differs,
 }
 
 impl From<Action> for Verdict {
@@ -32,6 +35,7 @@ impl fmt::Display for Verdict {
         f.write_str(match self {
             Self::Allow => "allow",
             Self::Deny => "deny",
+            Self::Differs => "differs",
         })
     }
 }
@@ -47,15 +51,72 @@ pub struct Answer {
     pub protocol: String,
     /// The destination port; null where the protocol has none.
     pub port: Option<u16>,
+    /// Deny when one end denies; of a service also when it has no backend, or none that is reached.
+    pub verdict: Verdict,
+    /// What both ends say.
+    #[serde(flatten)]
+    pub ends: Ends,
+    /// What one should know about the ends: that one has ended, or has no address yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Both ends, or as many ends as a service has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Ends {
+    /// Nobody translates the connection.
+    Direct {
+        /// The end that connects.
+        egress: Box<Part>,
+        /// The end that is connected to.
+        ingress: Box<Part>,
+    },
+    /// The sender's node translates it, or a name does.
+    Service {
+        /// Which service it is.
+        service: ServiceName,
+        /// The reason for which the packet leaves the sender's link, still on its way to the service;
+        /// null where nothing stands between the sender and the backends.
+        at_sender: Option<&'static str>,
+        /// Where it may go: one of these.
+        backends: Vec<BackendAnswer>,
+        /// What kube-proxy does, when there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        without_backend: Option<&'static str>,
+    },
+}
+
+/// A port of a service, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceName {
+    /// `NAMESPACE/NAME`.
+    pub name: String,
+    /// The name of the port; null where it has none, or where the service has no port of its own.
+    pub port: Option<String>,
+    /// `cluster address`, `external address`, `load balancer's address`, `node port`, or `headless`.
+    pub reached_by: String,
+    /// The address; null for a headless service, and until the service has one.
+    pub address: Option<IpAddr>,
+    /// For how many seconds a client is sent to the same backend again, if it is.
+    pub affinity_seconds: Option<u32>,
+    /// The backend sees an address of the sender's node instead of the sender's.
+    pub masqueraded: bool,
+}
+
+/// What becomes of a connection to a service when it is sent to this backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackendAnswer {
+    /// Where it really goes.
+    pub address: IpAddr,
+    /// And to which port.
+    pub port: u16,
     /// Deny when one end denies.
     pub verdict: Verdict,
     /// The end that connects.
     pub egress: Part,
-    /// The end that is connected to.
+    /// The backend.
     pub ingress: Part,
-    /// What one should know about the ends: that one has ended, or has no address yet.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
 }
 
 /// What one end says.
@@ -76,6 +137,9 @@ pub struct Part {
     /// For a denial the rule that came nearest.
     pub nearest: Option<Nearest>,
 }
+
+/// How a service without addresses is reached.
+pub(super) const HEADLESS: &str = "headless";
 
 /// The reason of an end that no policy can apply to: a node, or somebody outside.
 pub const NOT_A_POD: &str = "not-a-pod";

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! question ─→ party: who the ends are ─→ frame ─→ judge at the source, judge at the destination
-//!                                                   └─→ answer, with the words of the policies
+//!     │                                   ↑         └─→ answer, with the words of the policies
+//!     └─→ service: who is behind it ──────┘ (once for each backend)
 //! ```
 //!
 //! The verdict comes from the algorithm that the kernel runs, over the tables that the compiler
@@ -13,9 +14,12 @@ mod batch;
 pub mod cut;
 mod party;
 mod query;
+mod service;
 mod text;
 
-pub use answer::{Answer, NOT_A_POD, Nearest, Part, RuleName, Verdict};
+pub use answer::{
+    Answer, BackendAnswer, Ends, NOT_A_POD, Nearest, Part, RuleName, ServiceName, Verdict,
+};
 pub use batch::{Summary, batch};
 pub use party::PartyError;
 pub use query::{Question, QuestionError};
@@ -62,13 +66,37 @@ pub struct Tracer {
     last: u32,
 }
 
+/// The verdict, what it rests on, and what else one should know.
+type Found = (Verdict, Ends, Vec<String>);
+
 /// A connection between known ends.
 struct Connection {
     protocol: u8,
     port: u16,
     source: IpAddr,
     destination: IpAddr,
+    /// It was sent to a service, and this is what the sender's node has made of it.
+    translated: bool,
+    /// The sender's node has put its own address in the place of the source.
+    masqueraded: bool,
     frame: Vec<u8>,
+}
+
+impl Connection {
+    fn new(service: Service, source: IpAddr, destination: IpAddr) -> Result<Self, TraceError> {
+        let protocol = service.number(destination);
+        let port = service.port().unwrap_or_default();
+        let frame = frame::opening(source, destination, protocol, port);
+        Ok(Self {
+            protocol,
+            port,
+            source,
+            destination,
+            translated: false,
+            masqueraded: false,
+            frame: frame.ok_or(PartyError::NoCommonFamily)?,
+        })
+    }
 }
 
 impl Tracer {
@@ -105,39 +133,45 @@ impl Tracer {
 
     /// Answers a question.
     pub fn ask(&mut self, question: &Question) -> Result<Answer, TraceError> {
-        let service = Service::parse(question)?;
-        let from = self
-            .parties
-            .find(&self.compiler, Side::parse(&question.from)?)?;
-        let to = self
-            .parties
-            .find(&self.compiler, Side::parse(&question.to)?)?;
-        let (source, destination) = party::common_family(&from, &to)?;
-        let from = party::at(&self.compiler, from, source);
-        let to = party::at(&self.compiler, to, destination);
-        let protocol = service.number(destination);
-        let port = service.port().unwrap_or_default();
-        let frame = frame::opening(source, destination, protocol, port)
-            .ok_or(PartyError::NoCommonFamily)?;
-        let connection = Connection {
-            protocol,
-            port,
-            source,
-            destination,
-            frame,
+        let resolved = question.resolved()?;
+        let protocol = Service::parse(&resolved)?;
+        let from = match Side::parse(&resolved.from)? {
+            Side::Service(key) => return Err(QuestionError::FromService(key.to_string()).into()),
+            side => self.parties.find(&self.compiler, side)?,
         };
-        let egress = self.part(Direction::Egress, &from, &to, &connection)?;
-        let ingress = self.part(Direction::Ingress, &to, &from, &connection)?;
+        let to = Side::parse(&resolved.to)?;
+        let (verdict, ends, notes) = match self.way(&from, &to, protocol)? {
+            Some(way) => self.by_service(&from, way, protocol)?,
+            None => self.directly(from, to, protocol)?,
+        };
         Ok(Answer {
             from: question.from.clone(),
             to: question.to.clone(),
-            protocol: service.name(),
-            port: service.port(),
-            verdict: egress.verdict.max(ingress.verdict),
-            egress,
-            ingress,
-            notes: [from.note, to.note].into_iter().flatten().collect(),
+            protocol: protocol.name(),
+            port: protocol.port(),
+            verdict,
+            ends,
+            notes,
         })
+    }
+
+    /// Both ends of a connection that nobody translates.
+    fn directly(&mut self, from: Party, to: Side, service: Service) -> Result<Found, TraceError> {
+        let strange = self.strange_port(&to, service);
+        let to = self.parties.find(&self.compiler, to)?;
+        let (source, destination) = party::common_family(&from, &to)?;
+        let from = party::at(&self.compiler, from, source);
+        let to = party::at(&self.compiler, to, destination);
+        let connection = Connection::new(service, source, destination)?;
+        let egress = self.part(Direction::Egress, &from, &to, &connection)?;
+        let ingress = self.part(Direction::Ingress, &to, &from, &connection)?;
+        let notes = [strange, from.note, to.note];
+        let verdict = egress.verdict.max(ingress.verdict);
+        let ends = Ends::Direct {
+            egress: Box::new(egress),
+            ingress: Box::new(ingress),
+        };
+        Ok((verdict, ends, notes.into_iter().flatten().collect()))
     }
 
     /// What the policies of `party` say about its connection with `peer`.
@@ -154,14 +188,21 @@ impl Tracer {
         let Some(endpoint) = self.endpoint(pod) else {
             return Err(PartyError::NoAddress(pod.clone()).into());
         };
-        let arrival = Arrival {
+        let mut arrival = Arrival {
             hook,
-            ingress_ifindex: self.ingress_ifindex(hook, pod, peer),
-            leaving: false,
+            ingress_ifindex: self.ingress_ifindex(hook, pod, peer, connection),
+            leaving: hook == Direction::Egress && connection.translated,
             segmented: false,
             bytes: &connection.frame,
         };
-        let reason = self.judge.judge(&endpoint, &arrival)?;
+        let mut reason = self.judge.judge(&endpoint, &arrival)?;
+        let mut endpoint = endpoint;
+        if reason == Reason::Deferred {
+            // Nobody translates it: it is decided about the address itself, further on.
+            endpoint = self.endpoint(pod).unwrap_or(endpoint);
+            arrival.leaving = true;
+            reason = self.judge.judge(&endpoint, &arrival)?;
+        }
         let policies = self.compiler.isolating(pod, hook);
         let mut part = Part {
             who: party.who.to_string(),
@@ -176,6 +217,21 @@ impl Tracer {
             self.explain(&mut part, policies, pod, hook, peer, connection);
         }
         Ok(part)
+    }
+
+    /// Why a packet of a pod passes the pod's own link, or does not.
+    fn at_link(&mut self, pod: &PodKey, connection: &Connection) -> Result<Reason, TraceError> {
+        let Some(endpoint) = self.endpoint(pod) else {
+            return Err(PartyError::NoAddress(pod.clone()).into());
+        };
+        let arrival = Arrival {
+            hook: Direction::Egress,
+            ingress_ifindex: LINK,
+            leaving: false,
+            segmented: false,
+            bytes: &connection.frame,
+        };
+        Ok(self.judge.judge(&endpoint, &arrival)?)
     }
 
     /// Adds the words of the policies.
@@ -226,9 +282,16 @@ impl Tracer {
 
     /// Where the packet comes from, in the way the kernel knows it: what the node itself sends to
     /// its pod came in through no link, what a pod sends came in through the pod's.
-    fn ingress_ifindex(&self, hook: Direction, pod: &PodKey, peer: &Party) -> u32 {
+    fn ingress_ifindex(
+        &self,
+        hook: Direction,
+        pod: &PodKey,
+        peer: &Party,
+        connection: &Connection,
+    ) -> u32 {
         match (hook, &peer.who) {
             (Direction::Egress, _) => LINK,
+            (Direction::Ingress, _) if connection.masqueraded => OTHER_LINK,
             (Direction::Ingress, PeerIdentity::Pod(peer)) if peer == pod => LINK,
             (Direction::Ingress, PeerIdentity::Node(node)) if self.is_on(pod, node) => 0,
             (Direction::Ingress, _) => OTHER_LINK,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use enforcer_policy::compile::Compiler;
 use enforcer_policy::explain::PeerIdentity;
-use enforcer_policy::model::{Change, Cluster, Node, Pod, PodKey};
+use enforcer_policy::model::{Change, Cluster, Family, Node, Pod, PodKey, ServiceKey};
 
 use super::query::Side;
 
@@ -32,6 +32,51 @@ pub enum PartyError {
     /// One end has only IPv4 addresses and the other only IPv6 addresses.
     #[error("the two ends have no address family in common")]
     NoCommonFamily,
+    /// No service has this name.
+    #[error("there is no service {0} in the manifests")]
+    NoSuchService(ServiceKey),
+    /// Nobody translates what is sent to it.
+    #[error(
+        "{0} is of the type ExternalName: another name in DNS, where nobody translates anything"
+    )]
+    ExternalName(ServiceKey),
+    /// The service has other ports.
+    #[error("the service {key} has no {protocol} port {port}; its ports are {known}")]
+    NoSuchPort {
+        /// The service.
+        key: ServiceKey,
+        /// What was asked for.
+        protocol: String,
+        /// What was asked for.
+        port: u16,
+        /// What there is.
+        known: String,
+    },
+    /// Services have ports.
+    #[error("{0} is a service, which has ports of TCP, UDP and SCTP only")]
+    ServiceWithoutPorts(ServiceKey),
+}
+
+impl Party {
+    /// Somebody at an address that is supposed where none is known.
+    pub(super) fn at_address(who: PeerIdentity, address: Option<IpAddr>, family: Family) -> Self {
+        let supposed = match family {
+            Family::V4 => IpAddr::from(SUPPOSED_V4),
+            Family::V6 => IpAddr::from(SUPPOSED_V6),
+        };
+        Self {
+            who,
+            note: None,
+            waits: address.is_none(),
+            addresses: vec![address.unwrap_or(supposed)],
+        }
+    }
+
+    /// Its address of a family.
+    pub(super) fn address(&self, family: Family) -> Option<IpAddr> {
+        let mut addresses = self.addresses.iter();
+        addresses.find(|one| Family::of(**one) == family).copied()
+    }
 }
 
 /// Knows which pods wait for their addresses.
@@ -53,7 +98,12 @@ impl Parties {
         }
     }
 
-    /// Who is meant.
+    /// Whether the addresses of a pod are supposed.
+    pub(super) fn is_waiting(&self, pod: &PodKey) -> bool {
+        self.waiting.contains(pod)
+    }
+
+    /// Who is meant. Services are nobody: see [`super::service`].
     pub(super) fn find(&self, compiler: &Compiler, side: Side) -> Result<Party, PartyError> {
         let key = match side {
             Side::Address(address) => {
@@ -65,6 +115,7 @@ impl Parties {
                 });
             }
             Side::Pod(key) => key,
+            Side::Service(key) => return Err(PartyError::NoSuchService(key)),
         };
         let Some(pod) = compiler.cluster().pods.get(&key) else {
             return Err(PartyError::NoSuchPod(key));

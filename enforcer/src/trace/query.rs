@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use enforcer_common::parse::number;
 use enforcer_policy::api::DEFAULT_NAMESPACE;
-use enforcer_policy::model::PodKey;
+use enforcer_policy::model::{PodKey, ServiceKey};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::source::manifests::closest;
 pub struct Question {
     /// Who connects: `NAMESPACE/POD`, `POD` in the namespace `default`, or an address.
     pub from: String,
-    /// To whom, likewise.
+    /// To whom, likewise; also `svc/NAMESPACE/NAME`. A port may follow behind a colon.
     pub to: String,
     /// `TCP`, `UDP`, `SCTP`, `ICMP` or an IANA protocol number.
     pub protocol: String,
@@ -71,9 +71,33 @@ pub enum QuestionError {
     /// Neither a pod nor an address.
     #[error("{0:?} is neither NAMESPACE/POD nor an address")]
     Side(String),
+    /// Not a service.
+    #[error("{0:?} is no service; write svc/NAMESPACE/NAME")]
+    Service(String),
+    /// A service connects to nobody.
+    #[error("{0} is a service, which connects to nobody; name one of its pods")]
+    FromService(String),
+    /// Two ports.
+    #[error("{0:?} says another port than --port or \"port\"")]
+    TwoPorts(String),
 }
 
 impl Question {
+    /// The question with the port that stands behind its destination, if one does, in its place.
+    pub(super) fn resolved(&self) -> Result<Self, QuestionError> {
+        let Some((to, port)) = split_port(&self.to) else {
+            return Ok(self.clone());
+        };
+        if self.port.is_some_and(|given| given != port) {
+            return Err(QuestionError::TwoPorts(self.to.clone()));
+        }
+        Ok(Self {
+            to: to.to_owned(),
+            port: Some(port),
+            ..self.clone()
+        })
+    }
+
     /// A question from a line of a batch.
     pub fn from_line(line: &str) -> Result<Self, QuestionError> {
         let line: Line =
@@ -98,6 +122,16 @@ impl Question {
     }
 }
 
+/// An end without the port that may follow it, and the port.
+fn split_port(text: &str) -> Option<(&str, u16)> {
+    if text.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    let (end, port) = text.rsplit_once(':')?;
+    let bare = end.strip_prefix('[').and_then(|end| end.strip_suffix(']'));
+    Some((bare.unwrap_or(end), port.parse().ok()?))
+}
+
 fn is_slip(field: &str) -> bool {
     let field = field.to_ascii_lowercase();
     let known = ["from", "to", "protocol", "port"];
@@ -114,12 +148,19 @@ fn port(text: &str) -> Result<u16, QuestionError> {
 pub(super) enum Side {
     Pod(PodKey),
     Address(IpAddr),
+    Service(ServiceKey),
 }
 
 impl Side {
     pub(super) fn parse(text: &str) -> Result<Self, QuestionError> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::Address(address.to_canonical()));
+        }
+        let service = ["svc/", "service/"].into_iter();
+        let mut named = service.filter_map(|prefix| text.strip_prefix(prefix));
+        // With one slash it is a pod of a namespace of that name.
+        if let Some(name) = named.next().filter(|name| name.contains('/')) {
+            return Self::service(name).ok_or_else(|| QuestionError::Service(text.to_owned()));
         }
         let (namespace, name) = text.split_once('/').unwrap_or((DEFAULT_NAMESPACE, text));
         if namespace.is_empty() || name.is_empty() || name.contains('/') {
@@ -129,6 +170,17 @@ impl Side {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         }))
+    }
+
+    fn service(name: &str) -> Option<Self> {
+        let (namespace, name) = name.split_once('/')?;
+        let whole = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+        whole.then(|| {
+            Self::Service(ServiceKey {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            })
+        })
     }
 }
 
@@ -181,6 +233,16 @@ impl Service {
         }
     }
 
+    /// The same protocol at another port.
+    pub(super) fn at(self, port: u16) -> Self {
+        match self {
+            Self::Tcp(_) => Self::Tcp(port),
+            Self::Udp(_) => Self::Udp(port),
+            Self::Sctp(_) => Self::Sctp(port),
+            Self::Echo | Self::Other(_) => self,
+        }
+    }
+
     /// The name in answers.
     pub(super) fn name(self) -> String {
         match self {
@@ -214,6 +276,49 @@ mod tests {
         };
         assert_eq!(Side::parse("web"), Ok(Side::Pod(pod.clone())));
         assert_eq!(Side::parse("default/web"), Ok(Side::Pod(pod)));
+    }
+
+    #[test]
+    fn a_service_has_a_namespace_and_a_name() {
+        let key = ServiceKey {
+            namespace: "shop".into(),
+            name: "web".into(),
+        };
+        for text in ["svc/shop/web", "service/shop/web"] {
+            assert_eq!(Side::parse(text), Ok(Side::Service(key.clone())));
+        }
+        for text in ["svc/shop/", "svc//web", "svc/a/b/c"] {
+            let error = QuestionError::Service(text.to_owned());
+            assert_eq!(Side::parse(text), Err(error));
+        }
+        let pod = PodKey {
+            namespace: "svc".into(),
+            name: "web".into(),
+        };
+        assert_eq!(Side::parse("svc/web"), Ok(Side::Pod(pod)));
+    }
+
+    #[test]
+    fn a_port_may_stand_behind_the_destination() {
+        let resolved = |to: &str, port| {
+            let asked = Question {
+                to: to.into(),
+                ..question("TCP", port)
+            };
+            asked.resolved().map(|it| (it.to, it.port))
+        };
+        for (text, to) in [
+            ("svc/a/b:80", "svc/a/b"),
+            ("a/b:80", "a/b"),
+            ("10.0.0.1:80", "10.0.0.1"),
+            ("[fd00::1]:80", "fd00::1"),
+        ] {
+            assert_eq!(resolved(text, None), Ok((to.to_owned(), Some(80))));
+            assert_eq!(resolved(text, Some(80)), Ok((to.to_owned(), Some(80))));
+            let twice = QuestionError::TwoPorts(text.to_owned());
+            assert_eq!(resolved(text, Some(81)), Err(twice));
+        }
+        assert_eq!(resolved("fd00::1", None), Ok(("fd00::1".into(), None)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod echo;
 pub(crate) mod frames;
 pub(crate) mod live;
+pub(crate) mod route;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};

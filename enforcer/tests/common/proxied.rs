@@ -71,7 +71,11 @@ fn one(
         name,
         cluster_ips,
         external_ips: addresses(spec.external_ips.iter().flatten()),
-        load_balancer_ips: addresses(ingress.filter_map(|ingress| ingress.ip.as_ref())),
+        load_balancer_ips: addresses(
+            ingress
+                .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
+                .filter_map(|ingress| ingress.ip.as_ref()),
+        ),
         affinity: (spec.session_affinity.as_deref() == Some("ClientIP"))
             .then_some(Duration::from_secs(10_800)),
         internal: policy(&spec.internal_traffic_policy),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use enforcer::source::manifests::ManifestSource;
-use enforcer::trace::{Question as Asked, Tracer};
+use enforcer::trace::{Ends, Question as Asked, Tracer};
 use enforcer_policy::model::Cluster;
 use enforcer_policy::oracle::{self, Objects, Question, Side, Unanswerable};
 use enforcer_testing::generate;
@@ -133,10 +133,10 @@ fn compare(
         Err(Unanswerable::NoCommonFamily) => return Ok(Vec::new()),
         Err(error) => return Err(TestCaseError::fail(format!("{question:?}: {error}"))),
     };
-    for (part, expected) in [
-        (&answer.egress, expected.egress),
-        (&answer.ingress, expected.ingress),
-    ] {
+    let Ends::Direct { egress, ingress } = &answer.ends else {
+        return Err(TestCaseError::fail(format!("{question:?}: {answer:?}")));
+    };
+    for (part, expected) in [(egress, expected.egress), (ingress, expected.ingress)] {
         let holds = match &expected {
             oracle::Part::NotApplicable => part.reason == "not-a-pod",
             oracle::Part::OwnPod => part.reason == "own-pod" || part.reason == "not-isolated",
@@ -153,5 +153,5 @@ fn compare(
         };
         prop_assert!(holds, "{question:?}: {part:?}, oracle {expected:?}");
     }
-    Ok(vec![answer.egress.reason, answer.ingress.reason])
+    Ok(vec![egress.reason, ingress.reason])
 }

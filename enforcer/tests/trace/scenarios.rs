@@ -1,11 +1,11 @@
 //! Every scenario of the repository, asked of the host's code and of the loaded programs.
 
-use enforcer_testing::scenario::{self, Check, Stage, Verdict};
+use enforcer_testing::scenario::{self, Check, ServiceCheck, Stage, Verdict};
 use serde_json::{Value, json};
 
 use crate::command::Folder;
 use crate::kernel::Kernel;
-use crate::written::{line, manifests};
+use crate::written::{line, manifests, service_line};
 
 #[test]
 fn every_scenario_holds_on_the_host() {
@@ -47,22 +47,69 @@ fn assert_stage(
         .iter()
         .map(|check| line(&check.question))
         .collect();
+    let services = stage.services.iter();
+    let lines: Vec<String> = services
+        .map(|check| service_line(&check.question))
+        .chain(lines)
+        .collect();
     let answers = ask(&folder, &lines.join("\n"));
     assert_eq!(answers.len(), lines.len(), "{name}");
-    for (check, answer) in stage.checks.iter().zip(&answers) {
+    let (by_service, direct) = answers.split_at(stage.services.len());
+    for (check, answer) in stage.checks.iter().zip(direct) {
         if !holds(check, answer) {
+            failures.push(format!("{name}: {check}: {answer}"));
+        }
+    }
+    for (check, answer) in stage.services.iter().zip(by_service) {
+        if !service_holds(stage, check, answer) {
             failures.push(format!("{name}: {check}: {answer}"));
         }
     }
     answers.len()
 }
 
-fn holds(check: &Check, answer: &Value) -> bool {
-    let expected = match check.verdict {
+/// Whether each backend has the verdict that it should have, and the whole follows from them. Which
+/// backends there are is the oracle's to say: it holds for the check too.
+fn service_holds(stage: &Stage, check: &ServiceCheck, answer: &Value) -> bool {
+    let told = stage.objects.ask_service(&check.question).unwrap();
+    let expected: Vec<Value> = told
+        .backends
+        .iter()
+        .map(|one| {
+            let verdict = check.verdict_of(one).map(word);
+            json!([one.address, one.port, verdict])
+        })
+        .collect();
+    let Some(found) = answer["backends"].as_array() else {
+        return false;
+    };
+    let places: Vec<Value> = found
+        .iter()
+        .map(|one| json!([one["address"], one["port"], one["verdict"]]))
+        .collect();
+    let allowed = found.iter().filter(|one| one["verdict"] == "allow");
+    let summary = match allowed.count() {
+        0 => "deny",
+        all if all == found.len() => "allow",
+        _ => "differs",
+    };
+    let decides = |why: &String| found.iter().all(|one| names(one, why));
+    places == expected
+        && answer["verdict"] == summary
+        && answer["without_backend"].is_string() == found.is_empty()
+        && check.why.as_ref().is_none_or(decides)
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Allow => "allow",
         Verdict::Deny => "deny",
-    };
-    answer["verdict"] == expected && check.why.as_ref().is_none_or(|why| names(answer, why))
+    }
+}
+
+fn holds(check: &Check, answer: &Value) -> bool {
+    answer["verdict"] == word(check.verdict)
+        && check.why.as_ref().is_none_or(|why| names(answer, why))
 }
 
 /// Whether a policy is among those that isolate an end with the verdict of the whole.

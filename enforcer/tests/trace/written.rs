@@ -1,6 +1,6 @@
 //! Objects and questions as a user would write them.
 
-use enforcer_policy::oracle::{Objects, Question, Side};
+use enforcer_policy::oracle::{Objects, Question, ServiceQuestion, Side, Target};
 use serde_json::{Value, json};
 
 /// The objects as one file.
@@ -10,6 +10,8 @@ pub(crate) fn manifests(objects: &Objects) -> String {
         json!(objects.namespaces),
         json!(objects.pods),
         json!(objects.policies),
+        json!(objects.services),
+        json!(objects.slices),
     ];
     let items = lists.iter().flat_map(|list| list.as_array().unwrap());
     let items: Vec<&Value> = items.collect();
@@ -30,6 +32,17 @@ pub(crate) fn line(question: &Question) -> String {
         other => (other.to_string(), None),
     };
     json!({"from": side(from), "to": side(to), "protocol": protocol, "port": port}).to_string()
+}
+
+/// A question about a service as a line of a batch.
+pub(crate) fn service_line(question: &ServiceQuestion) -> String {
+    let to = match &question.to {
+        Target::Name(namespace, name) => format!("svc/{namespace}/{name}"),
+        Target::Address(address) => address.to_string(),
+    };
+    let ServiceQuestion { protocol, port, .. } = question;
+    let from = side(&question.from);
+    json!({"from": from, "to": to, "protocol": protocol.to_string(), "port": port}).to_string()
 }
 
 fn side(side: &Side) -> String {

@@ -110,7 +110,9 @@ fn nothing_is_inherited(isolated: Isolated) {
     node.delete(&manifest);
     node.put(&pod("thief", "default", &thief, 80));
     node.settle();
-    had.iter().for_each(|had| had.is_not_inherited(&thief, &db));
+    for had in &had {
+        had.is_not_inherited(&thief, &db);
+    }
     for (live, echo) in &from_db {
         live.is_cut();
         echo.is_cut();

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::thread;
 
+use enforcer_lab::proxy::Mode;
 use enforcer_lab::{Families, Namespace, Pod, Server, Shape};
 use enforcer_policy::oracle::{Objects, Side};
 use enforcer_testing::scenario::{Check, Scenario, Stage, Verdict};
 use k8s_openapi::api::core::v1 as api;
 
 use crate::common::{LONG, Node};
-use crate::probe;
+use crate::{probe, services};
 
 /// Whether a check is listed as one that cannot be placed.
 pub(crate) type Skipped<'a> = &'a dyn Fn(&Check) -> bool;
@@ -23,8 +24,8 @@ pub(crate) struct Play<'a> {
     /// The lab's pods by their addresses.
     pods: BTreeMap<Vec<IpAddr>, Pod>,
     outside: BTreeSet<IpAddr>,
-    own: BTreeSet<IpAddr>,
-    node: Node,
+    pub(crate) own: BTreeSet<IpAddr>,
+    pub(crate) node: Node,
 }
 
 /// Where a side of a check is: the namespace and its address.
@@ -38,6 +39,7 @@ pub(crate) struct Place<'a> {
 
 impl<'a> Play<'a> {
     pub(crate) fn new(scenario: &'a Scenario, shape: Shape, name: Option<&'a str>) -> Self {
+        let mut stages = scenario.stages.iter();
         Self {
             scenario,
             name,
@@ -45,7 +47,10 @@ impl<'a> Play<'a> {
             pods: BTreeMap::new(),
             outside: BTreeSet::new(),
             own: BTreeSet::new(),
-            node: Node::new(shape, Families::Dual),
+            node: Node::new(
+                services::shape(shape, stages.any(|stage| !stage.services.is_empty())),
+                Families::Dual,
+            ),
         }
     }
 
@@ -95,7 +100,7 @@ impl<'a> Play<'a> {
     }
 
     /// Ends the daemon, which cleans up: what was denied in the last stage must connect then.
-    pub(crate) fn finish(mut self, skipped: Skipped<'_>) -> Vec<String> {
+    pub(crate) fn finish(mut self, mode: Mode, skipped: Skipped<'_>) -> Vec<String> {
         let daemon = self.node.daemon.take().unwrap();
         let ended = daemon.stop(LONG).unwrap();
         assert!(ended.is_some_and(|status| status.success()));
@@ -109,13 +114,12 @@ impl<'a> Play<'a> {
         let ends = denied
             .iter()
             .map(|(_, check)| self.ends(&stage.objects, check));
-        Self::try_all(denied.iter().copied().zip(ends), Some(Verdict::Allow))
-            .into_iter()
-            .filter(|(_, arrived)| !arrived)
-            .map(|(index, _)| {
-                let check = &stage.checks[index];
-                format!("{}: {check}: without a daemon too", self.scenario.name)
-            })
+        let failed = Self::try_all(denied.iter().copied().zip(ends), Some(Verdict::Allow));
+        let failed = failed.into_iter().filter(|(_, arrived)| !arrived);
+        let checks = failed.map(|(index, _)| stage.checks[index].to_string());
+        checks
+            .chain(self.services(stage, mode, false))
+            .map(|check| format!("{}: {check}: without a daemon too", self.scenario.name))
             .collect()
     }
 
@@ -152,7 +156,7 @@ impl<'a> Play<'a> {
         ends.iter().any(|end| !end.outside).then_some(ends)
     }
 
-    fn place(&self, address: IpAddr) -> Place<'_> {
+    pub(crate) fn place(&self, address: IpAddr) -> Place<'_> {
         let pod = self
             .pods
             .values()
@@ -222,6 +226,11 @@ impl<'a> Play<'a> {
         let asked: BTreeSet<IpAddr> = asked
             .flat_map(|check| [&check.question.from, &check.question.to])
             .flat_map(|side| addresses(&stage.objects, side))
+            .chain(
+                services::backends(stage)
+                    .iter()
+                    .flat_map(|(_, backends)| backends.iter().map(|backend| backend.address)),
+            )
             .collect();
         for address in asked {
             if self.place(address).outside && self.outside.insert(address) {
@@ -242,6 +251,15 @@ impl<'a> Play<'a> {
             ) {
                 let place = to.at.path().as_os_str().as_encoded_bytes().to_vec();
                 wanted.insert((place, number, port), (to.at, protocol));
+            }
+        }
+        for (check, backends) in services::backends(stage) {
+            for backend in backends {
+                let at = self.place(backend.address).at;
+                let place = at.path().as_os_str().as_encoded_bytes().to_vec();
+                let protocol = services::protocol(check);
+                let key = (place, check.question.protocol, backend.port);
+                wanted.insert(key, (at, protocol));
             }
         }
         let missing = wanted
@@ -270,7 +288,7 @@ impl Drop for Play<'_> {
 }
 
 /// The addresses of a side; for a pod in its node's network, those of its status.
-fn addresses(objects: &Objects, side: &Side) -> Vec<IpAddr> {
+pub(crate) fn addresses(objects: &Objects, side: &Side) -> Vec<IpAddr> {
     match side {
         Side::Address(address) => vec![*address],
         Side::Pod(namespace, name) => {

@@ -31,7 +31,9 @@ fn edits_hold_on_all_nodes(shape: Shape, fabric: Fabric) {
         &json!([{"from": [app("friend")]}]),
     ));
     world.settle();
-    cut.iter().for_each(|live| live.is_cut_within(LONG));
+    for live in &cut {
+        live.is_cut_within(LONG);
+    }
     kept.iter().for_each(Live::goes_on);
 
     // Now at the sender's node alone: node 1 knows the peer only by its manifests.
@@ -47,7 +49,9 @@ fn edits_hold_on_all_nodes(shape: Shape, fabric: Fabric) {
     outgoing.iter().chain(&kept).for_each(Live::goes_on);
     world.put(&policy("server-out", &spec("other")));
     world.settle();
-    outgoing.iter().for_each(|live| live.is_cut_within(LONG));
+    for live in &outgoing {
+        live.is_cut_within(LONG);
+    }
     kept.iter().for_each(Live::goes_on);
 }
 
@@ -98,7 +102,9 @@ fn a_node_without_daemon_goes_on(shape: Shape, fabric: Fabric) {
     lives.iter().for_each(Live::goes_on);
     world.put(&ingress("server", "server", &json!([])));
     world.settle();
-    lives.iter().for_each(|live| live.is_cut_within(LONG));
+    for live in &lives {
+        live.is_cut_within(LONG);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Nodes are network namespaces, each with its own daemon; all read the same manifests.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+#![expect(clippy::panic, reason = "a test ends at its first surprise")]
 
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "each test file uses some of the helpers")]

@@ -161,7 +161,9 @@ fn edits_cut_connections_by_the_second_link_and_restarts_do_not() {
     multi.node.put(&deny_all());
     multi.node.put(&ingress("db", "db", &json!([])));
     multi.node.settle();
-    lives.iter().for_each(|live| live.is_cut_within(LONG));
+    for live in &lives {
+        live.is_cut_within(LONG);
+    }
 }
 
 /// Sends until it arrives or the time is over.
@@ -237,5 +239,43 @@ fn a_second_link_gets_its_address_and_another_one_while_the_daemon_runs() {
         enforcer_lab::probe::reach(&api, other, to, enforcer_lab::Protocol::Tcp, SHORT).unwrap();
     assert_eq!(outcome, enforcer_lab::Outcome::Timeout);
     assert!(node.packets("egress/spoofed") > spoofed);
+    connects(&api, target, PORT, true);
+}
+
+#[test]
+fn a_pod_that_changes_its_own_address_does_not_get_rid_of_its_policies() {
+    let mut node = Node::new(BRIDGE, Families::V4);
+    let [db, api] = ["db", "api"].map(|name| node.pod(name));
+    let _server = serve(&db, PORT);
+    let target = db.v4().unwrap();
+    node.put(&deny_all());
+    node.put(&ingress("db", "db", &json!([{}])));
+    // Whoever has it now.
+    let new: IpAddr = "10.244.0.77".parse().unwrap();
+    let change = |from: IpAddr, to: IpAddr| {
+        api.ip(&format!("address delete {from}/24 dev eth0"))
+            .unwrap();
+        api.ip(&format!("address add {to}/24 dev eth0")).unwrap();
+    };
+    let own = api.v4().unwrap();
+    change(own, new);
+    connects(&api, target, PORT, true);
+    change(new, own);
+    node.start("");
+    connects(&api, target, PORT, false);
+    change(own, new);
+    let spoofed = node.packets("egress/spoofed");
+    eventually("the change is seen", || {
+        node.settle();
+        connects(&api, target, PORT, false);
+        node.packets("egress/spoofed") > spoofed
+    });
+    assert_eq!(node.status().pending_links, [""; 0]);
+    change(new, own);
+    node.put(&policy(
+        "api",
+        &json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}),
+    ));
+    node.settle();
     connects(&api, target, PORT, true);
 }

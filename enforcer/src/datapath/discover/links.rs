@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use enforcer_common::abi::{Endpoint, address};
+
 use super::DiscoverError;
 use crate::datapath::netns::NetnsId;
 
@@ -62,6 +64,23 @@ pub struct PodLink {
     pub pod_ifname: String,
     /// The addresses inside the namespace, sorted, without loopback and link-local IPv6 ones.
     pub addresses: Vec<IpAddr>,
+}
+
+impl PodLink {
+    /// The endpoint of a pod on a link in another network, where the pod speaks for the link's own
+    /// addresses. An endpoint has room for one of each family, the first; what comes from others is
+    /// dropped as spoofed.
+    pub fn second(&self, of_pod: Endpoint) -> Endpoint {
+        let mut endpoint = of_pod;
+        (endpoint.v4, endpoint.v6) = ([0; 1], [0; 4]);
+        for one in self.addresses.iter().rev() {
+            match one {
+                IpAddr::V4(v4) => endpoint.v4 = address::v4(*v4),
+                IpAddr::V6(v6) => endpoint.v6 = address::v6(*v6),
+            }
+        }
+        endpoint
+    }
 }
 
 /// A link that cannot be enforced from the node.

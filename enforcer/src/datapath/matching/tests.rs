@@ -259,7 +259,11 @@ fn an_address_on_a_link_inside_the_pod_too_takes_nothing_from_its_links() {
 fn an_address_on_a_link_inside_the_pod_alone_is_of_all_its_links() {
     let bare = link("web", 7, &[]);
     let loopback = inside(&["10.0.0.2"]);
-    let links = there(&[("web", std::slice::from_ref(&bare), &[loopback.clone()])]);
+    let links = there(&[(
+        "web",
+        std::slice::from_ref(&bare),
+        std::slice::from_ref(&loopback),
+    )]);
     let matching = match_pods(&links, &pods(&[("web", &["10.0.0.2"])]));
     assert_eq!(matching.links[&key("web")], [bare]);
     assert_eq!(matching.not_enforced(&key("web")), None);
@@ -298,4 +302,48 @@ fn a_pod_that_is_starting_or_elsewhere_is_no_news() {
     );
     assert_eq!(matching.missing.len(), 2);
     assert_eq!(matching.unenforced(), BTreeMap::new());
+}
+
+/// The matching after a pod's addresses have changed inside it.
+fn after(before: &[PodLink], now: &[PodLink], claims: [&[(&str, &[&str])]; 2]) -> Matching {
+    let claims = claims.map(pods);
+    let earlier = match_pods(&there(&[("web", before, &[])]), &claims[0]);
+    assert_eq!(earlier.unknown, []);
+    let mut matching = match_pods(&there(&[("web", now, &[])]), &claims[1]);
+    matching.keep(&earlier, [&claims[0], &claims[1]]);
+    matching
+}
+
+#[test]
+fn a_pod_that_drops_its_address_keeps_its_links_and_their_policies() {
+    let before = [
+        link("web", 7, &["10.0.0.2"]),
+        link("web", 8, &["192.168.1.2"]),
+    ];
+    let web: &[(&str, &[&str])] = &[("web", &["10.0.0.2"])];
+    for addresses in [&[][..], &["10.0.0.9"]] {
+        let now = [link("web", 7, addresses), link("web", 8, &["192.168.1.2"])];
+        let matching = after(&before, &now, [web, web]);
+        assert_eq!(matching.links[&key("web")], now[..1]);
+        assert_eq!(matching.secondary[&key("web")], now[1..]);
+        assert_eq!((&*matching.unknown, matching.missing.len()), (&[][..], 0));
+    }
+}
+
+#[test]
+fn a_pod_that_is_gone_or_has_other_addresses_keeps_no_link() {
+    let before = [link("web", 7, &["10.0.0.2"])];
+    let now = [link("web", 7, &[])];
+    let web: &[(&str, &[&str])] = &[("web", &["10.0.0.2"])];
+    let others: [&[(&str, &[&str])]; 3] =
+        [&[], &[("web", &["10.0.0.3"])], &[("db", &["10.0.0.2"])]];
+    for later in others {
+        let matching = after(&before, &now, [web, later]);
+        assert_eq!((&*matching.unknown, matching.links.len()), (&now[..], 0));
+    }
+    // Another link with the same index, after the first was removed.
+    let mut other = now;
+    other[0].namespace = PathBuf::from("other");
+    let matching = after(&before, &other, [web, web]);
+    assert_eq!((&*matching.unknown, matching.links.len()), (&other[..], 0));
 }

@@ -1,13 +1,10 @@
 //! Programs on links: who holds which, and taking over from an earlier daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use enforcer_common::abi::address;
-
-use super::{Addresses, Link, Owner, Writer, WriterError};
+use super::{Link, Owner, Writer, WriterError};
 use crate::datapath::attach::{Attachment, Place, Program};
-use crate::datapath::discover::{NodeLink, PodLink};
+use crate::datapath::discover::NodeLink;
 use crate::datapath::load;
 use crate::datapath::maps;
 use crate::datapath::matching::Matching;
@@ -31,7 +28,7 @@ impl Writer {
         }
         for (pod, links) in &matching.secondary {
             for link in links {
-                let owner = Owner::Second(pod.clone(), Addresses::of(link));
+                let owner = Owner::Second(pod.clone(), link.clone());
                 wanted.insert(link.host_ifindex, (owner, link.host_name.clone()));
             }
         }
@@ -45,6 +42,11 @@ impl Writer {
             self.let_go(ifindex);
         }
         self.failures.clear();
+        // Before any pod can defer a packet that leaves by one of them.
+        self.hold_uplinks(
+            node.iter()
+                .filter(|link| !wanted.contains_key(&link.ifindex)),
+        );
         let mut adoption = self.adoption_at(&wanted);
         self.adopt(&mut adoption);
         for (ifindex, (owner, name)) in wanted {
@@ -57,7 +59,7 @@ impl Writer {
         if !adoption.is_idle() {
             self.adopt(&mut adoption);
         }
-        self.follow_uplinks(node);
+        self.release_uplinks(node);
     }
 
     fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
@@ -165,20 +167,5 @@ impl Writer {
                 self.detach(ifindex, [program]);
             }
         }
-    }
-}
-
-impl Addresses {
-    /// The first address of each family: an endpoint has room for one, and what comes from another
-    /// one is dropped as spoofed.
-    fn of(link: &PodLink) -> Self {
-        let mut own = Self::default();
-        for one in link.addresses.iter().rev() {
-            match one {
-                IpAddr::V4(v4) => own.v4 = address::v4(*v4),
-                IpAddr::V6(v6) => own.v6 = address::v6(*v6),
-            }
-        }
-        own
     }
 }

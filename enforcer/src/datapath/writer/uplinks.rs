@@ -1,6 +1,6 @@
 //! Programs on the links that are no pod's: where deferred packets leave the node, or reach a bridge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Writer, WriterError};
 use crate::datapath::attach::Program;
@@ -8,35 +8,35 @@ use crate::datapath::discover::NodeLink;
 use crate::datapath::load;
 
 impl Writer {
-    /// Attaches to every link of the node that is no pod's, and lets go of those that are gone or have
-    /// become a pod's. Before that a deferred packet could leave by such a link without having been
-    /// judged.
-    pub(super) fn follow_uplinks(&mut self, node: &[NodeLink]) {
-        let wanted: BTreeMap<u32, &NodeLink> = node
-            .iter()
-            .filter(|link| !self.links.contains_key(&link.ifindex))
-            .map(|link| (link.ifindex, link))
-            .collect();
-        let gone: BTreeSet<u32> = self
+    /// Attaches to links of the node that are no pod's. Without that a deferred packet could leave by
+    /// one of them without having been judged.
+    pub(super) fn hold_uplinks<'a>(&mut self, links: impl Iterator<Item = &'a NodeLink>) {
+        for link in links {
+            if self.uplinks.get(&link.ifindex) == Some(link) {
+                continue;
+            }
+            match self.hold_uplink(link) {
+                Ok(()) => drop(self.uplinks.insert(link.ifindex, link.clone())),
+                Err(error) => {
+                    tracing::warn!(link = link.name, ifindex = link.ifindex, %error, "deferred packets may leave by this link without being judged");
+                    self.failures
+                        .insert(link.ifindex, (None, error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Lets go of links that are gone or have become a pod's.
+    pub(super) fn release_uplinks(&mut self, node: &[NodeLink]) {
+        let there: BTreeSet<u32> = node.iter().map(|link| link.ifindex).collect();
+        let gone: Vec<u32> = self
             .uplinks
             .keys()
-            .filter(|ifindex| !wanted.contains_key(ifindex))
+            .filter(|ifindex| !there.contains(ifindex) || self.links.contains_key(ifindex))
             .copied()
             .collect();
         for ifindex in gone {
             self.leave_uplink(ifindex);
-        }
-        for (ifindex, link) in wanted {
-            if self.uplinks.get(&ifindex) == Some(link) {
-                continue;
-            }
-            match self.hold_uplink(link) {
-                Ok(()) => drop(self.uplinks.insert(ifindex, link.clone())),
-                Err(error) => {
-                    tracing::warn!(link = link.name, ifindex, %error, "deferred packets may leave by this link without being judged");
-                    self.failures.insert(ifindex, (None, error.to_string()));
-                }
-            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! Which live connections of a node a change of manifests would cut.
 //!
 //! ```text
-//! tracked flows ─→ connections ─→ next packet of each, at its ends on this node
-//!                                   ├─ in the node as it is:        dropped → not live, passed over
-//!                                   └─ in the node as it would be:  dropped → cut
+//! tracked flows, kernel's table ─→ connections ─→ next packet of each, at its ends on this node
+//!         ├─ in the node as it is:        dropped → not live, passed over
+//!         └─ in the node as it would be:  dropped → cut
 //! ```
 //!
 //! Both worlds are compiled by the compiler and asked through the verdict algorithm of the kernel,
@@ -24,12 +24,13 @@ use enforcer_common::{Action, Reason};
 use enforcer_policy::compile::{Capacity, Scope};
 use enforcer_policy::model::{Cluster, PodKey};
 
+use crate::datapath::conntrack::Entry;
 use crate::datapath::discover::Links;
 use crate::datapath::flows::Tracked;
 use crate::datapath::judge::JudgeError;
 use crate::flow::enrich::{name_of, protocol_name};
 pub use change::{Change, ChangeError};
-use connection::{Connection, connections};
+use connection::{Connection, Seen, add_entries, of_flows};
 pub use report::{Cut, End, Report, Side, State};
 pub use text::write_text;
 use world::{Site, World};
@@ -55,8 +56,20 @@ impl Node {
     }
 }
 
-/// What becomes of the connections among `flows` when the objects of the cluster change from `now`
-/// to `then`. `owners` are the pods by the numbers that their flows have.
+/// The connections of a node.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// The flows that the programs track.
+    pub flows: Vec<Tracked>,
+    /// The pods by the numbers that their flows have.
+    pub owners: BTreeMap<u32, PodKey>,
+    /// What the kernel's own table has, where it can be read: for pods that no policy isolates yet,
+    /// whose flows are not tracked.
+    pub entries: Vec<Entry>,
+}
+
+/// What becomes of the connections of a node when the objects of the cluster change from `now` to
+/// `then`.
 ///
 /// # Errors
 /// When the verdict algorithm cannot be asked.
@@ -64,24 +77,29 @@ pub fn cut(
     node: &Node,
     now: &Cluster,
     then: &Cluster,
-    flows: &[Tracked],
-    owners: &BTreeMap<u32, PodKey>,
+    traffic: &Traffic,
 ) -> Result<Report, JudgeError> {
     let mut worlds = Worlds {
         now: World::new(node, now),
         then: World::after(node, now, then),
     };
-    let mut report = Report {
-        notes: worlds.notes(),
-        ..Report::default()
-    };
-    for (connection, idle) in connections(flows, owners) {
-        match worlds.ask(&connection)? {
+    let mut connections = of_flows(&traffic.flows, &traffic.owners);
+    let entries = &traffic.entries;
+    add_entries(&mut connections, entries, &node.local_addresses, |own| {
+        worlds.now.tracks_nothing_at(own)
+    });
+    let mut report = Report::default();
+    if entries.is_empty() {
+        report.notes.extend(worlds.unknown());
+    }
+    for (connection, seen) in connections {
+        match worlds.ask(&connection, seen)? {
             Fate::NotLive => {}
             Fate::Kept => report.kept += 1,
-            Fate::Cut(denied_at) => report
-                .cut
-                .push(worlds.describe(&connection, idle, denied_at)),
+            Fate::Cut(denied_at) => {
+                let cut = worlds.describe(&connection, seen.idle, denied_at);
+                report.cut.push(cut);
+            }
         }
     }
     Ok(report)
@@ -101,12 +119,15 @@ struct Worlds {
 }
 
 impl Worlds {
-    fn ask(&mut self, connection: &Connection) -> Result<Fate, JudgeError> {
+    fn ask(&mut self, connection: &Connection, seen: Seen) -> Result<Fate, JudgeError> {
         let mut denied_at = Vec::new();
         let mut ends = 0;
         for direction in [Direction::Egress, Direction::Ingress] {
             let (own, _) = connection.ends(direction);
-            let Some(site) = self.now.site(own.ip()).cloned() else {
+            // Where nobody has seen it, it is taken to look as at the other end.
+            let known = seen.at[direction.index()]
+                || (!seen.translated && self.now.tracks_nothing_at(own.ip()));
+            let Some(site) = self.now.site(own.ip()).filter(|_| known).cloned() else {
                 continue;
             };
             ends += 1;
@@ -141,7 +162,7 @@ impl Worlds {
         }
     }
 
-    fn describe(&self, connection: &Connection, idle: u32, denied_at: Vec<End>) -> Cut {
+    fn describe(&self, connection: &Connection, idle: Option<u32>, denied_at: Vec<End>) -> Cut {
         let Connection {
             protocol,
             client,
@@ -170,23 +191,17 @@ impl Worlds {
         }
     }
 
-    /// What the lists cannot hold.
-    fn notes(&self) -> Vec<String> {
+    /// What nobody knows without the kernel's table.
+    fn unknown(&self) -> Option<String> {
         let begins = |pod: &PodKey| !self.now.isolates(pod) && self.then.isolates(pod);
-        let pods: Vec<String> = self
-            .now
-            .pods()
-            .into_iter()
-            .filter(|pod| begins(pod))
-            .map(PodKey::to_string)
-            .collect();
-        if pods.is_empty() {
-            return Vec::new();
-        }
-        vec![format!(
-            "no policy isolates {} yet: of the connections that they have now, only those with \
-             isolated pods of this node are known",
-            pods.join(", ")
-        )]
+        let pods = self.now.pods().into_iter().filter(|pod| begins(pod));
+        let pods: Vec<String> = pods.map(PodKey::to_string).collect();
+        (!pods.is_empty()).then(|| {
+            format!(
+                "no policy isolates {} yet: without the kernel's table of connections, only those \
+                 with isolated pods of this node are known",
+                pods.join(", ")
+            )
+        })
     }
 }

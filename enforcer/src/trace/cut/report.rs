@@ -26,8 +26,8 @@ pub struct Cut {
     pub client: Side,
     /// To whom.
     pub server: Side,
-    /// Seconds since its last packet, exact to about a second.
-    pub idle_seconds: u32,
+    /// Seconds since its last packet, exact to about a second; null where nobody knows.
+    pub idle_seconds: Option<u32>,
     /// The ends that would deny it: one or two.
     pub denied_at: Vec<End>,
 }

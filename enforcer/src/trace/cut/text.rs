@@ -27,12 +27,11 @@ pub fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 fn write_cut(cut: &Cut, out: &mut impl Write) -> io::Result<()> {
     let (client, server) = (side(&cut.client), side(&cut.server));
-    let idle = cut.idle_seconds;
-    writeln!(
-        out,
-        "{} {client} → {server}, last packet {idle} s ago",
-        cut.protocol
-    )?;
+    write!(out, "{} {client} → {server}", cut.protocol)?;
+    match cut.idle_seconds {
+        Some(idle) => writeln!(out, ", last packet {idle} s ago")?,
+        None => writeln!(out)?,
+    }
     for end in &cut.denied_at {
         write_end(end, out)?;
     }

@@ -15,6 +15,7 @@ use enforcer_policy::model::{Cluster, PodKey};
 use super::Node;
 use super::connection::Connection;
 use super::report::State;
+use crate::datapath::discover::PodLink;
 use crate::datapath::frame;
 use crate::datapath::judge::{Arrival, Judge as _, JudgeError, LINK, OTHER_LINK};
 use crate::datapath::matching::{Matching, match_pods, pods_here};
@@ -71,6 +72,12 @@ impl World {
     /// The link of this node that has an address.
     pub(super) fn site(&self, address: IpAddr) -> Option<&Site> {
         self.sites.get(&address)
+    }
+
+    /// Whether an address is that of a pod here whose flows are not tracked.
+    pub(super) fn tracks_nothing_at(&self, address: IpAddr) -> bool {
+        let site = self.site(address);
+        site.is_some_and(|site| !self.isolates(&site.pod))
     }
 
     /// Whether a policy isolates a pod in any direction.
@@ -204,7 +211,7 @@ impl World {
 
 fn sites(matching: &Matching, compiler: &Compiler) -> HashMap<IpAddr, Site> {
     let mut sites = HashMap::new();
-    for (pod, links) in &matching.links {
+    for (pod, links) in matching.links.iter().chain(&matching.secondary) {
         let Some(endpoint) = compiler.tables().endpoints.get(pod) else {
             continue;
         };
@@ -220,7 +227,7 @@ fn sites(matching: &Matching, compiler: &Compiler) -> HashMap<IpAddr, Site> {
     sites
 }
 
-/// What the writer gives the links: those of [`Matching::secondary`] have no programs.
+/// What the writer gives the links.
 fn endpoints(
     matching: &Matching,
     compiler: &Compiler,
@@ -234,11 +241,20 @@ fn endpoints(
     for (link, _) in &matching.ambiguous {
         endpoints.insert(link.host_ifindex, without_pod(link.host_ifindex, true));
     }
+    let of_pod = |pod, link: &PodLink| {
+        let endpoint = compiler.tables().endpoints.get(pod).copied();
+        endpoint.ok_or_else(|| without_pod(link.host_ifindex, pending_deny))
+    };
     for (pod, links) in &matching.links {
-        let endpoint = compiler.tables().endpoints.get(pod);
         for link in links {
-            let pending = || without_pod(link.host_ifindex, pending_deny);
-            let endpoint = endpoint.copied().unwrap_or_else(pending);
+            let endpoint = of_pod(pod, link).unwrap_or_else(|pending| pending);
+            endpoints.insert(link.host_ifindex, endpoint);
+        }
+    }
+    for (pod, links) in &matching.secondary {
+        for link in links {
+            let endpoint = of_pod(pod, link).map(|endpoint| link.second(endpoint));
+            let endpoint = endpoint.unwrap_or_else(|pending| pending);
             endpoints.insert(link.host_ifindex, endpoint);
         }
     }

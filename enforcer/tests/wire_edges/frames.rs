@@ -1,25 +1,15 @@
-//! Frames that no ordinary socket sends. Needs root and a built BPF object.
-
-#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
-
-#[path = "common/mod.rs"]
-#[allow(dead_code, reason = "each test file uses some of the helpers")]
-mod common;
+//! Frames that no ordinary socket sends.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use common::frames::{ARP, IPV4, Link, arp, ip, mark, udp};
-use common::{BRIDGE, LONG, Node, SHORT, app, deny_all, eventually, ingress, policy};
+use crate::common::frames::{Link, ip, mark, udp};
+use crate::common::{BRIDGE, LONG, Node, SHORT, app, deny_all, eventually, ingress, policy};
 use enforcer_lab::{Families, Pod, Shape, raw};
 use serde_json::json;
 
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
-/// An ethertype for local experiments (IEEE 802).
-const UNKNOWN: u16 = 0x88b5;
-/// The ethertype of a VLAN tag.
-const TAGGED: u16 = 0x8100;
 // IPv6 extension headers.
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -82,72 +72,6 @@ fn a_pod_sends_from_its_own_addresses_only_with_ptp_links() {
 #[test]
 fn a_pod_sends_from_its_own_addresses_only_with_a_bridge() {
     spoofed_sources_are_dropped(BRIDGE);
-}
-
-#[test]
-fn a_pod_speaks_for_its_own_address_only_in_arp() {
-    let mut node = Node::new(BRIDGE, Families::V4);
-    let [db, free, held] = ["db", "free", "held"].map(|name| node.pod(name));
-    node.put(&ingress("held", "held", &json!([])));
-    node.start("");
-    let to = Link::open(&node.lab, &db);
-    let target = db.v4().unwrap();
-    for (pod, victim) in [(&free, &held), (&held, &free)] {
-        let link = Link::open(&node.lab, pod);
-        let sources = [(pod.v4().unwrap(), true), (victim.v4().unwrap(), false)];
-        for (source, expected) in sources {
-            let mark = mark();
-            let answer = arp(link.wire.mac, source, target, mark);
-            let before = node.packets("egress/spoofed");
-            let seen = arrives(&to, mark, expected, || {
-                link.send_to(to.wire.mac, ARP, &answer);
-            });
-            assert_eq!(seen, expected, "{} as {source}", pod.name);
-            assert_eq!(node.packets("egress/spoofed") > before, !expected);
-        }
-    }
-}
-
-#[test]
-fn what_cannot_be_judged_does_not_pass_at_isolated_pods() {
-    let mut node = Node::new(BRIDGE, Families::V4);
-    let [db, free, held] = ["db", "free", "held"].map(|name| node.pod(name));
-    node.put(&ingress("held", "held", &json!([])));
-    node.start("");
-    let tagged = |source: &Pod, target: &Pod, mark: [u8; 8]| {
-        let (from, to) = (source.v4().unwrap(), target.v4().unwrap());
-        let inner = ip(from, to, UDP, &udp(4000, 53, &mark)).1;
-        [&[0, 0], IPV4.to_be_bytes().as_slice(), &inner].concat()
-    };
-    // Nobody isolates free and db. There the kernel has taken the tag off, and the source behind it
-    // is checked.
-    let pairs = [(&free, &db), (&free, &held), (&held, &db)];
-    let cases = [
-        (0, UNKNOWN, None),
-        (1, UNKNOWN, Some("ingress/unknown-ethertype")),
-        (2, UNKNOWN, Some("egress/unknown-ethertype")),
-        (0, TAGGED, None),
-        (1, TAGGED, Some("ingress/vlan-tagged")),
-        (2, TAGGED, Some("egress/vlan-tagged")),
-    ];
-    for (pair, ethertype, counter) in cases {
-        let (source, target) = pairs[pair];
-        let [from, to] = [source, target].map(|pod| Link::open(&node.lab, pod));
-        let mark = mark();
-        let payload = if ethertype == TAGGED {
-            tagged(source, target, mark)
-        } else {
-            [mark.as_slice(), &[0; 40]].concat()
-        };
-        let count = || counter.map_or(0, |counter| node.packets(counter));
-        let before = count();
-        let seen = arrives(&to, mark, counter.is_none(), || {
-            from.send_to(to.wire.mac, ethertype, &payload);
-        });
-        let case = format!("{} → {} {ethertype:#x}", source.name, target.name);
-        assert_eq!(seen, counter.is_none(), "{case}");
-        assert_eq!(count() > before, counter.is_some(), "{case}");
-    }
 }
 
 /// Extension headers of 8 bytes, then UDP: gives the first next-header number and the payload.

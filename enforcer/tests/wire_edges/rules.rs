@@ -1,17 +1,11 @@
 //! What policies do not speak about, or only between the lines: the own node, replies, ICMP,
-//! fragments, neighbours, translated sources. Needs root and a built BPF object.
-
-#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
-
-#[path = "common/mod.rs"]
-#[allow(dead_code, reason = "each test file uses some of the helpers")]
-mod common;
+//! fragments, neighbours, translated sources.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     BRIDGE, FILTERED_BRIDGE, LONG, Node, SHORT, app, connects, deny_all, eventually, ingress,
     pings, policy, serve,
 };
