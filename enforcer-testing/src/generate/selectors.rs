@@ -19,7 +19,8 @@ pub(super) fn labels(pool: Pool) -> impl Strategy<Value = BTreeMap<String, Strin
     all.prop_map(|labels| labels.into_iter().flatten().collect())
 }
 
-fn label(
+/// A label with this key.
+pub(super) fn label(
     key: &'static str,
     values: &'static [&'static str],
 ) -> impl Strategy<Value = (String, String)> {

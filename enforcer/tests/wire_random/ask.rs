@@ -16,6 +16,7 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::common::LONG;
+use crate::packet::{echo_request, gre, init, sctp_client};
 use crate::probe::{Kind, Probe, Wrong};
 use crate::reports::Tuple;
 use crate::serve::{Seen, TOKEN, bound, read_token, token};
@@ -43,13 +44,15 @@ struct Clients {
     udp: BTreeMap<IpAddr, Rc<UdpSocket>>,
     ping: BTreeMap<IpAddr, Rc<UdpSocket>>,
     raw: BTreeMap<(IpAddr, u8), Rc<UdpSocket>>,
+    /// One for each question to a service: all that one socket sends goes to the same backend.
+    services: BTreeMap<u64, Rc<UdpSocket>>,
     tasks: JoinSet<()>,
 }
 
 /// Asks all of them; gives what was otherwise than expected.
 pub(crate) async fn ask(world: &mut World, seen: &Rc<Seen>, probes: &[Probe]) -> Outcome {
     let mut outcome = Outcome::default();
-    let clients = Clients::open(world, seen);
+    let clients = Clients::open(world, seen, probes);
     let mut connections = JoinSet::new();
     connect_all(world, seen, probes, &mut connections, &mut outcome).await;
     let datagrams = || probes.iter().filter(|probe| !is_tcp(probe));
@@ -98,13 +101,23 @@ impl Outcome {
         });
     }
 
-    /// Finds what arrived though it is denied.
+    /// Finds what arrived where it must not.
     pub(crate) fn leaks(&mut self, seen: &Seen, probes: &[Probe]) {
-        for probe in probes.iter().filter(|probe| !probe.allowed) {
-            if seen.answered.borrow().contains(&probe.id) {
+        let (answered, connected) = (seen.answered.borrow(), seen.connected.borrow());
+        let arrived = seen.arrived.borrow();
+        for probe in probes {
+            for (at, source) in arrived.get(&probe.id).into_iter().flatten() {
+                if !probe.may_arrive_at(*at, *source) {
+                    self.wrong(probe, format!("it arrives at {at}, from {source}"));
+                }
+            }
+            if probe.may_arrive() {
+                continue;
+            }
+            if answered.contains(&probe.id) {
                 self.wrong(probe, "it is answered");
-            } else if seen.arrived.borrow().contains(&probe.id) {
-                self.wrong(probe, "it arrives");
+            } else if connected.contains(&probe.id) {
+                self.wrong(probe, "it is connected");
             }
         }
     }
@@ -115,11 +128,10 @@ fn is_tcp(probe: &Probe) -> bool {
 }
 
 fn is_done(seen: &Seen, probe: &Probe) -> bool {
-    let set = match probe.kind {
-        Kind::Tcp(_) | Kind::Udp(_) | Kind::Icmp => &seen.answered,
-        Kind::Sctp(_) | Kind::Gre => &seen.arrived,
-    };
-    set.borrow().contains(&probe.id)
+    match probe.kind {
+        Kind::Tcp(_) | Kind::Udp(_) | Kind::Icmp => seen.answered.borrow().contains(&probe.id),
+        Kind::Sctp(_) | Kind::Gre => seen.arrived.borrow().contains_key(&probe.id),
+    }
 }
 
 /// Begins all connections.
@@ -161,7 +173,7 @@ async fn exchange(socket: Socket, server: SocketAddr, id: u64, seen: Rc<Seen>) {
     let Ok(mut stream) = socket.connect(server).await else {
         return;
     };
-    seen.arrival(id);
+    seen.connected.borrow_mut().insert(id);
     let mut word = [0; TOKEN];
     if stream.write_all(&token(id)).await.is_ok()
         && stream.read_exact(&mut word).await.is_ok()
@@ -172,11 +184,12 @@ async fn exchange(socket: Socket, server: SocketAddr, id: u64, seen: Rc<Seen>) {
 }
 
 impl Clients {
-    fn open(world: &mut World, seen: &Rc<Seen>) -> Self {
+    fn open(world: &mut World, seen: &Rc<Seen>, probes: &[Probe]) -> Self {
         let mut clients = Self {
             udp: BTreeMap::new(),
             ping: BTreeMap::new(),
             raw: BTreeMap::new(),
+            services: BTreeMap::new(),
             tasks: JoinSet::new(),
         };
         let port = world.fresh_port();
@@ -209,6 +222,17 @@ impl Clients {
                 raw.map(|(address, protocol, socket)| ((*address, *protocol), socket.clone()));
             clients.raw.extend(raw);
         }
+        let to_service = |probe: &&Probe| probe.backends.is_some() && !is_tcp(probe);
+        for probe in probes.iter().filter(to_service) {
+            let here = SocketAddr::new(probe.from, world.fresh_port());
+            let at = world.at(&world.hosts[probe.host]);
+            let socket = at.run(|| Ok(bound(here, Type::DGRAM, None))).unwrap();
+            let socket = Rc::new(UdpSocket::from_std(socket.into()).unwrap());
+            clients
+                .tasks
+                .spawn_local(receive(socket.clone(), seen.clone()));
+            clients.services.insert(probe.id, socket);
+        }
         clients
     }
 
@@ -216,7 +240,10 @@ impl Clients {
         for (number, probe) in probes.enumerate() {
             let sent = match probe.kind {
                 Kind::Udp(port) => {
-                    let client = &self.udp[&probe.from];
+                    let client = self
+                        .services
+                        .get(&probe.id)
+                        .unwrap_or(&self.udp[&probe.from]);
                     let server = SocketAddr::new(probe.to, port);
                     let tuple = ("UDP", client.local_addr().unwrap(), server);
                     outcome.tuples.insert(tuple, probe.id);
@@ -250,31 +277,6 @@ async fn send_by(socket: &UdpSocket, probe: &Probe, packet: &[u8]) -> Result<()>
         .send_to(packet, SocketAddr::new(probe.to, 0))
         .await
         .map(drop)
-}
-
-/// The kernel fills in identifier and checksum.
-fn echo_request(probe: &Probe) -> Vec<u8> {
-    let request = if probe.to.is_ipv6() { 128 } else { 8 };
-    [&[request, 0, 0, 0, 0, 0, 0, 1], &token(probe.id)[..]].concat()
-}
-
-/// As good as new for each question: the kernel's own clients choose among these too.
-fn sctp_client(id: u64) -> u16 {
-    u16::try_from(32_768 + id % 28_000).unwrap()
-}
-
-/// The common header of SCTP and a chunk INIT, the last bytes of which are the token.
-fn init(id: u64, port: u16) -> Vec<u8> {
-    let client = sctp_client(id).to_be_bytes();
-    let ports = [client, port.to_be_bytes()].concat();
-    let rest = [0; 8];
-    let chunk = [1, 0, 0, 20, 1, 2, 3, 4, 0, 0, 0x10, 0];
-    [&ports[..], &rest, &chunk, &token(id)].concat()
-}
-
-fn gre(id: u64) -> Vec<u8> {
-    // A header without options that carries IPv4, which nobody unpacks.
-    [&[0, 0, 8, 0], &token(id)[..]].concat()
 }
 
 /// Receives answers, to datagrams and to echo requests.

@@ -73,7 +73,7 @@ impl Lasting {
     pub(crate) async fn open(&mut self, world: &mut World, probes: &[Probe], dice: &mut Dice) {
         let allowed: Vec<&Probe> = probes
             .iter()
-            .filter(|probe| probe.allowed && probe.from != probe.to)
+            .filter(|probe| probe.allowed && probe.from != probe.to && probe.backends.is_none())
             .collect();
         let of = |wanted: fn(Kind) -> bool| {
             let list = allowed.iter().copied();
@@ -266,6 +266,7 @@ fn question(
         kind,
         allowed: judged.allows(&answer),
         answer,
+        backends: None,
     })
 }
 

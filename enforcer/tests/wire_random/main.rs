@@ -17,11 +17,15 @@ mod dice;
 mod failure;
 mod lasting;
 mod manifests;
+mod packet;
 mod probe;
+#[path = "../common/proxied.rs"]
+mod proxied;
 mod questions;
 mod reports;
 mod round;
 mod serve;
+mod services;
 mod stage;
 mod tally;
 mod world;

@@ -17,7 +17,10 @@ pub(crate) fn manifests(objects: &Objects) -> BTreeMap<String, String> {
     let namespaces = objects.namespaces.iter().map(serde_json::to_value);
     let pods = objects.pods.iter().map(serde_json::to_value);
     let policies = objects.policies.iter().map(serde_json::to_value);
+    let services = objects.services.iter().map(serde_json::to_value);
+    let slices = objects.slices.iter().map(serde_json::to_value);
     let all = nodes.chain(namespaces).chain(pods).chain(policies);
+    let all = all.chain(services).chain(slices);
     all.map(|object| {
         let object: Value = object.unwrap();
         (file_name(&object), object.to_string())

@@ -1,7 +1,7 @@
 //! What is asked on the wire.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use enforcer_policy::oracle::{Answer, Question, Side};
 
@@ -32,6 +32,16 @@ impl Kind {
         }
     }
 
+    /// The same to another port.
+    pub(crate) fn with_port(self, port: u16) -> Self {
+        match self {
+            Self::Tcp(_) => Self::Tcp(port),
+            Self::Udp(_) => Self::Udp(port),
+            Self::Sctp(_) => Self::Sctp(port),
+            Self::Icmp | Self::Gre => self,
+        }
+    }
+
     /// Its protocol's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -58,11 +68,40 @@ pub(crate) struct Probe {
     pub(crate) kind: Kind,
     /// What the oracle says.
     pub(crate) answer: Answer,
-    /// Whether that means that it arrives, given who enforces here.
+    /// Whether that means that it must arrive, given who enforces here.
     pub(crate) allowed: bool,
+    /// To a service: where it may arrive instead, if anywhere.
+    pub(crate) backends: Option<Vec<Backend>>,
+}
+
+/// A backend of a service, for one sender.
+#[derive(Clone, Debug)]
+pub(crate) struct Backend {
+    /// Where the connection really goes.
+    pub(crate) at: SocketAddr,
+    /// From whom, as the backend sees it.
+    pub(crate) source: IpAddr,
+    pub(crate) allowed: bool,
+    pub(crate) answer: Answer,
 }
 
 impl Probe {
+    /// Whether it may be answered at all.
+    pub(crate) fn may_arrive(&self) -> bool {
+        let backends = self.backends.as_deref().unwrap_or_default();
+        self.allowed || backends.iter().any(|backend| backend.allowed)
+    }
+
+    /// Whether it may arrive there, from this source.
+    pub(crate) fn may_arrive_at(&self, at: SocketAddr, source: IpAddr) -> bool {
+        match &self.backends {
+            None => self.allowed && at == SocketAddr::new(self.to, self.kind.protocol(false).1),
+            Some(backends) => backends
+                .iter()
+                .any(|backend| backend.allowed && (backend.at, backend.source) == (at, source)),
+        }
+    }
+
     /// The same question to the oracle.
     pub(crate) fn question(&self) -> Question {
         question(self.source, self.to, self.kind)

@@ -31,6 +31,19 @@ impl Judged {
         }
     }
 
+    /// To somebody who is not of the lab.
+    pub(crate) fn by_sender(from: &Host) -> Self {
+        Self {
+            egress: from.is_pod(),
+            ingress: false,
+            own_node: false,
+        }
+    }
+
+    pub(crate) fn is_by_receiver(self) -> bool {
+        self.ingress
+    }
+
     /// Only ends at which there is a program can deny.
     pub(crate) fn allows(self, answer: &Answer) -> bool {
         let egress = !self.egress || answer.egress.allowed();
@@ -70,6 +83,7 @@ pub(crate) fn questions(
                 kind,
                 allowed: pair.judged.allows(&answer),
                 answer,
+                backends: None,
             });
         }
     }

@@ -64,6 +64,7 @@ impl Reports {
             let missing = denied.iter().find(|(tuple, probe)| {
                 // After translation the ports are others.
                 probe.source == probe.from
+                    && probe.backends.is_none()
                     && !self.shared.dropped.lock().unwrap().contains_key(tuple)
             });
             if missing.is_none() || begin.elapsed() > LONG || self.is_lossy(world) {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use enforcer_lab::Families;
+use enforcer_lab::proxy::Mode;
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire::{self, Layout, Story, WireEdit};
 
@@ -15,6 +16,7 @@ use crate::probe::{Probe, Wrong};
 use crate::questions::questions;
 use crate::reports::Reports;
 use crate::serve::Seen;
+use crate::services;
 use crate::stage::{self, Stage};
 use crate::tally::Tally;
 use crate::world::World;
@@ -143,7 +145,9 @@ impl Play {
         let (old, mut outcome) = self.lasting.check(world, objects, first, tally).await;
         self.asked.extend(old);
         let first = self.asked.len() as u64;
-        let probes = questions(world, objects, &mut self.dice, first);
+        let mut probes = questions(world, objects, &mut self.dice, first);
+        let first = first + probes.len() as u64;
+        probes.extend(services::questions(world, objects, &mut self.dice, first));
         tally.probes(objects, &probes, &mut self.dice);
         outcome.add(ask::ask(world, &self.seen, &probes).await);
         self.asked.extend(probes.iter().cloned());
@@ -182,5 +186,6 @@ fn world(
     let listed: Vec<_> = wire::outside().into_iter().filter(here).collect();
     let mut outside = dice.some(listed, OUTSIDE);
     outside.extend(wire::remote_addresses(objects, stage.nodes.into()));
-    World::new(stage, families, ports, outside, seen.clone())
+    let mode = [Mode::Nftables, Mode::Iptables][dice.below(2)];
+    World::new(stage, families, mode, ports, outside, seen.clone())
 }

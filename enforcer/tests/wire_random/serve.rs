@@ -1,7 +1,7 @@
 //! The servers of a round: one task for each socket, all on the round's own thread.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -27,8 +27,10 @@ const BACKLOG: i32 = 1024;
 /// What has been seen so far, by the questions' numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// At the destination.
-    pub(crate) arrived: RefCell<HashSet<u64>>,
+    /// Where each arrived, and from whom as seen there.
+    pub(crate) arrived: RefCell<BTreeMap<u64, BTreeSet<(SocketAddr, IpAddr)>>>,
+    /// By a client that is connected.
+    pub(crate) connected: RefCell<HashSet<u64>>,
     /// By the one who asked.
     pub(crate) answered: RefCell<HashSet<u64>>,
     /// Tells of each new answer.
@@ -36,8 +38,13 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn arrival(&self, id: u64) {
-        self.arrived.borrow_mut().insert(id);
+    pub(crate) fn arrival(&self, id: u64, at: SocketAddr, from: IpAddr) {
+        let place = (plain(at), plain(SocketAddr::new(from, 0)).ip());
+        self.arrived
+            .borrow_mut()
+            .entry(id)
+            .or_default()
+            .insert(place);
         self.news.notify_one();
     }
 
@@ -45,6 +52,11 @@ impl Seen {
         self.answered.borrow_mut().insert(id);
         self.news.notify_one();
     }
+}
+
+/// An IPv4 address that a socket of both families shows as one of IPv6.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// A question's number as bytes.
@@ -94,7 +106,7 @@ impl Servers {
         for (address, protocol, socket) in sockets.raw {
             // To tokio, sockets of messages are all the same.
             let socket = Rc::new(UdpSocket::from_std(socket.into()).unwrap());
-            tasks.spawn_local(receive(socket.clone(), protocol, seen.clone()));
+            tasks.spawn_local(receive(socket.clone(), (address, protocol), seen.clone()));
             raw.push((address, protocol, socket));
         }
         Self { _tasks: tasks, raw }
@@ -161,10 +173,14 @@ async fn accept(listener: TcpListener, seen: Rc<Seen>) {
 
 async fn echo(mut stream: TcpStream, seen: Rc<Seen>) {
     let mut word = [0; TOKEN];
+    // A client that is gone by now wants nothing.
+    let (Ok(at), Ok(from)) = (stream.local_addr(), stream.peer_addr()) else {
+        return;
+    };
     // A connection that breaks is its client's to notice.
     while stream.read_exact(&mut word).await.is_ok() {
         if let Some(id) = read_token(&word) {
-            seen.arrival(id);
+            seen.arrival(id, at, from.ip());
         }
         if stream.write_all(&word).await.is_err() {
             return;
@@ -174,28 +190,46 @@ async fn echo(mut stream: TcpStream, seen: Rc<Seen>) {
 
 async fn answer(socket: UdpSocket, seen: Rc<Seen>) {
     let mut buffer = [0; 64];
+    let at = socket.local_addr().unwrap();
     loop {
         let Ok((length, client)) = socket.recv_from(&mut buffer).await else {
             continue;
         };
         if let Some(id) = read_token(&buffer[..length]) {
-            seen.arrival(id);
+            seen.arrival(id, at, client.ip());
         }
         // A client that is gone needs no answer.
         let _ = socket.send_to(&buffer[..length], client).await;
     }
 }
 
-async fn receive(socket: Rc<UdpSocket>, protocol: u8, seen: Rc<Seen>) {
+async fn receive(socket: Rc<UdpSocket>, (address, protocol): (IpAddr, u8), seen: Rc<Seen>) {
     let mut buffer = [0; 256];
     loop {
-        // An error is that of a packet sent before, such as "unreachable".
-        let length = socket.recv(&mut buffer).await.unwrap_or(0);
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
+            // That of a packet sent before, such as "unreachable".
+            continue;
+        };
         let packet = &buffer[..length];
         if let Some(id) = read_token(packet).filter(|_| is_request(protocol, packet)) {
-            seen.arrival(id);
+            let port = if protocol == 132 {
+                sctp_port(packet, address)
+            } else {
+                0
+            };
+            seen.arrival(id, SocketAddr::new(address, port), from.ip());
         }
     }
+}
+
+/// The destination port of an SCTP packet.
+fn sctp_port(packet: &[u8], at: IpAddr) -> u16 {
+    let start = if at.is_ipv4() {
+        usize::from(packet[0] & 15) * 4
+    } else {
+        0
+    };
+    u16::from_be_bytes([packet[start + 2], packet[start + 3]])
 }
 
 /// Errors quote what they are about, and so its token, wherever that has been.

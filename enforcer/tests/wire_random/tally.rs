@@ -34,7 +34,12 @@ impl Tally {
 
     pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Dice) {
         self.probes += probes.len();
-        for probe in probes {
+        let (to_services, probes): (Vec<_>, Vec<_>) =
+            probes.iter().partition(|probe| probe.backends.is_some());
+        for probe in to_services {
+            self.meet(service(probe));
+        }
+        for probe in &probes {
             self.meet(verdict(probe.kind.name(), probe.allowed));
         }
         let by_rule = |probe: &&Probe| {
@@ -43,8 +48,8 @@ impl Tally {
                 .iter()
                 .any(|part| matches!(part, Part::Allowed { .. }))
         };
-        let allowed = dice.some(probes.iter().filter(by_rule).collect(), OBSERVED);
-        let others = dice.some(probes.iter().collect(), OBSERVED);
+        let allowed = dice.some(probes.iter().copied().filter(by_rule).collect(), OBSERVED);
+        let others = dice.some(probes, OBSERVED);
         for probe in allowed.into_iter().chain(others) {
             observe(
                 &mut self.coverage,
@@ -93,6 +98,16 @@ impl Tally {
     }
 }
 
+fn service(probe: &Probe) -> String {
+    let name = match (&probe.backends, probe.allowed, probe.may_arrive()) {
+        (Some(backends), ..) if backends.is_empty() => "without backend",
+        (_, true, _) => "allowed",
+        (_, false, true) => "partly allowed",
+        (_, false, false) => "denied",
+    };
+    format!("{} to a service {name}", probe.kind.name())
+}
+
 fn verdict(protocol: &str, allowed: bool) -> String {
     format!("{protocol} {}", if allowed { "allowed" } else { "denied" })
 }
@@ -106,6 +121,8 @@ fn wanted() -> Vec<String> {
     let verdicts = protocols.map(|protocol| [true, false].map(|yes| verdict(protocol, yes)));
     let shapes = stages().iter().map(|stage| format!("shape {}", stage.name));
     let lasting = ["TCP", "UDP"].map(|protocol| [true, false].map(|yes| lasting(protocol, yes)));
+    let services = ["allowed", "partly allowed", "denied", "without backend"];
+    let services = services.map(|name| format!("TCP to a service {name}"));
     let all = verdicts.into_iter().chain(lasting).flatten();
-    all.chain(shapes).collect()
+    all.chain(shapes).chain(services).collect()
 }

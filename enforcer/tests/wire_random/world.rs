@@ -9,14 +9,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use enforcer::api::client;
-use enforcer_lab::{Cluster, Daemon, Fabric, Families, Namespace, Node, Pod};
+use enforcer_lab::proxy::{Mode, Proxy};
+use enforcer_lab::{Cluster, Daemon, Fabric, Families, Namespace, Node, Shape};
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire;
+use k8s_openapi::api::core::v1::Pod;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
-use crate::common::{LONG, PROGRAM};
+use crate::common::{BRIDGE, LONG, PROGRAM};
 use crate::manifests::{addresses_of, key_of, manifests, node_of};
+use crate::proxied;
 use crate::serve::{Seen, Servers};
 use crate::stage::Stage;
 
@@ -27,7 +30,7 @@ const FIRST_CLIENT_PORT: u16 = 32_768;
 #[derive(Debug)]
 pub(crate) enum Who {
     /// A pod, by namespace and name, of the node with this number.
-    Pod(String, usize, Pod),
+    Pod(String, usize, enforcer_lab::Pod),
     /// The node with this number.
     Node(usize),
     /// The world outside, other nodes and their pods.
@@ -71,6 +74,10 @@ impl Host {
 pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) daemons: Vec<Daemon>,
+    /// A proxy for each node.
+    pub(crate) proxies: Vec<Proxy>,
+    /// The addresses of each node's object.
+    pub(crate) listed: Vec<Vec<IpAddr>>,
     pub(crate) cluster: Cluster,
     pub(crate) ports: Vec<u16>,
     stage: Stage,
@@ -86,6 +93,7 @@ impl World {
     pub(crate) fn new(
         stage: Stage,
         families: Families,
+        mode: Mode,
         ports: Vec<u16>,
         outside: Vec<IpAddr>,
         seen: Rc<Seen>,
@@ -96,10 +104,20 @@ impl World {
             servers: Servers::start(&seen, at, &addresses, &ports),
             addresses,
         };
-        let mut hosts = Vec::new();
+        let (mut hosts, mut listed, mut proxies) = (Vec::new(), Vec::new(), Vec::new());
         for (number, node) in cluster.nodes.iter().enumerate() {
             let mut addresses = listed_addresses(&cluster, number);
+            listed.push(addresses.clone());
             addresses.extend(own_addresses(node));
+            proxies.push(Proxy {
+                mode,
+                pods: node.cluster_pods(),
+                node: addresses.clone(),
+                // On an unfiltered bridge a pod's answer never passes the rules that would
+                // translate it back, in a real cluster too, unless it goes to the node.
+                masquerade_all: stage.shape == BRIDGE,
+                services: Vec::new(),
+            });
             hosts.push(start(node, Who::Node(number), addresses));
             if stage.masquerade {
                 node.masquerade().unwrap();
@@ -115,6 +133,8 @@ impl World {
         Self {
             hosts,
             daemons: Vec::new(),
+            proxies,
+            listed,
             cluster,
             files: BTreeMap::new(),
             ports,
@@ -189,16 +209,31 @@ impl World {
         if node == other || !self.masquerades(address, to.addresses[0]) {
             return address;
         }
-        let node = &self.cluster.nodes[*node];
         // Of the link by which it leaves.
-        let links = match self.stage.fabric {
-            Fabric::HostGateway => node.addresses(),
-            Fabric::Vxlan => node.tunnel_addresses(),
-        };
-        let mut links = links.into_iter();
+        let mut links = self.towards_nodes(*node).into_iter();
         links
             .find(|link| link.is_ipv4() == address.is_ipv4())
             .unwrap()
+    }
+
+    /// The addresses of a node's links to its pods.
+    pub(crate) fn towards_pods(&self, node: usize) -> Vec<IpAddr> {
+        match self.stage.shape {
+            // There are none, so it takes those that suit the destination best.
+            Shape::Calico => self.listed[node].clone(),
+            Shape::Ptp | Shape::Netkit | Shape::Bridge { .. } => {
+                self.cluster.nodes[node].gateways()
+            }
+        }
+    }
+
+    /// The addresses of a node's links to other nodes' pods.
+    pub(crate) fn towards_nodes(&self, node: usize) -> Vec<IpAddr> {
+        let node = &self.cluster.nodes[node];
+        match self.stage.fabric {
+            Fabric::HostGateway => node.addresses(),
+            Fabric::Vxlan => node.tunnel_addresses(),
+        }
     }
 
     /// Whether what a node sends or forwards between these gets another source.
@@ -224,6 +259,23 @@ impl World {
         self.write(objects);
         if !links_first {
             self.place_pods(objects);
+        }
+        self.translate(objects);
+    }
+
+    /// Tells the proxies about services.
+    fn translate(&mut self, objects: &Objects) {
+        let local = |node: usize, address: IpAddr| {
+            let mut pods = objects.pods.iter();
+            let is_it = |pod: &&Pod| {
+                wire::is_linked(pod, usize::MAX) && addresses_of(pod).contains(&address)
+            };
+            pods.find(is_it).is_some_and(|pod| node_of(pod) == node)
+        };
+        for (number, proxy) in self.proxies.iter_mut().enumerate() {
+            let is_local = |address| local(number, address);
+            proxy.services = proxied::services(&objects.services, &objects.slices, is_local);
+            proxy.apply(&self.cluster.nodes[number]).unwrap();
         }
     }
 

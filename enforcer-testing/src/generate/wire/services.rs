@@ -14,7 +14,7 @@ use proptest::sample::select;
 
 use super::cluster::Layout;
 use crate::generate::pools::{HOMES, POD_LABELS, PORT_NAMES, PORT_NUMBERS};
-use crate::generate::selectors::labels;
+use crate::generate::selectors::label;
 
 /// Services, at most.
 pub(super) const SERVICES: usize = 4;
@@ -24,7 +24,7 @@ pub(super) fn service(number: usize, layout: Layout) -> impl Strategy<Value = Se
     let policy = || weighted(0.5, select(&["Cluster", "Local"][..]));
     (
         select(HOMES),
-        labels(&POD_LABELS[..1]),
+        weighted(0.5, label(POD_LABELS[0].0, POD_LABELS[0].1)),
         vec(port(number), 1..=2),
         any::<bool>(),
         (policy(), policy()),
@@ -46,7 +46,8 @@ pub(super) fn service(number: usize, layout: Layout) -> impl Strategy<Value = Se
                     type_: Some(if node_ports { "NodePort" } else { "ClusterIP" }.to_owned()),
                     cluster_ip: addresses.first().cloned(),
                     cluster_ips: Some(addresses),
-                    selector: Some(selector),
+                    // Without one, somebody else writes the slices: here, with all pods of the namespace.
+                    selector: selector.map(|label| BTreeMap::from([label])),
                     ports: Some(ports),
                     internal_traffic_policy: internal.map(str::to_owned),
                     external_traffic_policy: external.filter(|_| node_ports).map(str::to_owned),
@@ -59,8 +60,8 @@ pub(super) fn service(number: usize, layout: Layout) -> impl Strategy<Value = Se
 
 fn port(number: usize) -> impl Strategy<Value = ServicePort> {
     let target = prop_oneof![
-        select(PORT_NUMBERS).prop_map(IntOrString::Int),
-        select(PORT_NAMES).prop_map(|name| IntOrString::String(name.to_owned())),
+        3 => select(PORT_NUMBERS).prop_map(IntOrString::Int),
+        2 => select(PORT_NAMES).prop_map(|name| IntOrString::String(name.to_owned())),
     ];
     let front = i32::try_from(5000 + 10 * number).unwrap_or_default();
     (target, select(&["TCP", "TCP", "UDP"][..])).prop_map(move |(target, protocol)| ServicePort {
@@ -130,7 +131,8 @@ fn slices_of(objects: &Objects, service: &Service) -> Vec<EndpointSlice> {
         slice.metadata.name = Some(format!("{name}-{index}"));
         let label = ("kubernetes.io/service-name".to_owned(), name);
         slice.metadata.labels = Some(BTreeMap::from([label]));
-        slice.address_type = if six { "IPv6" } else { "IPv4" }.to_owned();
+        let family = if six { "IPv6" } else { "IPv4" };
+        family.clone_into(&mut slice.address_type);
         slice.ports = Some(known.collect());
         slice.endpoints = endpoints;
         slice
@@ -144,14 +146,14 @@ fn is_behind(service: &Service, spec: &ServiceSpec, pod: &Pod) -> bool {
         .status
         .as_ref()
         .and_then(|status| status.phase.as_deref());
-    let selector = spec.selector.iter().flatten();
     let host = pod.spec.as_ref().and_then(|spec| spec.host_network);
     phase == Some("Running")
         && host != Some(true)
         && service.metadata.namespace == pod.metadata.namespace
-        && selector.clone().next().is_some()
-        && selector
-            .into_iter()
+        && spec
+            .selector
+            .iter()
+            .flatten()
             .all(|(key, value)| labels.get(key) == Some(value))
 }
 

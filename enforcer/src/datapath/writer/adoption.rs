@@ -17,8 +17,8 @@ use crate::datapath::conntrack::dump::{self, DumpError, Extent};
 use crate::datapath::discover::{self, DiscoverError};
 
 /// How long a look at the table may keep everything else waiting. A table of 262,144 connections,
-/// the kernel's usual limit, takes about 0.6 seconds.
-const LIMIT: Duration = Duration::from_secs(2);
+/// the kernel's usual limit, takes about 0.6 seconds of an idle CPU.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// Why connections cannot be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -160,9 +160,15 @@ impl Writer {
         adopters.node = discover::local_addresses()?;
         let now = clock::now(&mut self.ebpf)?;
         let mut found = Vec::new();
-        let extent = dump::entries(until, |entry| {
-            found.extend(seeds(&entry, adopters, now).filter(|seed| seeded.insert(seed.key)));
-        })?;
+        let mut extent = Extent::Whole;
+        for part in adopters.parts(dump::count()) {
+            let read = dump::entries(part, until, |entry| {
+                found.extend(seeds(&entry, adopters, now).filter(|seed| seeded.insert(seed.key)));
+            })?;
+            if read == Extent::Part {
+                extent = read;
+            }
+        }
         Ok((found, extent))
     }
 
