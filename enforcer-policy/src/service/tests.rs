@@ -154,7 +154,8 @@ fn where_none_is_ready_those_that_end_and_still_serve_take_connections() {
     let ending = json!({"addresses": ["10.0.0.1"], "conditions": state(false, true, true)});
     let unready = json!({"addresses": ["10.0.0.2"], "conditions": state(false, false, false)});
     let dead = json!({"addresses": ["10.0.0.4"], "conditions": state(false, false, true)});
-    slice(&mut cluster, "s1", &json!([ending, unready, dead]));
+    let odd = json!({"addresses": ["10.0.0.5"], "conditions": state(false, true, false)});
+    slice(&mut cluster, "s1", &json!([ending, unready, dead, odd]));
     let places_now = places(&routed(&cluster, "10.96.0.1", 80));
     assert_eq!(places_now, ["10.0.0.1 8080"]);
     slice(&mut cluster, "s2", &json!([{"addresses": ["10.0.0.3"]}]));
