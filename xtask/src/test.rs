@@ -42,10 +42,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     cargo.env(SEED, seed);
     run_by(&runner, &mut cargo);
     let skipped = Skipped::of(&mut cargo)?;
-    let outcome = shell::show("tests", cargo);
+    let outcome = shell::show("tests", cargo).and_then(|()| build_ebpf::report());
+    // Last, where it is seen.
     skipped.show()?;
-    outcome?;
-    build_ebpf::report()
+    outcome
 }
 
 /// Makes cargo run test binaries by this command. Cargo and what it builds stay this user's; only

@@ -8,9 +8,9 @@ pub(super) trait Family: Copy + Eq {
     fn is_address_of(&self, endpoint: impl EndpointView) -> bool;
     /// Whether it is the same.
     fn is(&self, other: &Self) -> bool;
-    /// Whether neighbour discovery to it stays on the link of this endpoint, as far as an address
-    /// tells: link-local, or of the /64 that the endpoint's own address is in (RFC 4291 §2.5.4).
-    fn is_on_link_of(&self, endpoint: impl EndpointView) -> bool;
+    /// Whether no router passes on what goes there: link-local, unicast or multicast (RFC 4291
+    /// §2.5.6, §2.7).
+    fn stays_on_link(&self) -> bool;
     /// IPv6 link-local unicast (RFC 4291 §2.5.6): valid on the pod's link alone, where only the
     /// pod and its host are.
     fn is_link_local(&self) -> bool;
@@ -30,7 +30,7 @@ impl Family for [u32; 1] {
         self[0] == other[0]
     }
     #[inline(always)]
-    fn is_on_link_of(&self, _endpoint: impl EndpointView) -> bool {
+    fn stays_on_link(&self) -> bool {
         false
     }
     #[inline(always)]
@@ -58,10 +58,8 @@ impl Family for [u32; 4] {
         self[3] == other[3] && self[2] == other[2] && self[1] == other[1] && self[0] == other[0]
     }
     #[inline(always)]
-    fn is_on_link_of(&self, endpoint: impl EndpointView) -> bool {
-        let own = endpoint.v6();
-        let link_multicast = u32::from_be(self[0]) & 0xff0f_0000 == 0xff02_0000;
-        link_multicast || self.is_link_local() || (self[0] == own[0] && self[1] == own[1])
+    fn stays_on_link(&self) -> bool {
+        u32::from_be(self[0]) & 0xff0f_0000 == 0xff02_0000 || self.is_link_local()
     }
     #[inline(always)]
     fn is_link_local(&self) -> bool {

@@ -121,7 +121,9 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     }
     // Nobody outside can make a flow one of the pod's own: only what the pod sends does.
     let foreign_guess = known.is_none() && direction == Direction::Egress && direction != cx.hook;
-    if !tracked || foreign_guess {
+    // On another pod's link the node's address is not the node: there this must be asked again.
+    let on_the_way = cx.sender.is_some() && decision.reason == Reason::OwnNode;
+    if !tracked || foreign_guess || on_the_way {
         return outcome(direction, decision.reason, decision, false);
     }
     let flow = Flow {

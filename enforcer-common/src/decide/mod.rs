@@ -48,6 +48,14 @@ impl<'a, P: Packet, T: Tables + 'a> Context<'a, P, T> {
         }
     }
 
+    /// Whether the packet is on the link of another pod than the endpoint: there it is neither for
+    /// the endpoint nor for its node, whatever address it has.
+    #[inline(always)]
+    fn is_at_another_pod(&self) -> bool {
+        let here = self.packet.ifindex();
+        self.link() != here && self.tables.endpoint(here).is_some()
+    }
+
     /// Leaves the endpoint's egress policy to be decided on the way.
     #[inline(always)]
     fn defer(&self) {
@@ -139,9 +147,7 @@ pub fn leaving<P: Packet, T: Tables>(packet: &P, tables: &T) -> Reason {
         conclude(cx, &judge(cx), flags)
     };
     // A pod that reaches itself must be known as such at its own link, which may still be to come.
-    let here = packet.ifindex();
-    let own_pod = reason == Reason::OwnPod && (link == here || tables.endpoint(here).is_none());
-    if reason.action() == Action::Pass && !own_pod {
+    if reason.action() == Action::Pass && reason != Reason::OwnPod {
         packet.settle();
     }
     reason
@@ -239,7 +245,9 @@ where
             if unproven && !source::may_probe(&ip.source) {
                 return Outcome::plain(Reason::Spoofed);
             }
-            if ip.destination.is_address_of(cx.endpoint) {
+            if !unproven && ip.destination.is_address_of(cx.endpoint) && !cx.is_at_another_pod() {
+                // Its MAC address may lead it to another pod all the same, where this is asked again.
+                cx.defer();
                 return Outcome::plain(Reason::OwnPod);
             }
         }
@@ -259,17 +267,11 @@ where
     if let Err(reason) = flows::transport(cx, ip, &mut transport) {
         return Outcome::plain(reason);
     }
-    let neighbour = match transport.kind {
-        Kind::Neighbour => source::check_neighbour(cx, ip, transport.ports),
-        _ => None,
-    };
-    let outcome = match neighbour {
-        Some(reason) => Outcome::plain(reason),
-        None if unproven => Outcome::plain(Reason::Spoofed),
-        None if transport.kind == Kind::Error && related::is_about_a_flow(cx, ip) => {
-            Outcome::plain(Reason::RelatedError)
-        }
-        None => flows::judge(cx, ip, transport),
+    let outcome = match transport.kind {
+        Kind::Neighbour => Outcome::plain(source::check_neighbour(cx, ip, transport.ports)),
+        _ if unproven => Outcome::plain(Reason::Spoofed),
+        Kind::Error if related::is_about_a_flow(cx, ip) => Outcome::plain(Reason::RelatedError),
+        _ => flows::judge(cx, ip, transport),
     };
     Outcome {
         protocol: transport.protocol,

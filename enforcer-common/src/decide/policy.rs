@@ -46,7 +46,8 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         };
     }
     let peer: Peer = AddressTables::<W>::peer(cx.tables, peer);
-    let to_node = direction == Direction::Egress && is_own_node(cx.endpoint, peer);
+    let to_node =
+        direction == Direction::Egress && is_own_node(cx.endpoint, peer) && !cx.is_at_another_pod();
     let to_service = peer.flags & Peer::SERVICE != 0;
     let reason = if open {
         Reason::NotIsolated

@@ -79,7 +79,7 @@ fn check_unisolated_v6<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Re
         return Some(reason);
     }
     Some(match transport.kind {
-        Kind::Neighbour => check_neighbour(cx, &ip, transport.ports).unwrap_or(otherwise),
+        Kind::Neighbour => check_neighbour(cx, &ip, transport.ports),
         _ => otherwise,
     })
 }
@@ -112,15 +112,15 @@ fn arp_sender(packet: &impl Packet) -> Option<[u32; 1]> {
     packet.head_words(NETWORK + 14)
 }
 
-/// Neighbour and multicast listener discovery: pass on the link, but a pod is no router, and it
-/// advertises its own addresses only (RFC 4861 §4.4). `None` when a router would pass it on: then
-/// it is a message like any other.
+/// Neighbour and multicast listener discovery: pass, but a pod is no router, and it advertises its
+/// own addresses only (RFC 4861 §4.4). What its node may route is deferred: behind a router it is a
+/// message like any other.
 #[inline(always)]
 pub(super) fn check_neighbour<const W: usize, P: Packet, T: Tables>(
     cx: Context<'_, P, T>,
     ip: &Ip<W>,
     ports: u32,
-) -> Option<Reason>
+) -> Reason
 where
     [u32; W]: Family,
 {
@@ -129,25 +129,26 @@ where
     const REDIRECT: u32 = 137;
     // RFC 6980: nobody sends it in fragments, where what is checked here could be in another one.
     if ip.piece.partial {
-        return Some(Reason::FragmentEvasive);
+        return Reason::FragmentEvasive;
     }
-    if cx.hook == Direction::Ingress {
-        return Some(Reason::Neighbour);
+    if cx.hook == Direction::Ingress || cx.sender.is_some() {
+        return Reason::Neighbour;
     }
     if cx.endpoint.flags() & Endpoint::CHECK_SOURCE != 0 {
         match ports >> 16 {
-            ROUTER_ADVERTISEMENT | REDIRECT => return Some(Reason::Spoofed),
+            ROUTER_ADVERTISEMENT | REDIRECT => return Reason::Spoofed,
             NEIGHBOUR_ADVERTISEMENT => match target(cx.packet, ip) {
                 Some(target) if is_own(cx.endpoint, &target) => {}
-                Some(_) => return Some(Reason::Spoofed),
-                None => return Some(Reason::Malformed),
+                Some(_) => return Reason::Spoofed,
+                None => return Reason::Malformed,
             },
             _ => {}
         }
     }
-    // Listener discovery has a hop limit of 1.
-    let stays = ip.hops == 1 || ip.destination.is_on_link_of(cx.endpoint);
-    stays.then_some(Reason::Neighbour)
+    if !ip.destination.stays_on_link() {
+        cx.defer();
+    }
+    Reason::Neighbour
 }
 
 /// The target of a neighbour advertisement.

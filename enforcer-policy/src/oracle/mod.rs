@@ -12,6 +12,7 @@ mod party;
 mod services;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::net::IpAddr;
 

@@ -43,8 +43,9 @@ impl fmt::Display for Via {
     }
 }
 
-/// The service port that the proxy of `node` translates an address and a port for: the first service
-/// by name, for nothing else is defined when several claim the same.
+/// The service port that the proxy of `node` translates an address and a port for: that of a service
+/// that has the address, else that of a node port; the first service by name, for nothing else is
+/// defined when several claim the same.
 ///
 /// A node port is translated by the node whose address it is; what other nodes do about it is
 /// behind the policies of the sender.
@@ -57,8 +58,12 @@ pub fn frontend<'a>(
 ) -> Option<Frontend<'a>> {
     let own = node.and_then(|name| cluster.nodes.get(name));
     let own = own.is_some_and(|node| node.addresses.contains(&address));
-    let mut services = cluster.services.iter();
-    services.find_map(|(key, service)| frontend_of(key, service, address, protocol, port, own))
+    let by = |own_node: bool| {
+        let mut services = cluster.services.iter();
+        services
+            .find_map(|(key, service)| frontend_of(key, service, address, protocol, port, own_node))
+    };
+    by(false).or_else(|| by(true).filter(|_| own))
 }
 
 /// The service port that a service's name means, and the address behind it: its first cluster address

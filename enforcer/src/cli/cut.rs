@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::trace::QUESTION;
 use super::{ERROR, Output};
 use crate::api::client::{self, ClientError};
 use crate::api::{CutAnswer, DEFAULT_SOCKET};
@@ -17,16 +18,16 @@ const SOME: u8 = 1;
 pub struct CutArgs {
     /// List the live connections of this node that a change would cut. The objects of these files
     /// and folders are the changed ones: they replace those of the same kind and name.
-    #[arg(long, value_name = "PATH", num_args = 0.., conflicts_with_all = super::trace::QUESTION)]
+    #[arg(long, value_name = "PATH", num_args = 0.., conflicts_with_all = QUESTION)]
     pub cut: Option<Vec<PathBuf>>,
     /// An object that the change deletes, such as `NetworkPolicy default/db`; may be repeated.
-    #[arg(long, requires = "cut", num_args = 2, value_names = ["KIND", "NAME"])]
+    #[arg(long, requires = "cut", conflicts_with_all = QUESTION, num_args = 2, value_names = ["KIND", "NAME"])]
     pub delete: Vec<String>,
     /// The change is to these files and folders alone: every object that is not in them goes.
-    #[arg(long, requires = "cut")]
+    #[arg(long, requires = "cut", conflicts_with_all = QUESTION)]
     pub prune: bool,
     /// The socket of the daemon that enforces on this node.
-    #[arg(long, requires = "cut", value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    #[arg(long, requires = "cut", conflicts_with_all = QUESTION, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     pub socket: PathBuf,
 }
 

@@ -20,6 +20,10 @@ const EXAMPLES: &str = "Examples:
 Shows new connections and dropped packets, the latest 4096 that the daemon keeps. JSON is one
 record on a line.
 
+A connection to a service has two records: one with the service, where it leaves its pod (reason
+`deferred`: nothing is decided about it yet), and one with the real destination, where the pod's
+egress policies are asked. `undecided` is a packet on that way whose sender nobody knows.
+
 Exit codes: 0 success; 2 no daemon answers.";
 
 /// Show connections and denials with the names of pods and policies.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::{Daemon, capacity};
 use crate::api::CutAnswer;
 use crate::datapath::clock::ClockError;
+use crate::datapath::conntrack::Part;
 use crate::datapath::conntrack::dump::{self, Extent};
 use crate::datapath::discover::Links;
 use crate::datapath::flows::{self, FlowsError};
@@ -85,7 +86,8 @@ impl Basis {
             entries: Vec::new(),
         };
         let mut part = false;
-        match dump::entries(Instant::now() + LIMIT, |entry| traffic.entries.push(entry)) {
+        let until = Instant::now() + LIMIT;
+        match dump::entries(Part::Whole, until, |entry| traffic.entries.push(entry)) {
             Ok(extent) => part = extent == Extent::Part,
             Err(error) => tracing::debug!(%error, "no table of connections"),
         }

@@ -6,13 +6,13 @@
 //! packet meets behind the translation, in `leaving`, needs no flow: only who opens sends there.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use enforcer_common::abi::address::{v4, v6};
 use enforcer_common::abi::{Direction, Flow, FlowKey};
 use enforcer_common::parse::{number, pair};
 
-use super::conntrack::{Entry, Ports, State, Tuple};
+use super::conntrack::{Entry, Part, Ports, State, Tuple};
 
 /// A revision that no endpoint ever has, so that the policy is asked at the flow's next packet.
 pub const UNJUDGED: u32 = 0;
@@ -37,6 +37,32 @@ pub struct Adopters {
     /// The node's own addresses. What its own stack opened passes untracked, and so does what a pod
     /// opened to itself through a service.
     pub node: BTreeSet<IpAddr>,
+}
+
+impl Adopters {
+    /// The parts of a table with so many entries that hold all their connections: what is fastest to
+    /// read. Each part costs the kernel a walk over the whole table, which is a matter of a few
+    /// milliseconds, and what it hands over costs ten times as much as what it leaves out.
+    pub fn parts(&self, entries: u32) -> Vec<Part> {
+        const FEW_ADDRESSES: usize = 2;
+        const MANY_ENTRIES: u32 = 25_000;
+        let v4: BTreeSet<Ipv4Addr> = self
+            .endpoints
+            .keys()
+            .filter_map(|address| match address {
+                IpAddr::V4(address) => Some(*address),
+                IpAddr::V6(_) => None,
+            })
+            .collect();
+        if v4.len() > FEW_ADDRESSES || entries < MANY_ENTRIES {
+            return vec![Part::Whole];
+        }
+        let has_v6 = self.endpoints.keys().any(IpAddr::is_ipv6);
+        v4.into_iter()
+            .flat_map(|address| [Part::OpenedBy(address), Part::OpenedTo(address)])
+            .chain(has_v6.then_some(Part::V6))
+            .collect()
+    }
 }
 
 /// The key of a flow of either family.
@@ -287,5 +313,18 @@ mod tests {
         assert_eq!(esp[0].key, v4_key("10.0.0.1", "10.0.0.2", 0, 50));
         let lite = with(136, Ports::Pair(1, 2));
         assert_eq!(found(&lite, &["10.0.0.1"]), []);
+    }
+
+    #[test]
+    fn few_pods_ask_a_large_table_for_their_own_connections_only() {
+        let one = adopters(&["10.0.0.1"]);
+        assert_eq!(one.parts(100), [Part::Whole]);
+        let v4 = Ipv4Addr::new(10, 0, 0, 1);
+        let own = [Part::OpenedBy(v4), Part::OpenedTo(v4)];
+        assert_eq!(one.parts(262_144), own);
+        let dual = adopters(&["fd00::1", "10.0.0.1"]);
+        assert_eq!(dual.parts(262_144), [own[0], own[1], Part::V6]);
+        let many = adopters(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1"]);
+        assert_eq!(many.parts(262_144), [Part::Whole]);
     }
 }

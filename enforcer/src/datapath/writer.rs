@@ -93,6 +93,14 @@ impl Owner {
             Self::Pending | Self::Doubtful => None,
         }
     }
+
+    /// The endpoint of the link, from that of its pod.
+    fn endpoint(&self, of_pod: Endpoint) -> Endpoint {
+        match self {
+            Self::Second(_, link) => link.second(of_pod),
+            Self::Pod(_) | Self::Pending | Self::Doubtful => of_pod,
+        }
+    }
 }
 
 /// A link that programs are attached to.
@@ -237,24 +245,23 @@ impl Writer {
 
     /// Writes the endpoint of every link of a pod. A pod that is not (any more) is pending.
     fn write_endpoint(&mut self, pod: &PodKey) -> Result<(), MapsError> {
-        let links: Vec<(u32, Owner)> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.owner.pod() == Some(pod))
-            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
-            .collect();
-        links
+        self.links_of(pod)
             .into_iter()
             .try_for_each(|(ifindex, owner)| self.put_endpoint(ifindex, &owner))
     }
 
+    /// The links of a pod, by index.
+    fn links_of(&self, pod: &PodKey) -> Vec<(u32, Owner)> {
+        self.links
+            .iter()
+            .filter(|(_, link)| link.owner.pod() == Some(pod))
+            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
+            .collect()
+    }
+
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
-        let of_pod = |pod| self.endpoints.get(pod).copied();
-        let compiled = match owner {
-            Owner::Pod(pod) => of_pod(pod),
-            Owner::Second(pod, link) => of_pod(pod).map(|endpoint| link.second(endpoint)),
-            Owner::Pending | Owner::Doubtful => None,
-        };
+        let of_pod = owner.pod().and_then(|pod| self.endpoints.get(pod));
+        let compiled = of_pod.map(|endpoint| owner.endpoint(*endpoint));
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
         let mut endpoint = match compiled {
             Some(endpoint) => self.numbering.in_kernel(ifindex, endpoint),

@@ -8,7 +8,7 @@ use enforcer_common::abi::{Direction, Event, EventKind};
 use enforcer_common::parse::number;
 use enforcer_policy::compile::Compiler;
 use enforcer_policy::explain::{Explanation, PeerIdentity, PeerSide, explain_by};
-use enforcer_policy::model::PodKey;
+use enforcer_policy::model::{PodKey, ServiceKey};
 use enforcer_policy::rule::Protocol;
 
 use super::record::{Party, Record, Verdict};
@@ -19,6 +19,8 @@ pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> 
     let (source, destination) = addresses(event);
     let reason = Reason::from_number(event.reason)?;
     let direction = Direction::from_number(event.direction)?;
+    // Seen where no sender is known: on its way into the link of somebody else, or out of the node.
+    let endpoint = endpoint.filter(|_| reason != Reason::Undecided);
     let explained = match reason {
         Reason::PolicyDenied | Reason::Revoked | Reason::Allowed => {
             endpoint.and_then(|pod| explain_event(event, direction, pod, compiler))
@@ -134,7 +136,27 @@ fn party(address: Option<IpAddr>, port: u16, protocol: u8, compiler: &Compiler) 
         port,
         pod,
         node,
+        service: address.and_then(|address| service(address, port, protocol, compiler)),
     }
+}
+
+/// The service with the address: where several have it, the first that has the port.
+fn service(
+    address: IpAddr,
+    port: Option<u16>,
+    protocol: u8,
+    compiler: &Compiler,
+) -> Option<String> {
+    let services = &compiler.cluster().services;
+    let has_port = |key: &&ServiceKey| {
+        let ports = services.get(*key).into_iter().flat_map(|one| &one.ports);
+        ports
+            .into_iter()
+            .any(|one| one.protocol.number() == protocol && Some(one.port) == port)
+    };
+    let named = compiler.services(address).find(has_port);
+    let named = named.or_else(|| compiler.services(address).next());
+    named.map(ToString::to_string)
 }
 
 /// The name or number of a protocol; the ethertype for frames other than IP.
@@ -153,3 +175,6 @@ pub(crate) fn protocol_name(ethertype: u16, protocol: u8) -> String {
         (ethertype, _) => format!("ethertype 0x{ethertype:04x}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

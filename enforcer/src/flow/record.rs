@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use enforcer_common::Reason;
 use serde::{Deserialize, Serialize};
 
 /// What became of the packet.
@@ -31,6 +32,9 @@ pub struct Party {
     pub pod: Option<String>,
     /// Name of the node with the address.
     pub node: Option<String>,
+    /// `namespace/name` of the service with the address: the packet has not been translated yet.
+    #[serde(default)]
+    pub service: Option<String>,
 }
 
 /// One event.
@@ -64,7 +68,16 @@ pub struct Record {
 
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.pod.as_deref().or(self.node.as_deref());
+        if let Some(service) = &self.service {
+            write!(f, "service ")?;
+            return self.fmt_named(Some(service), f);
+        }
+        self.fmt_named(self.pod.as_deref().or(self.node.as_deref()), f)
+    }
+}
+
+impl Party {
+    fn fmt_named(&self, name: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (name, self.address) {
             (Some(name), Some(address)) => write!(f, "{name} ({address}")?,
             (None, Some(address)) => write!(f, "({address}")?,
@@ -91,6 +104,9 @@ impl fmt::Display for Record {
             self.time, self.protocol, self.source, self.destination
         )?;
         write!(f, "  {} {}", self.direction, self.reason)?;
+        if self.reason == Reason::Deferred.name() {
+            write!(f, " until the service's backend is known")?;
+        }
         if let Some(rule) = &self.allowed_by {
             write!(f, ", by {rule}")?;
         } else if !self.policies.is_empty() {

@@ -1,21 +1,22 @@
-//! Connections to services: who is behind them, and what becomes of each.
+//! Connections to services: who is behind them, and (`backends`) what becomes of each.
 //!
 //! The packet leaves the sender's link on its way to the service; there the node translates it. What the
 //! sender's egress policies say is decided behind that, so each backend is asked about as the
 //! program `leaving` is, and then as the backend's `to_pod` is.
 
+mod backends;
+
 use std::net::IpAddr;
 
-use enforcer_common::abi::Direction;
 use enforcer_policy::explain::PeerIdentity;
 use enforcer_policy::model::{Family, Service as Object, ServiceKey, ServiceKind};
 use enforcer_policy::rule::Protocol;
 use enforcer_policy::service::{self, Backend, Frontend, NoBackend, Route};
 
-use super::answer::{BackendAnswer, Ends, HEADLESS, ServiceName, Verdict};
-use super::party::{self, Party, PartyError};
+use super::answer::{HEADLESS, ServiceName};
+use super::party::{Party, PartyError};
 use super::query::{Service, Side};
-use super::{Connection, Found, TraceError, Tracer};
+use super::{TraceError, Tracer};
 
 /// The way to a service.
 pub(super) struct Way {
@@ -26,12 +27,6 @@ pub(super) struct Way {
     translated: bool,
     notes: Vec<String>,
 }
-
-const REFUSES: &str = "kube-proxy refuses the connection: the service has no ready endpoint";
-const DROPS: &str = "kube-proxy drops the connection: the service has no ready endpoint on the \
-                     sender's node, and its internalTrafficPolicy is Local";
-const NO_NAME: &str =
-    "the name means no address: the service is headless and has no ready endpoint";
 
 impl Tracer {
     /// The way to the service that is meant, if one is.
@@ -50,16 +45,38 @@ impl Tracer {
 
     fn way_by_address(&self, from: &Party, address: IpAddr, service: Service) -> Option<Way> {
         let (protocol, port) = service_port(service)?;
-        let cluster = self.compiler.cluster();
-        let node = self.node_of(from);
         // Nobody knows on which node something from outside is translated.
         if from.who == PeerIdentity::Outside {
             return None;
         }
         let family = Family::of(address);
         from.address(family)?;
-        let found = service::frontend(cluster, address, protocol, port, node)?;
+        let found = self.frontend(from, address, protocol, port)?;
         Some(self.translated(from, &found, Some(address), family))
+    }
+
+    /// What the node of an end translates an address and a port for. Only node ports need a walk over
+    /// the services.
+    fn frontend(
+        &self,
+        from: &Party,
+        address: IpAddr,
+        protocol: Protocol,
+        port: u16,
+    ) -> Option<Frontend<'_>> {
+        let cluster = self.compiler.cluster();
+        let mut claimed = self.compiler.services(address);
+        let by_address = claimed.find_map(|key| {
+            let (key, service) = cluster.services.get_key_value(key)?;
+            service::frontend_of(key, service, address, protocol, port, false)
+        });
+        let name = self.node_of(from);
+        let node = name.and_then(|name| cluster.nodes.get(name));
+        let own = node.is_some_and(|node| node.addresses.contains(&address));
+        by_address.or_else(|| {
+            let by_node = own.then(|| service::frontend(cluster, address, protocol, port, name));
+            by_node.flatten()
+        })
     }
 
     fn way_by_name(
@@ -202,108 +219,6 @@ impl Tracer {
         }
     }
 
-    /// Asks about every backend.
-    pub(super) fn by_service(
-        &mut self,
-        from: &Party,
-        way: Way,
-        service: Service,
-    ) -> Result<Found, TraceError> {
-        let source = from.address(way.family);
-        let source = source.ok_or(PartyError::NoCommonFamily)?;
-        let from = party::at(&self.compiler, from.clone(), source);
-        let at_sender = self.at_sender(&from, source, &way, service)?;
-        let passes = at_sender.is_none_or(|(_, verdict)| verdict == Verdict::Allow);
-        let mut backends = Vec::new();
-        for backend in &way.route.backends {
-            let mut answer = self.at_backend(&from, source, &way, backend, service)?;
-            if !passes {
-                answer.verdict = Verdict::Deny;
-            }
-            backends.push(answer);
-        }
-        let without = match way.route.without {
-            _ if !way.translated => NO_NAME,
-            NoBackend::Rejects => REFUSES,
-            NoBackend::Drops => DROPS,
-        };
-        let notes = way.notes.into_iter().chain(from.note).collect();
-        let verdict = summary(&backends);
-        let ends = Ends::Service {
-            service: way.name,
-            at_sender: at_sender.map(|(reason, _)| reason),
-            without_backend: backends.is_empty().then_some(without),
-            backends,
-        };
-        Ok((verdict, ends, notes))
-    }
-
-    /// What the sender's own link says to a packet to the service.
-    fn at_sender(
-        &mut self,
-        from: &Party,
-        source: IpAddr,
-        way: &Way,
-        service: Service,
-    ) -> Result<Option<(&'static str, Verdict)>, TraceError> {
-        let (Some(address), PeerIdentity::Pod(pod)) = (way.name.address, &from.who) else {
-            return Ok(None);
-        };
-        let connection = Connection::new(service, source, address)?;
-        let reason = self.at_link(pod, &connection)?;
-        Ok(Some((reason.name(), reason.action().into())))
-    }
-
-    fn at_backend(
-        &mut self,
-        from: &Party,
-        source: IpAddr,
-        way: &Way,
-        backend: &Backend,
-        service: Service,
-    ) -> Result<BackendAnswer, TraceError> {
-        let there = Side::Address(backend.address);
-        let to = self.parties.find(&self.compiler, there)?;
-        let to = party::at(&self.compiler, to, backend.address);
-        let service = service.at(backend.port);
-        let mut connection = Connection::new(service, source, backend.address)?;
-        connection.translated = way.translated;
-        let egress = self.part(Direction::Egress, from, &to, &connection)?;
-        let ingress = if way.route.masqueraded && to.who != from.who {
-            let node = self.masquerading(from, way.family);
-            let seen = node.address(way.family).unwrap_or(source);
-            let connection = Connection {
-                masqueraded: true,
-                ..Connection::new(service, seen, backend.address)?
-            };
-            self.part(Direction::Ingress, &to, &node, &connection)?
-        } else {
-            self.part(Direction::Ingress, &to, from, &connection)?
-        };
-        Ok(BackendAnswer {
-            address: backend.address,
-            port: backend.port,
-            verdict: egress.verdict.max(ingress.verdict),
-            egress,
-            ingress,
-        })
-    }
-
-    /// Who a masqueraded packet seems to be from. Which of its addresses a node takes depends on its
-    /// routes; the first one described stands for all.
-    fn masquerading(&self, from: &Party, family: Family) -> Party {
-        let name = self.node_of(from);
-        let node = name.and_then(|name| self.compiler.cluster().nodes.get(name));
-        let addresses = node.map(|node| node.addresses.as_slice());
-        let mut addresses = addresses.unwrap_or_default().iter();
-        let address = addresses.find(|one| Family::of(**one) == family).copied();
-        let who = match name {
-            Some(name) => PeerIdentity::Node(name.to_owned()),
-            None => PeerIdentity::Outside,
-        };
-        Party::at_address(who, address, family)
-    }
-
     /// What one should know about the address of a service with a port that is none of its ports.
     pub(super) fn strange_port(&self, to: &Side, service: Service) -> Option<String> {
         let Side::Address(address) = to else {
@@ -345,15 +260,5 @@ fn unknown_port(key: &ServiceKey, object: &Object, protocol: Protocol, port: u16
         protocol: protocol.to_string(),
         port,
         known: known.join(", "),
-    }
-}
-
-/// Allow when every backend is reached, deny when none is.
-fn summary(backends: &[BackendAnswer]) -> Verdict {
-    let reached = backends.iter().filter(|one| one.verdict == Verdict::Allow);
-    match reached.count() {
-        0 => Verdict::Deny,
-        all if all == backends.len() => Verdict::Allow,
-        _ => Verdict::Differs,
     }
 }

@@ -94,7 +94,7 @@ fn write_service(
 }
 
 fn is_drop(reason: &str) -> bool {
-    let mut known = Reason::ALL.into_iter();
+    let mut known = Reason::ALL.iter();
     known.any(|one| one.name() == reason && one.action() == Action::Drop)
 }
 

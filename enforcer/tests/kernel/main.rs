@@ -8,8 +8,8 @@
 
 mod agreement;
 mod both;
+mod clock;
 mod far;
-
 mod lengths;
 mod longest;
 mod packets;

@@ -224,6 +224,25 @@ fn a_pod_reaches_itself_through_a_service() {
 }
 
 #[test]
+fn what_is_for_the_pod_or_its_node_does_not_go_to_another_pod() {
+    let mut link = world();
+    let other = Endpoint { id: 2, ..link.pod };
+    for (to, expected) in [(POD, Reason::OwnPod), (NODE, Reason::OwnNode)] {
+        let datagram = udp(POD, to, (40_000, 54));
+        assert_eq!(sends(&mut link, &datagram), (expected, true), "{to}");
+        // A broadcast frame goes out of the bridge too, where there is no pod.
+        let at_bridge = frame(&datagram, UPLINK, LINK);
+        at_bridge.defer(LINK);
+        assert_eq!(link.memory.leave(&at_bridge), expected, "{to}");
+        link.memory.links.insert(OTHER_LINK, other);
+        let at_other = frame(&datagram, OTHER_LINK, LINK);
+        at_other.defer(LINK);
+        let reason = link.memory.leave(&at_other);
+        assert_eq!(reason, Reason::PolicyDenied, "{to}");
+    }
+}
+
+#[test]
 fn towards_another_pod_both_policies_count() {
     let mut link = world();
     sends(&mut link, &syn(POD, SERVICE, (40_000, 80)));

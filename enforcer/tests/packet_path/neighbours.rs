@@ -3,8 +3,10 @@
 use std::net::Ipv6Addr;
 
 use enforcer::datapath::frame::{self, Ipv6};
+use enforcer::datapath::judge::{LINK, OTHER_LINK};
 use enforcer_common::Reason;
-use enforcer_common::abi::Endpoint;
+use enforcer_common::abi::{Direction, Endpoint};
+use enforcer_common::packet::{Frame, Packet as _};
 use enforcer_common::parse::number;
 
 use crate::link::{FRIEND, FRIEND_V6, Link, POD, POD_V6, STRANGER_V6, v4};
@@ -178,22 +180,45 @@ fn a_target_in_the_padding_is_none() {
 }
 
 #[test]
-fn discovery_that_a_router_would_pass_on_needs_a_rule() {
-    let mut link = Link::isolated();
-    for (to, expected) in [
-        ("ff02::1:ff00:2", Reason::Neighbour),
-        ("fe80::2", Reason::Neighbour),
-        (FRIEND_V6, Reason::Neighbour),
-        ("ff0e::1", Reason::PolicyDenied),
-        ("fd00:0:0:1::2", Reason::PolicyDenied),
-        ("2001:db8::2", Reason::PolicyDenied),
+fn discovery_that_a_router_could_pass_on_is_deferred() {
+    for (to, deferred) in [
+        ("ff02::1:ff00:2", false),
+        ("fe80::2", false),
+        (FRIEND_V6, true),
+        ("ff0e::1", true),
+        ("2001:db8::2", true),
     ] {
+        let mut link = Link::isolated();
         let packet = discovery_to(to, POD_V6, 255, SOLICITATION, to);
-        assert_eq!(link.sends(&packet), expected, "{to}");
+        let frame = Frame {
+            bytes: &packet,
+            ifindex: LINK,
+            ingress_ifindex: LINK,
+            ..Frame::default()
+        };
+        link.memory.links.insert(LINK, link.pod);
+        let reason = link.memory.process(&frame, Direction::Egress);
+        assert_eq!(
+            (reason, frame.deferred()),
+            (Reason::Neighbour, deferred),
+            "{to}"
+        );
+        // On the link of a neighbour, and behind a router.
+        for (hops, expected) in [(255, Reason::Neighbour), (254, Reason::PolicyDenied)] {
+            let packet = discovery_to(to, POD_V6, hops, SOLICITATION, to);
+            let frame = Frame {
+                bytes: &packet,
+                ifindex: OTHER_LINK,
+                ingress_ifindex: LINK,
+                ..Frame::default()
+            };
+            frame.defer(LINK);
+            assert_eq!(link.memory.leave(&frame), expected, "{to} {hops}");
+        }
     }
     // Also there, a pod advertises its own addresses only.
     let packet = discovery_to("2001:db8::2", POD_V6, 255, ADVERTISEMENT, STRANGER_V6);
-    assert_eq!(link.sends(&packet), Reason::Spoofed);
+    assert_eq!(Link::isolated().sends(&packet), Reason::Spoofed);
 }
 
 #[test]

@@ -65,8 +65,12 @@ impl Folder {
 }
 
 fn trace(manifests: &Path, arguments: &str) -> Run {
-    let fixed = ["trace", "--manifests", manifests.to_str().unwrap()];
-    let arguments = fixed.into_iter().chain(arguments.split_whitespace());
+    run_alone(&format!("--manifests {} {arguments}", manifests.display()))
+}
+
+/// Runs `trace` with these arguments alone.
+pub(crate) fn run_alone(arguments: &str) -> Run {
+    let arguments = ["trace"].into_iter().chain(arguments.split_whitespace());
     let args = Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}"));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = run(&args.trace, &mut out, &mut err).unwrap();
@@ -74,5 +78,14 @@ fn trace(manifests: &Path, arguments: &str) -> Run {
         out: String::from_utf8(out).unwrap(),
         err: String::from_utf8(err).unwrap(),
         code,
+    }
+}
+
+/// What is wrong with these arguments of `trace`, which are split at white space.
+pub(crate) fn refusal(arguments: &str) -> String {
+    let arguments = ["trace"].into_iter().chain(arguments.split_whitespace());
+    match Cli::try_parse_from(arguments) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
     }
 }

@@ -7,9 +7,11 @@
 )]
 
 mod command;
+mod cut;
 mod kernel;
 mod random;
 mod scenarios;
+mod services;
 mod speed;
 mod words;
 mod written;

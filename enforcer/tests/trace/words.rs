@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::command::Folder;
+use crate::command::{Folder, refusal};
 
 /// `api` may reach `db` on 3306; `web` may reach nothing but DNS; `agent` shares its node's network.
 const CLUSTER: &str = r"
@@ -376,4 +376,40 @@ fn the_kernel_gives_the_same_answers_to_the_letter() {
         "{}",
         kernel.err
     );
+}
+
+#[test]
+fn a_change_and_a_question_are_not_asked_at_once() {
+    for (arguments, words) in [
+        ("--cut p.yaml --from a --to b", "--cut"),
+        ("--cut p.yaml --manifests .", "--cut"),
+        ("--cut p.yaml --kernel", "--cut"),
+        ("--manifests . --from a --to b --prune", "cannot be used"),
+        (
+            "--manifests . --from a --to b --delete Pod a",
+            "cannot be used",
+        ),
+        ("--cut --delete Pod", "--delete"),
+        ("--from a --to b", "--manifests"),
+        ("--manifests .", "--from"),
+    ] {
+        let refusal = refusal(arguments);
+        assert!(refusal.contains(words), "{arguments:?}: {refusal:?}");
+    }
+    for arguments in [
+        "--cut",
+        "--cut p.yaml q/ --prune",
+        "--cut --delete Pod a --delete Node b --output json",
+        "--cut p.yaml --socket /run/other.sock",
+    ] {
+        assert_eq!(refusal(arguments), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_change_without_a_daemon_is_an_error_that_says_so() {
+    let args = "--cut --delete Pod a --socket /nonexistent/socket";
+    let run = crate::command::run_alone(args);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("no daemon answers"), "{}", run.err);
 }

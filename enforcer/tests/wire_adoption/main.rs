@@ -15,5 +15,6 @@ mod echoes;
 mod peers;
 mod sctp;
 mod services;
+mod table;
 mod talk;
 mod world;

@@ -173,7 +173,7 @@ fn an_exchange_through_a_service_that_was_not_answered_yet_goes_on_if_it_may() {
         "client",
         &json!({
             "podSelector": {"matchLabels": {"app": "client"}},
-            "policyTypes": ["Egress"], "egress": [{"to": [app("good")]}],
+            "policyTypes": ["Ingress", "Egress"], "egress": [{"to": [app("good")]}],
         }),
     ));
     node.settle();

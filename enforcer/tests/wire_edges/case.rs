@@ -92,6 +92,8 @@ pub(crate) struct Ends {
     pub(crate) to: Side,
     /// Somebody else, for what is about others.
     pub(crate) other: Side,
+    /// An address of the node.
+    pub(crate) node: Ipv4Addr,
     /// A port as clients have it.
     pub(crate) port: u16,
     pub(crate) mark: [u8; 8],

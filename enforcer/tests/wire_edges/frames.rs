@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::common::frames::{Link, ip, mark, udp};
+use crate::common::frames::{IPV6, Link, ip, mark, udp};
 use crate::common::{BRIDGE, LONG, Node, SHORT, app, deny_all, eventually, ingress, policy};
-use enforcer_lab::{Families, Pod, Shape, raw};
+use enforcer::datapath::frame::{self, Ipv6};
+use enforcer_lab::{Families, Pod, Shape, Wire, raw};
 use serde_json::json;
 
 const UDP: u8 = 17;
@@ -160,4 +161,45 @@ fn errors_pass_about_tracked_flows_only() {
     let quoted = ip(other, outside, UDP, &udp(5000, 9, &[])).1;
     let message = [&[3, 3, 0, 0, 0, 0, 0, 0], &*quoted].concat();
     assert!(!hears(&message, SHORT));
+}
+
+/// With the hop limit of neighbours, which the node lowers by one.
+#[test]
+fn discovery_that_the_node_routes_is_a_message_like_any_other() {
+    const SOLICITATION: u8 = 135;
+    let mut node = Node::new(Shape::Ptp, Families::V6);
+    let [held, open] = ["held", "open"].map(|name| node.pod(name));
+    let spec = json!({"podSelector": {"matchLabels": {"app": "held"}}, "policyTypes": ["Egress"]});
+    node.put(&policy("held", &spec));
+    node.start("");
+    let outside = Wire::open(&node.lab.outside, "eth0").unwrap();
+    let to_open = Wire::open(&open, "eth0").unwrap();
+    let far = node.lab.outside_addresses()[0];
+    // A pod that nobody isolates shows that the node routes it.
+    let other = node.pod("other");
+    node.settle();
+    for (sender, expected) in [(&other, true), (&held, false)] {
+        let link = Link::open(&node.lab, sender);
+        for (to, wire) in [(far, &outside), (open.v6().unwrap(), &to_open)] {
+            let mark = mark();
+            let (IpAddr::V6(source), IpAddr::V6(target)) = (sender.v6().unwrap(), to) else {
+                unreachable!("the lab has IPv6 alone");
+            };
+            let option = [&[14, 2, 0, 0, 0, 0, 0, 0][..], &mark].concat();
+            let body = [&target.octets()[..], &option].concat();
+            let header = Ipv6 {
+                hops: 255,
+                ..Ipv6::new(source, target, 58)
+            };
+            let packet = header.packet(&frame::icmp(SOLICITATION, 0, 0, &body));
+            let before = node.packets("egress/policy-denied");
+            let is_it = |frame: &[u8]| frame.windows(8).any(|window| window == mark);
+            link.send(IPV6, &packet);
+            let patience = if expected { LONG } else { SHORT };
+            let seen = wire.receive(patience, is_it).unwrap().is_some();
+            assert_eq!(seen, expected, "{} → {to}", sender.name);
+            let denied = node.packets("egress/policy-denied") > before;
+            assert_eq!(denied, !expected, "{} → {to}", sender.name);
+        }
+    }
 }

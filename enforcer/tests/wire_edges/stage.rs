@@ -1,6 +1,6 @@
 //! Where cases are played.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,6 +83,7 @@ impl Stage {
                     ..from.side
                 },
                 other: from.side,
+                node: from.side.v4,
                 port: 0,
                 mark,
             };
@@ -123,6 +124,7 @@ impl Stage {
             from: from.side,
             to: to.side,
             other: other.side,
+            node: self.node_address(),
             port: self.port,
             mark: mark(),
         };
@@ -168,6 +170,15 @@ impl Stage {
             case.name,
             is_told(),
         ))
+    }
+
+    fn node_address(&self) -> Ipv4Addr {
+        let addresses = self.node.lab.node_addresses();
+        let v4 = addresses.into_iter().find_map(|address| match address {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        });
+        v4.unwrap()
     }
 
     fn told(&self, what: &(String, String)) -> usize {

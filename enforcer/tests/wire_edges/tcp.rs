@@ -1,8 +1,10 @@
 //! TCP and UDP: segments without a flow, both directions of one tuple, ports nobody uses.
 
+use std::net::Ipv4Addr;
+
 use enforcer::datapath::frame::{self, ACK, FIN, RST, SYN};
 use enforcer_common::Reason;
-use enforcer_common::Reason::{Allowed, Established, Malformed, OwnPod, PolicyDenied};
+use enforcer_common::Reason::{Allowed, Established, Malformed, PolicyDenied};
 
 use crate::case::{CLOSED, Case, DNS, Ends, HTTP, case, sequence};
 use crate::stage::Stage;
@@ -152,24 +154,27 @@ fn both_ways() -> Vec<Case> {
                 ]
             },
         ),
-        Case {
-            to_pod: None,
-            open: Reason::NotIsolated,
-            ..case(
-                "datagram of a pod to itself on the wire (source is destination)",
-                OwnPod,
-                "A pod may always reach itself; its kernel never sends this.",
-                |ends| {
-                    ends.between(
-                        ends.from.v4.into(),
-                        ends.from.v4.into(),
-                        17,
-                        &ends.udp(CLOSED),
-                    )
-                },
-            )
-        },
+        misled(
+            "datagram to the pod's own address by another pod's MAC address",
+            |ends| ends.from.v4,
+        ),
+        misled(
+            "datagram to the own node's address by another pod's MAC address",
+            |ends| ends.node,
+        ),
     ]
+}
+
+/// A datagram that an exemption of its sender is for, but that goes to another pod.
+fn misled(name: &'static str, to: fn(&Ends) -> Ipv4Addr) -> Case {
+    const WHY: &str = "A pod may reach itself and its node, and so it passes from_pod deferred; on another pod's link it is neither for the one nor for the other.";
+    let case = case(name, PolicyDenied, WHY, move |ends| {
+        ends.between(ends.from.v4.into(), to(ends).into(), 17, &ends.udp(CLOSED))
+    });
+    Case {
+        to_pod: None,
+        ..case
+    }
 }
 
 fn ports() -> Vec<Case> {

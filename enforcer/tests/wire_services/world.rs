@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// Whether to_pod sees the node's address for everything that comes by a cluster address.
+    /// Whether `to_pod` sees the node's address for everything that comes by a cluster address.
     pub(crate) fn masquerades_all(&self) -> bool {
         self.proxy.masquerade_all
     }

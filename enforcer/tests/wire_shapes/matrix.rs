@@ -11,7 +11,7 @@ use crate::means::{Means, serve};
 use crate::world::World;
 
 /// Probes at a time.
-const PROBES: usize = 6;
+const PROBES: usize = 16;
 
 /// A role that pods have, one pod on each node.
 const ROLES: [&str; 4] = ["server", "friend", "stranger", "loner"];

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::common::frames::{Link, ip, mark, udp};
 use crate::common::live::Live;
 use crate::common::{
-    BRIDGE, LONG, Node, SHORT, app, connects, deny_all, eventually, ingress, pings, policy, serve,
+    BRIDGE, LONG, Node, SHORT, app, connects, deny_all, eventually, ingress, pings, pod_object,
+    policy, serve,
 };
 use crate::means::PORT;
 
@@ -57,6 +58,12 @@ fn block(seconds: &[SecondLink]) -> Value {
         })
         .collect();
     Value::Array(blocks)
+}
+
+/// A rule's peer: this address alone.
+fn alone(address: &IpAddr) -> Value {
+    let length = if address.is_ipv4() { 32 } else { 128 };
+    json!({"ipBlock": {"cidr": format!("{address}/{length}")}})
 }
 
 fn policies_hold_on_all_links(shape: Shape) {
@@ -163,6 +170,42 @@ fn edits_cut_connections_by_the_second_link_and_restarts_do_not() {
     multi.node.settle();
     for live in &lives {
         live.is_cut_within(LONG);
+    }
+}
+
+#[test]
+fn connections_outlive_a_daemon_also_where_the_second_link_was_there_first() {
+    // Both ends' ports may be a client's, so nothing but the flow says who opened it.
+    const HIGH: u16 = 50051;
+    let mut multi = Multi::new(BRIDGE, Families::Dual, &["db", "api"]);
+    let (db, api) = (&multi.pods[0], &multi.pods[1]);
+    // The pods' own network is the one that they joined last.
+    for (pod, link) in multi.pods.iter().zip(&multi.seconds) {
+        let object = pod_object(&pod.name, &[("app", &pod.name)], &link.addresses);
+        multi.node.put(&object);
+    }
+    let _server = serve(db, HIGH);
+    multi.node.put(&deny_all());
+    let first = api.addresses.iter().map(alone);
+    let peers: Vec<Value> = first.chain([app("api")]).collect();
+    multi
+        .node
+        .put(&ingress("db", "db", &json!([{"from": peers}])));
+    let to = db.addresses.iter().chain(&multi.seconds[0].addresses);
+    let blocks: Vec<Value> = to.clone().map(alone).collect();
+    let spec = json!({
+        "podSelector": {"matchLabels": {"app": "api"}},
+        "policyTypes": ["Egress"], "egress": [{"to": blocks}],
+    });
+    multi.node.put(&policy("api", &spec));
+    multi.node.start("");
+    let lives: Vec<Live> = to
+        .map(|address| Live::open("api → db", api, *address, HIGH))
+        .collect();
+    for _ in 0..2 {
+        multi.node.daemon.take();
+        multi.node.start("");
+        lives.iter().for_each(Live::goes_on);
     }
 }
 

@@ -3,19 +3,16 @@
 use std::io;
 use std::time::Instant;
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
-};
+use netlink_packet_core::{NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer};
 use netlink_sys::{Socket, protocols::NETLINK_NETFILTER};
 use nix::errno::Errno;
 
-use super::{Entry, parse};
+use super::{Entry, Part, parse, question};
 
-/// `IPCTNL_MSG_CT_GET` of the subsystem `NFNL_SUBSYS_CTNETLINK`, which is in the high byte.
-const GET: u16 = 0x0101;
-/// `IPCTNL_MSG_CT_NEW`: an entry.
+/// `IPCTNL_MSG_CT_NEW` of the subsystem `NFNL_SUBSYS_CTNETLINK`: an entry.
 const NEW: u16 = 0x0100;
+/// How many entries the namespace's table has.
+const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 /// The kernel fills at most this much at a time, if the reader offers as much.
 const DATAGRAM: usize = 32 * 1024;
 
@@ -42,13 +39,23 @@ pub enum Extent {
     Part,
 }
 
-/// Hands over every entry of the table of the calling thread's network namespace, of both families,
-/// until the time is over.
-pub fn entries(until: Instant, mut each: impl FnMut(Entry)) -> Result<Extent, DumpError> {
+/// How many entries the table of the calling thread's network namespace has; 0 where nobody can say.
+pub fn count() -> u32 {
+    let text = std::fs::read_to_string(COUNT).unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
+/// Hands over every entry of a part of the table of the calling thread's network namespace, until the
+/// time is over.
+pub fn entries(
+    part: Part,
+    until: Instant,
+    mut each: impl FnMut(Entry),
+) -> Result<Extent, DumpError> {
     // One socket for one list: closing it ends a list that is not read to its end.
     let mut socket = Socket::new(NETLINK_NETFILTER)?;
     socket.bind_auto()?;
-    socket.send(&request(), 0)?;
+    socket.send(&question::list(part), 0)?;
     let mut datagram = Vec::with_capacity(DATAGRAM);
     loop {
         datagram.clear();
@@ -88,29 +95,4 @@ fn finish(payload: &[u8]) -> Result<bool, DumpError> {
         return Err(DumpError::Refused(Errno::from_raw(-code)));
     }
     Ok(true)
-}
-
-/// The question: a `struct nfgenmsg` alone, whose family 0 means all.
-struct Question;
-
-impl NetlinkSerializable for Question {
-    fn message_type(&self) -> u16 {
-        GET
-    }
-    fn buffer_len(&self) -> usize {
-        4
-    }
-    fn serialize(&self, buffer: &mut [u8]) {
-        buffer.fill(0);
-    }
-}
-
-fn request() -> Vec<u8> {
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(Question));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
 }

@@ -5,53 +5,11 @@ use std::net::IpAddr;
 use enforcer_common::parse::number;
 use netlink_packet_core::{NlaBuffer, NlasIterator};
 
+use super::attribute::{cta, ip, proto, protoinfo, tuple};
 use super::{Entry, Ports, State, Tuple};
 
 /// Length of `struct nfgenmsg`, which is before the attributes.
 const HEADER: usize = 4;
-
-/// `enum ctattr_type`.
-mod cta {
-    pub(super) const TUPLE_ORIG: u16 = 1;
-    pub(super) const TUPLE_REPLY: u16 = 2;
-    pub(super) const PROTOINFO: u16 = 4;
-    pub(super) const ZONE: u16 = 18;
-}
-
-/// `enum ctattr_tuple`.
-mod tuple {
-    pub(super) const IP: u16 = 1;
-    pub(super) const PROTO: u16 = 2;
-    pub(super) const ZONE: u16 = 3;
-}
-
-/// `enum ctattr_ip`.
-mod ip {
-    pub(super) const V4_SRC: u16 = 1;
-    pub(super) const V4_DST: u16 = 2;
-    pub(super) const V6_SRC: u16 = 3;
-    pub(super) const V6_DST: u16 = 4;
-}
-
-/// `enum ctattr_l4proto`.
-mod proto {
-    pub(super) const NUM: u16 = 1;
-    pub(super) const SRC_PORT: u16 = 2;
-    pub(super) const DST_PORT: u16 = 3;
-    pub(super) const ICMP_ID: u16 = 4;
-    pub(super) const ICMP_TYPE: u16 = 5;
-    pub(super) const ICMPV6_ID: u16 = 7;
-    pub(super) const ICMPV6_TYPE: u16 = 8;
-}
-
-/// `enum ctattr_protoinfo`, and in it `_tcp` and `_sctp`.
-mod protoinfo {
-    pub(super) const TCP: u16 = 1;
-    pub(super) const SCTP: u16 = 3;
-    pub(super) const STATE: u16 = 1;
-    pub(super) const TCP_FLAGS_ORIGINAL: u16 = 4;
-    pub(super) const TCP_FLAGS_REPLY: u16 = 5;
-}
 
 /// `IP_CT_TCP_FLAG_BE_LIBERAL`: set in both directions of a connection that was picked up in its
 /// middle, whose windows nobody knows.

@@ -17,8 +17,8 @@ use crate::datapath::conntrack::dump::{self, DumpError, Extent};
 use crate::datapath::discover::{self, DiscoverError};
 
 /// How long a look at the table may keep everything else waiting. A table of 262,144 connections,
-/// the kernel's usual limit, takes about 0.6 seconds.
-const LIMIT: Duration = Duration::from_secs(2);
+/// the kernel's usual limit, takes about 0.6 seconds of an idle CPU.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// Why connections cannot be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -80,16 +80,15 @@ impl Writer {
             let Op::PutEndpoint(pod, new) = op else {
                 continue;
             };
-            let owner = Owner::Pod(pod.clone());
-            let link = self.links.iter().find(|(_, link)| link.owner == owner);
-            let Some(ifindex) = link.map(|(ifindex, _)| *ifindex) else {
-                continue;
-            };
             let old = self.endpoints.get(pod).copied();
-            let [old, new] = [old, Some(*new)]
-                .map(|endpoint| Some(self.numbering.in_kernel(ifindex, endpoint?)));
-            if let Some(new) = new {
-                adoption.note(old, new);
+            for (ifindex, owner) in self.links_of(pod) {
+                let [old, new] = [old, Some(*new)].map(|endpoint| {
+                    let endpoint = owner.endpoint(endpoint?);
+                    Some(self.numbering.in_kernel(ifindex, endpoint))
+                });
+                if let Some(new) = new {
+                    adoption.note(old, new);
+                }
             }
             if !adoption.adopters.endpoints.is_empty() {
                 first = first.min(index);
@@ -109,7 +108,8 @@ impl Writer {
             if held.is_none_or(|link| link.owner != *owner) {
                 // Before the numbering forgets what the earlier daemon had there.
                 let earlier = self.numbering.earlier(*ifindex);
-                let new = self.numbering.in_kernel(*ifindex, *new);
+                let new = owner.endpoint(*new);
+                let new = self.numbering.in_kernel(*ifindex, new);
                 adoption.note(earlier, new);
             }
         }
@@ -160,9 +160,15 @@ impl Writer {
         adopters.node = discover::local_addresses()?;
         let now = clock::now(&mut self.ebpf)?;
         let mut found = Vec::new();
-        let extent = dump::entries(until, |entry| {
-            found.extend(seeds(&entry, adopters, now).filter(|seed| seeded.insert(seed.key)));
-        })?;
+        let mut extent = Extent::Whole;
+        for part in adopters.parts(dump::count()) {
+            let read = dump::entries(part, until, |entry| {
+                found.extend(seeds(&entry, adopters, now).filter(|seed| seeded.insert(seed.key)));
+            })?;
+            if read == Extent::Part {
+                extent = read;
+            }
+        }
         Ok((found, extent))
     }
 

@@ -45,7 +45,7 @@ pub enum ChangeError {
 
 impl Change {
     /// Reads the manifests at `paths`, each a file or a folder, to be the changed ones. What is in
-    /// them is judged by [`Change::apply`].
+    /// them is judged by `Change::apply`.
     ///
     /// # Errors
     /// When a file or a folder cannot be read.

@@ -120,3 +120,134 @@ fn sides(tuple: &Tuple, opened: Direction) -> (SocketAddr, SocketAddr) {
 
 /// The port that the answering side of an echo has.
 const ECHO: u16 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TCP: u8 = 6;
+
+    fn socket(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn tuple(source: &str, destination: &str) -> Tuple {
+        let (source, destination) = (socket(source), socket(destination));
+        Tuple {
+            source: source.ip(),
+            destination: destination.ip(),
+            ports: Ports::Pair(source.port(), destination.port()),
+        }
+    }
+
+    fn entry(original: Tuple, reply: Tuple) -> Entry {
+        Entry {
+            protocol: TCP,
+            original,
+            reply,
+            state: State::Open,
+        }
+    }
+
+    fn connection(client: &str, server: &str) -> Connection {
+        Connection {
+            protocol: TCP,
+            client: socket(client),
+            server: socket(server),
+        }
+    }
+
+    /// What the table's entry adds when no flow of 10.0.0.x is tracked; 192.0.2.1 is the node.
+    fn added(entry: Entry) -> Connections {
+        let mut connections = Connections::new();
+        let node = BTreeSet::from(["192.0.2.1".parse().unwrap()]);
+        add_entries(&mut connections, &[entry], &node, |own| {
+            own.to_string().starts_with("10.0.0.")
+        });
+        connections
+    }
+
+    #[test]
+    fn a_service_is_its_backend_and_a_translated_client_is_two_connections() {
+        let masqueraded = entry(
+            tuple("10.0.0.1:5000", "10.96.0.10:80"),
+            tuple("10.0.0.2:8080", "192.0.2.1:6000"),
+        );
+        let seen = |at| Seen {
+            idle: None,
+            at,
+            translated: true,
+        };
+        let expected = [
+            (
+                connection("10.0.0.1:5000", "10.0.0.2:8080"),
+                seen([false, true]),
+            ),
+            (
+                connection("192.0.2.1:6000", "10.0.0.2:8080"),
+                seen([true, false]),
+            ),
+        ];
+        assert_eq!(added(masqueraded), Connections::from(expected));
+    }
+
+    #[test]
+    fn an_untranslated_connection_is_one_that_both_ends_see() {
+        let plain = entry(
+            tuple("10.0.0.1:5000", "10.0.0.2:80"),
+            tuple("10.0.0.2:80", "10.0.0.1:5000"),
+        );
+        let connections = added(plain);
+        let seen = connections[&connection("10.0.0.1:5000", "10.0.0.2:80")];
+        assert_eq!((connections.len(), seen.at), (1, [true, true]));
+        assert!(!seen.translated);
+    }
+
+    #[test]
+    fn what_the_node_opens_and_what_has_no_opener_or_ends_is_none() {
+        let from_the_node = entry(
+            tuple("192.0.2.1:5000", "10.0.0.2:80"),
+            tuple("10.0.0.2:80", "192.0.2.1:5000"),
+        );
+        assert_eq!(added(from_the_node), Connections::new());
+        for state in [State::Closing, State::PickedUp] {
+            let mut other = entry(
+                tuple("10.0.0.1:5000", "10.0.0.2:80"),
+                tuple("10.0.0.2:80", "10.0.0.1:5000"),
+            );
+            other.state = state;
+            assert_eq!(added(other), Connections::new());
+        }
+    }
+
+    #[test]
+    fn flows_of_pods_that_are_gone_and_those_that_are_translated_are_none() {
+        let tracked = |endpoint, state, initiator| Tracked {
+            pod: socket("10.0.0.1:5000"),
+            peer: socket("10.0.0.2:80"),
+            protocol: TCP,
+            flow: Flow {
+                endpoint,
+                state,
+                initiator,
+                ..Flow::default()
+            },
+            idle: 7,
+        };
+        let pod = PodKey {
+            namespace: "default".to_owned(),
+            name: "a".to_owned(),
+        };
+        let owners = BTreeMap::from([(1, pod)]);
+        let egress = Direction::Egress as u8;
+        let of = |flow| of_flows(&[flow], &owners);
+        assert_eq!(of(tracked(2, 0, egress)), Connections::new());
+        assert_eq!(of(tracked(1, Flow::DEFERRED, egress)), Connections::new());
+        let opened = of(tracked(1, 0, egress));
+        let seen = opened[&connection("10.0.0.1:5000", "10.0.0.2:80")];
+        assert_eq!((seen.idle, seen.at), (Some(7), [false, true]));
+        let taken = of(tracked(1, 0, Direction::Ingress as u8));
+        let seen = taken[&connection("10.0.0.2:80", "10.0.0.1:5000")];
+        assert_eq!(seen.at, [true, false]);
+    }
+}
