@@ -59,7 +59,7 @@ impl Failure {
         }
         let mut told: Vec<&Wrong> = self.wrong.iter().collect();
         told.sort_by_key(|wrong| wrong.probe.id);
-        told.dedup_by_key(|wrong| wrong.probe.id);
+        told.dedup_by(|one, other| one.probe.id == other.probe.id && one.seen == other.seen);
         for wrong in told.iter().take(TOLD) {
             tell(&mut self.text, wrong, &folder, objects);
         }
@@ -89,12 +89,21 @@ fn tell(text: &mut String, wrong: &Wrong, folder: &Path, objects: &Objects) {
     let Probe {
         answer, allowed, ..
     } = &wrong.probe;
-    let expected = if *allowed { "allowed" } else { "denied" };
+    let expected = verdict(*allowed);
     let _ = writeln!(
         text,
         "\n  {}\n    oracle: {expected} (egress {:?}, ingress {:?})\n    wire:   {}",
         wrong.probe, answer.egress, answer.ingress, wrong.seen
     );
+    for backend in wrong.probe.backends.iter().flatten() {
+        let (at, source) = (backend.at, backend.source);
+        let word = verdict(backend.allowed);
+        let _ = writeln!(
+            text,
+            "    backend {at}, asked from {source}: {word}, {:?}",
+            backend.answer
+        );
+    }
     let _ = writeln!(
         text,
         "    trace:\n{}",
@@ -113,6 +122,10 @@ fn tell(text: &mut String, wrong: &Wrong, folder: &Path, objects: &Objects) {
             let _ = writeln!(text, "    ---\n{}", indented(&yaml));
         }
     }
+}
+
+fn verdict(allowed: bool) -> &'static str {
+    if allowed { "allowed" } else { "denied" }
 }
 
 /// What `enforcer trace` says about the question.

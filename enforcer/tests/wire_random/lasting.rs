@@ -16,13 +16,15 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ask::{AGAIN, GRACE, Outcome, receive};
-use crate::common::LONG;
+use crate::common::{BRIDGE, LONG};
 use crate::dice::Dice;
-use crate::probe::{Kind, Probe};
+use crate::probe::{Backend, Kind, Probe};
 use crate::questions::{Judged, ask};
 use crate::serve::{Seen, TOKEN, bound, read_token, token};
+use crate::services;
+use crate::stage::Stage;
 use crate::tally::Tally;
-use crate::world::World;
+use crate::world::{FIRST_CLIENT_PORT, World};
 
 /// How many of each protocol are opened at every step.
 const OPENED: usize = 12;
@@ -30,6 +32,9 @@ const OPENED: usize = 12;
 /// All of them.
 pub(crate) struct Lasting {
     seen: Rc<Seen>,
+    /// The node's table of connections knows who opened one. Where there is none, ports must tell,
+    /// and servers must not be the first to speak after a pod is isolated.
+    sure: bool,
     tcp: Vec<Tcp>,
     udp: Vec<(SocketAddr, SocketAddr)>,
     readers: JoinSet<()>,
@@ -39,7 +44,11 @@ struct Tcp {
     reader: AbortHandle,
     stream: OwnedWriteHalf,
     client: SocketAddr,
+    /// Whom the client asked.
     server: SocketAddr,
+    /// Who answered, and what source that saw.
+    real: SocketAddr,
+    source: IpAddr,
     /// Who the ends were: later pods with these addresses are others.
     names: [String; 2],
 }
@@ -60,9 +69,11 @@ struct Asked {
 }
 
 impl Lasting {
-    pub(crate) fn new(seen: &Rc<Seen>) -> Self {
+    pub(crate) fn new(seen: &Rc<Seen>, stage: Stage) -> Self {
         Self {
             seen: seen.clone(),
+            // What is only bridged is in no table of connections.
+            sure: stage.shape != BRIDGE,
             tcp: Vec::new(),
             udp: Vec::new(),
             readers: JoinSet::new(),
@@ -71,20 +82,24 @@ impl Lasting {
 
     /// Opens some more among what is allowed.
     pub(crate) async fn open(&mut self, world: &mut World, probes: &[Probe], dice: &mut Dice) {
-        let allowed: Vec<&Probe> = probes
-            .iter()
-            .filter(|probe| probe.allowed && probe.from != probe.to && probe.backends.is_none())
-            .collect();
-        let of = |wanted: fn(Kind) -> bool| {
-            let list = allowed.iter().copied();
-            list.filter(move |probe| wanted(probe.kind))
+        let of = |wanted: fn(&Probe) -> bool| {
+            let all = probes.iter();
+            all.filter(move |probe| probe.allowed && probe.from != probe.to && wanted(probe))
                 .collect::<Vec<_>>()
         };
-        for probe in dice.some(of(|kind| matches!(kind, Kind::Udp(_))), OPENED) {
+        let is_tcp = |probe: &Probe| matches!(probe.kind, Kind::Tcp(_));
+        let udp = of(|probe| matches!(probe.kind, Kind::Udp(_)) && probe.backends.is_none());
+        for probe in dice.some(udp, OPENED) {
             let client = SocketAddr::new(probe.from, world.fresh_port());
             self.udp.push((client, server_of(probe)));
         }
-        for probe in dice.some(of(is_plain_tcp), OPENED) {
+        let sure = self.sure;
+        let mut tcp = of(|probe| matches!(probe.kind, Kind::Tcp(_)) && probe.backends.is_none());
+        tcp.retain(|probe| sure || server_of(probe).port() < FIRST_CLIENT_PORT);
+        let services = of(|probe| probe.backends.is_some());
+        let services = services.into_iter().filter(|probe| is_tcp(probe)).collect();
+        let chosen = [dice.some(tcp, OPENED), dice.some(services, OPENED / 2)].concat();
+        for probe in chosen {
             let client = SocketAddr::new(probe.from, world.fresh_port());
             let tcp = self.connect(world, probe, client).await;
             self.tcp.push(tcp);
@@ -100,15 +115,32 @@ impl Lasting {
         let connected = tokio::time::timeout(LONG, socket.connect(server)).await;
         // It has just been asked, and was allowed.
         let stream = connected.unwrap().unwrap();
-        let (reader, stream) = stream.into_split();
+        let (reader, mut stream) = stream.into_split();
         let reader = read(reader, self.seen.clone());
         let reader = self.readers.spawn_local(reader);
-        let names = [probe.from, probe.to].map(|address| name_at(world, address).unwrap());
+        // It also tells who the server is, if it is behind a service. The number is no question's.
+        let greeting = 1 << 31 | u64::from(client.port());
+        stream.write_all(&token(greeting)).await.unwrap();
+        let begin = Instant::now();
+        while !self.seen.answered.borrow().contains(&greeting) {
+            assert!(
+                begin.elapsed() < LONG,
+                "{probe}: connected, but not answered"
+            );
+            let _ = tokio::time::timeout(AGAIN, self.seen.news.notified()).await;
+        }
+        let (real, source) = self.seen.arrived.borrow()[&greeting]
+            .first()
+            .copied()
+            .unwrap();
+        let names = [probe.from, real.ip()].map(|address| name_at(world, address).unwrap());
         Tcp {
             reader,
             stream,
             client,
             server,
+            real,
+            source,
             names,
         }
     }
@@ -121,9 +153,10 @@ impl Lasting {
         objects: &Objects,
         first: u64,
         tally: &mut Tally,
+        dice: &mut Dice,
     ) -> (Vec<Probe>, Outcome) {
         let is_there = |tcp: &Tcp| {
-            let now = [tcp.client, tcp.server].map(|end| name_at(world, end.ip()));
+            let now = [tcp.client, tcp.real].map(|end| name_at(world, end.ip()));
             now == tcp.names.clone().map(Some)
         };
         self.tcp.retain(is_there);
@@ -133,7 +166,7 @@ impl Lasting {
         for one in &asked {
             tally.lasting(&one.probe);
         }
-        self.speak(&asked, &mut outcome).await;
+        self.speak(&asked, dice, &mut outcome).await;
         let probes: Vec<Probe> = asked.iter().map(|one| one.probe.clone()).collect();
         outcome.leaks(&self.seen, &probes);
         let cut: HashSet<usize> = asked
@@ -150,10 +183,17 @@ impl Lasting {
     }
 
     /// Speaks on all, and on again where an answer must come.
-    async fn speak(&mut self, asked: &[Asked], outcome: &mut Outcome) {
+    async fn speak(&mut self, asked: &[Asked], dice: &mut Dice, outcome: &mut Outcome) {
         for one in asked {
             if let Some(index) = one.tcp {
-                let stream = &mut self.tcp[index].stream;
+                let tcp = &mut self.tcp[index];
+                // What comes back from a service is let in until its client speaks.
+                let may = self.sure && tcp.real == tcp.server;
+                let server_first = may && dice.below(2) == 0;
+                let stream = &mut tcp.stream;
+                if server_first && self.seen.speak(tcp.client, one.probe.id) {
+                    continue;
+                }
                 if let Err(error) = stream.write_all(&token(one.probe.id)).await {
                     outcome.wrong(&one.probe, format!("an old connection: {error}"));
                 }
@@ -191,7 +231,12 @@ impl Lasting {
         let mut asked = Vec::new();
         let mut next = first;
         for (index, tcp) in self.tcp.iter().enumerate() {
-            if let Some(probe) = question(world, objects, next, tcp.client, tcp.server, Kind::Tcp) {
+            let probe = if tcp.real == tcp.server {
+                question(world, objects, next, tcp.client, tcp.server, Kind::Tcp)
+            } else {
+                translated(world, objects, next, tcp)
+            };
+            if let Some(probe) = probe {
                 outcome.tuples.insert(("TCP", tcp.client, tcp.server), next);
                 asked.push(Asked {
                     probe,
@@ -231,11 +276,6 @@ impl Asked {
     }
 }
 
-/// Ports tell the client from the server, for those who did not see the connection begin.
-fn is_plain_tcp(kind: Kind) -> bool {
-    matches!(kind, Kind::Tcp(port) if port < 32_768)
-}
-
 fn server_of(probe: &Probe) -> SocketAddr {
     let port = probe.kind.protocol(false).1;
     SocketAddr::new(probe.to, port)
@@ -267,6 +307,34 @@ fn question(
         allowed: judged.allows(&answer),
         answer,
         backends: None,
+    })
+}
+
+/// What a connection to a service asks now, whatever has become of the service.
+fn translated(world: &World, objects: &Objects, id: u64, tcp: &Tcp) -> Option<Probe> {
+    let from = tcp.client.ip();
+    let number = world.host_at(from)?;
+    let host = &world.hosts[number];
+    let kind = Kind::Tcp(tcp.server.port());
+    let answer = services::real(world, objects, host, from, tcp.source, tcp.real, kind);
+    let own = host.addresses.contains(&tcp.real.ip());
+    let allowed = own || world.judged(host, tcp.real.ip()).allows(&answer);
+    let backend = Backend {
+        at: tcp.real,
+        source: tcp.source,
+        allowed,
+        answer: answer.clone(),
+    };
+    Some(Probe {
+        id,
+        host: number,
+        from,
+        source: from,
+        to: tcp.server.ip(),
+        kind,
+        answer,
+        allowed,
+        backends: Some(vec![backend]),
     })
 }
 

@@ -99,7 +99,7 @@ impl Play {
         Self {
             round,
             dice,
-            lasting: Lasting::new(&seen),
+            lasting: Lasting::new(&seen, round.stage().0),
             seen,
             objects: objects.clone(),
             reports,
@@ -142,7 +142,9 @@ impl Play {
         }
         let first = self.asked.len() as u64;
         let (world, objects) = (&mut self.world, &self.objects);
-        let (old, mut outcome) = self.lasting.check(world, objects, first, tally).await;
+        let dice = &mut self.dice;
+        let old = self.lasting.check(world, objects, first, tally, dice);
+        let (old, mut outcome) = old.await;
         self.asked.extend(old);
         let first = self.asked.len() as u64;
         let mut probes = questions(world, objects, &mut self.dice, first);

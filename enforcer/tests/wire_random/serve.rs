@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinSet;
 
 use crate::common::LONG;
@@ -33,6 +34,8 @@ pub(crate) struct Seen {
     pub(crate) connected: RefCell<HashSet<u64>>,
     /// By the one who asked.
     pub(crate) answered: RefCell<HashSet<u64>>,
+    /// The servers' ends of TCP connections, by their clients.
+    servers: RefCell<BTreeMap<SocketAddr, UnboundedSender<[u8; TOKEN]>>>,
     /// Tells of each new answer.
     pub(crate) news: Notify,
 }
@@ -51,6 +54,15 @@ impl Seen {
     pub(crate) fn answer(&self, id: u64) {
         self.answered.borrow_mut().insert(id);
         self.news.notify_one();
+    }
+}
+
+impl Seen {
+    /// Makes the server speak on the connection of a client, if it has one.
+    pub(crate) fn speak(&self, client: SocketAddr, id: u64) -> bool {
+        let servers = self.servers.borrow();
+        let server = servers.get(&client);
+        server.is_some_and(|server| server.send(token(id)).is_ok())
     }
 }
 
@@ -171,21 +183,40 @@ async fn accept(listener: TcpListener, seen: Rc<Seen>) {
     }
 }
 
-async fn echo(mut stream: TcpStream, seen: Rc<Seen>) {
-    let mut word = [0; TOKEN];
+async fn echo(stream: TcpStream, seen: Rc<Seen>) {
     // A client that is gone by now wants nothing.
     let (Ok(at), Ok(from)) = (stream.local_addr(), stream.peer_addr()) else {
         return;
     };
+    let (mut reader, mut writer) = stream.into_split();
+    let (sender, mut words) = mpsc::unbounded_channel();
+    seen.servers
+        .borrow_mut()
+        .insert(plain(from), sender.clone());
+    let write = async move {
+        while let Some(word) = words.recv().await {
+            if writer.write_all(&word).await.is_err() {
+                return;
+            }
+        }
+    };
+    let read = async {
+        let mut word = [0; TOKEN];
+        while reader.read_exact(&mut word).await.is_ok() {
+            if let Some(id) = read_token(&word) {
+                seen.arrival(id, at, from.ip());
+            }
+            if sender.send(word).is_err() {
+                return;
+            }
+        }
+    };
     // A connection that breaks is its client's to notice.
-    while stream.read_exact(&mut word).await.is_ok() {
-        if let Some(id) = read_token(&word) {
-            seen.arrival(id, at, from.ip());
-        }
-        if stream.write_all(&word).await.is_err() {
-            return;
-        }
+    tokio::select! {
+        () = write => {}
+        () = read => {}
     }
+    seen.servers.borrow_mut().remove(&plain(from));
 }
 
 async fn answer(socket: UdpSocket, seen: Rc<Seen>) {

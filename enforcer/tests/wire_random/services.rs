@@ -71,7 +71,9 @@ fn frontends(world: &World, node: usize, from: IpAddr) -> Vec<(IpAddr, Kind, boo
             found.push((*address, kind(port.port), proxy.masquerade_all));
             let masqueraded = service.external == TrafficPolicy::Cluster;
             let node = world.listed[node].iter().find(same);
-            if let (Some(number), Some(node)) = (port.node_port, node) {
+            // Without masquerading, what comes back over an unfiltered bridge is not translated.
+            let comes_back = masqueraded || !proxy.masquerade_all;
+            if let (Some(number), Some(node), true) = (port.node_port, node, comes_back) {
                 found.push((*node, kind(number), masqueraded));
             }
         }

@@ -62,7 +62,13 @@ impl Tally {
 
     pub(crate) fn lasting(&mut self, probe: &Probe) {
         self.probes += 1;
-        self.meet(lasting(probe.kind.name(), probe.allowed));
+        let behind = if probe.backends.is_some() {
+            " to a service"
+        } else {
+            ""
+        };
+        let name = format!("{}{behind}", probe.kind.name());
+        self.meet(lasting(&name, probe.allowed));
     }
 
     pub(crate) fn meet(&mut self, what: String) {

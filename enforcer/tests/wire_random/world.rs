@@ -24,7 +24,7 @@ use crate::serve::{Seen, Servers};
 use crate::stage::Stage;
 
 /// The first port of clients; the kernel's own choose among these and more.
-const FIRST_CLIENT_PORT: u16 = 32_768;
+pub(crate) const FIRST_CLIENT_PORT: u16 = 32_768;
 
 /// Who a host is.
 #[derive(Debug)]
