@@ -109,6 +109,8 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         && direction == Direction::Ingress
         && policy::is_towards_own_node(cx, &key.peer)
     {
+        // Its MAC address may lead it to another pod all the same.
+        cx.defer();
         return Outcome::plain(Reason::OwnNode);
     }
     let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);

@@ -181,10 +181,12 @@ fn what_goes_to_the_own_node_is_deferred_because_a_pod_may_be_behind_it() {
         (Reason::OwnNode, true)
     );
     // An answer opens nothing.
+    let flows = link.memory.flows();
     assert_eq!(
         sends(&mut link, &syn_ack(POD, NODE, (10, 50_000))),
-        (Reason::OwnNode, false)
+        (Reason::OwnNode, true)
     );
+    assert_eq!(link.memory.flows(), flows);
 }
 
 #[test]
