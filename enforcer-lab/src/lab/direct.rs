@@ -35,6 +35,7 @@ impl Node {
             pod.ip(&format!("address add {address} dev eth0"))?;
             pod.ip(&format!("route add default via {via}"))?;
         }
+        pod.wait_for_addresses()?;
         Ok(pod)
     }
 
@@ -65,6 +66,7 @@ impl Lab {
             pod.ip(&format!("route add {} dev eth0", single(via)))?;
             pod.ip(&format!("route add default via {via} dev eth0"))?;
         }
+        pod.wait_for_addresses()?;
         Ok(pod)
     }
 }

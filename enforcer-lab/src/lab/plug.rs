@@ -26,6 +26,7 @@ impl Node {
             Shape::Calico => self.plug_calico(&pod)?,
             Shape::Bridge { .. } => self.plug_bridge(&pod)?,
         }
+        pod.wait_for_addresses()?;
         Ok(pod)
     }
 
