@@ -92,7 +92,7 @@ fn tell(text: &mut String, wrong: &Wrong, folder: &Path, objects: &Objects) {
     let expected = verdict(*allowed);
     let _ = writeln!(
         text,
-        "\n  {}\n    oracle: {expected} (egress {:?}, ingress {:?})\n    wire:   {}",
+        "\n  {}\n    oracle: {expected} (egress {:?}, ingress {:?})\n    seen:   {}",
         wrong.probe, answer.egress, answer.ingress, wrong.seen
     );
     for backend in wrong.probe.backends.iter().flatten() {

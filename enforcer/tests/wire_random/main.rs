@@ -9,6 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod addresses;
 mod ask;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "each test file uses some of the helpers")]

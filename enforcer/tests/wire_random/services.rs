@@ -8,7 +8,7 @@ use enforcer_policy::oracle::{Answer, Objects, Part, ServiceQuestion, Side, Targ
 
 use crate::dice::Dice;
 use crate::probe::{Backend, Kind, Probe};
-use crate::questions::{Judged, ask};
+use crate::questions::ask;
 use crate::world::{Host, Who, World};
 
 /// Attempts of each pod at each port of a service; each may get another backend.
@@ -140,32 +140,5 @@ pub(crate) fn real(
     Answer {
         ingress: ask(&without_nodes, source, at.ip(), kind).ingress,
         ..answer
-    }
-}
-
-impl World {
-    /// Who judges what a host sends to an address.
-    pub(crate) fn judged(&self, from: &Host, to: IpAddr) -> Judged {
-        match self.host_at(to) {
-            Some(host) => Judged::between(from, &self.hosts[host]),
-            None => Judged::by_sender(from),
-        }
-    }
-
-    /// The source that a backend sees when the sender's node masquerades: an address of the link
-    /// by which it leaves the node.
-    fn masqueraded(&self, from: &Host, backend: IpAddr) -> IpAddr {
-        let Who::Pod(_, node, _) = from.who else {
-            return backend;
-        };
-        let candidates = match self.host_at(backend).map(|host| &self.hosts[host].who) {
-            Some(Who::Pod(_, other, _)) if *other == node => self.towards_pods(node),
-            Some(Who::Pod(..)) => self.towards_nodes(node),
-            _ => self.cluster.nodes[node].addresses(),
-        };
-        let mut candidates = candidates.into_iter();
-        candidates
-            .find(|one| one.is_ipv4() == backend.is_ipv4())
-            .unwrap()
     }
 }

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use enforcer::api::client;
 use enforcer_lab::proxy::{Mode, Proxy};
-use enforcer_lab::{Cluster, Daemon, Fabric, Families, Namespace, Node, Shape};
+use enforcer_lab::{Cluster, Daemon, Families, Namespace};
 use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire;
 use k8s_openapi::api::core::v1::Pod;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+use crate::addresses::{listed_addresses, own_addresses};
 use crate::common::{BRIDGE, LONG, PROGRAM};
 use crate::manifests::{addresses_of, key_of, manifests, node_of};
 use crate::proxied;
@@ -80,7 +81,7 @@ pub(crate) struct World {
     pub(crate) listed: Vec<Vec<IpAddr>>,
     pub(crate) cluster: Cluster,
     pub(crate) ports: Vec<u16>,
-    stage: Stage,
+    pub(crate) stage: Stage,
     arguments: String,
     /// The manifests, by their files.
     files: BTreeMap<String, String>,
@@ -199,48 +200,6 @@ impl World {
     pub(crate) fn host_at(&self, address: IpAddr) -> Option<usize> {
         let mut hosts = self.hosts.iter();
         hosts.position(|host| host.addresses.contains(&address))
-    }
-
-    /// The source address that a receiver sees of a sender.
-    pub(crate) fn source(&self, from: &Host, address: IpAddr, to: &Host) -> IpAddr {
-        let (Who::Node(node), Who::Pod(_, other, _)) = (&from.who, &to.who) else {
-            return address;
-        };
-        if node == other || !self.masquerades(address, to.addresses[0]) {
-            return address;
-        }
-        // Of the link by which it leaves.
-        let mut links = self.towards_nodes(*node).into_iter();
-        links
-            .find(|link| link.is_ipv4() == address.is_ipv4())
-            .unwrap()
-    }
-
-    /// The addresses of a node's links to its pods.
-    pub(crate) fn towards_pods(&self, node: usize) -> Vec<IpAddr> {
-        match self.stage.shape {
-            // There are none, so it takes those that suit the destination best.
-            Shape::Calico => self.listed[node].clone(),
-            Shape::Ptp | Shape::Netkit | Shape::Bridge { .. } => {
-                self.cluster.nodes[node].gateways()
-            }
-        }
-    }
-
-    /// The addresses of a node's links to other nodes' pods.
-    pub(crate) fn towards_nodes(&self, node: usize) -> Vec<IpAddr> {
-        let node = &self.cluster.nodes[node];
-        match self.stage.fabric {
-            Fabric::HostGateway => node.addresses(),
-            Fabric::Vxlan => node.tunnel_addresses(),
-        }
-    }
-
-    /// Whether what a node sends or forwards between these gets another source.
-    pub(crate) fn masquerades(&self, from: IpAddr, to: IpAddr) -> bool {
-        let pods = self.cluster.nodes[0].cluster_pods();
-        let [from, to] = [from, to].map(|end| pods.iter().any(|pods| pods.contains(&end)));
-        self.stage.masquerade && (!from || !to)
     }
 
     /// A client's port that nobody had in this round.
@@ -380,26 +339,4 @@ impl World {
             format!("not enforced: {}", missing.join(", "))
         }
     }
-}
-
-/// Gives a node the addresses of its object, to which everybody else gets a way.
-fn listed_addresses(cluster: &Cluster, number: usize) -> Vec<IpAddr> {
-    let node = &cluster.nodes[number];
-    let mut listed = Vec::new();
-    for via in node.addresses() {
-        let address = wire::node_address(number, via.is_ipv6());
-        node.add_address(address).unwrap();
-        let others = cluster.nodes.iter().filter(|other| other.name != node.name);
-        let others = others.map(|other| &**other).chain([&cluster.outside]);
-        for other in others {
-            other.ip(&format!("route add {address} via {via}")).unwrap();
-        }
-        listed.push(address);
-    }
-    listed
-}
-
-/// Addresses of a node of which its object says nothing.
-fn own_addresses(node: &Node) -> Vec<IpAddr> {
-    node.addresses()
 }
