@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::family::Family;
+use super::flows::has_expired;
 use crate::abi::{Direction, Flow, FlowKey};
 use crate::packet::{Packet, halves};
 use crate::parse::{self, Ip, Kind, number};
@@ -71,7 +72,12 @@ where
     if !key.pod.is_address_of(cx.endpoint) {
         return None;
     }
-    AddressTables::<W>::flow(cx.tables, &key)
+    let flow = AddressTables::<W>::flow(cx.tables, &key)?;
+    let (now, second) = (cx.tables.now(), cx.tables.ticks_per_second());
+    if has_expired(&flow, quoted.protocol, now, second) {
+        return None;
+    }
+    Some(flow)
 }
 
 /// As in [`crate::parse::Transport::ports`]; none for ICMP messages that are not tracked.
