@@ -63,9 +63,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     ip: &Ip<W>,
     transport: Transport,
 ) -> Outcome {
-    let Transport {
-        phase, protocol, ..
-    } = transport;
+    let phase = transport.phase;
     let key = key(cx.hook, ip, &transport);
     let now = cx.tables.now();
     // A set is asked only after the revision has been read: see `EndpointView`.
@@ -113,7 +111,7 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         cx.defer();
         return Outcome::plain(Reason::OwnNode);
     }
-    let decision = decide_both(cx, &key, direction, known.is_some(), protocol, phase);
+    let decision = decide_both(cx, &key, direction, known, phase);
     if decision.reason.action() == Action::Drop {
         let reason = denial(decision.reason, known.is_some() && !undecided);
         return outcome(direction, reason, decision, false);
@@ -335,26 +333,25 @@ fn decide_both<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
     key: &FlowKey<W>,
     direction: Direction,
-    known: bool,
-    protocol: u8,
+    known: Option<Flow>,
     phase: Phase,
 ) -> policy::Decision {
-    let decision = policy::decide(
-        cx,
+    let protocol = key.protocol as u8;
+    let wanted = |direction| policy::Wanted {
         direction,
-        &key.peer,
         protocol,
-        port(key.ports, direction),
-    );
-    let sure = known
+        port: port(key.ports, direction),
+        translated: known.is_some_and(|flow| flow.state & Flow::DEFERRED != 0),
+    };
+    let decision = policy::decide(cx, &key.peer, wanted(direction));
+    let sure = known.is_some()
         || !is_midstream(protocol, phase)
         || direction == Direction::Egress
         || (cx.hook == Direction::Ingress && looks_like_client(parse::swap(key.ports)));
     if sure || decision.reason.action() == Action::Drop {
         return decision;
     }
-    let egress = Direction::Egress;
-    let other = policy::decide(cx, egress, &key.peer, protocol, port(key.ports, egress));
+    let other = policy::decide(cx, &key.peer, wanted(Direction::Egress));
     if other.reason.action() == Action::Drop {
         other
     } else {

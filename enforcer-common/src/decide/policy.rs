@@ -10,6 +10,20 @@ use crate::parse::number;
 use crate::reason::Reason;
 use crate::tables::{AddressTables, EndpointView, Tables};
 
+/// What is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// The direction in which the flow was opened.
+    pub(super) direction: Direction,
+    /// IANA protocol number.
+    pub(super) protocol: u8,
+    /// The destination port.
+    pub(super) port: u16,
+    /// The flow was deferred before: its destination goes on being translated, even when it is no
+    /// service's address any more.
+    pub(super) translated: bool,
+}
+
 /// A decision and what it rests on.
 #[derive(Clone, Copy)]
 pub(super) struct Decision {
@@ -24,15 +38,19 @@ pub(super) struct Decision {
     pub(super) deferred: bool,
 }
 
-/// Decides about a flow that was opened in `direction`.
+/// Decides about a flow.
 #[inline(always)]
 pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
-    direction: Direction,
     peer: &[u32; W],
-    protocol: u8,
-    port: u16,
+    wanted: Wanted,
 ) -> Decision {
+    let Wanted {
+        direction,
+        protocol,
+        port,
+        translated,
+    } = wanted;
     let set = cx.endpoint.set(direction);
     let held = cx.endpoint.flags() & Endpoint::DENY_ALL != 0;
     let open = set == NOT_ISOLATED && !held;
@@ -48,7 +66,7 @@ pub(super) fn decide<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     let peer: Peer = AddressTables::<W>::peer(cx.tables, peer);
     let to_node =
         direction == Direction::Egress && is_own_node(cx.endpoint, peer) && !cx.is_at_another_pod();
-    let to_service = peer.flags & Peer::SERVICE != 0;
+    let to_service = peer.flags & Peer::SERVICE != 0 || translated;
     let reason = if open {
         Reason::NotIsolated
     } else if to_node {

@@ -155,6 +155,23 @@ fn a_changed_policy_cuts_the_flow_behind_the_service() {
 }
 
 #[test]
+fn a_connection_through_a_service_that_is_deleted_is_still_judged_behind_it() {
+    let mut link = world();
+    sends(&mut link, &syn(POD, SERVICE, (40_000, 80)));
+    link.memory.tables.addresses.remove(&ip(SERVICE));
+    let set = link.pod.sets[Direction::Egress.index()];
+    link.change(Direction::Egress, set);
+    let data = tcp(POD, SERVICE, (40_000, 80), 0x10);
+    assert_eq!(sends(&mut link, &data), (Reason::Deferred, true));
+    assert_eq!(sends(&mut link, &data), (Reason::Established, true));
+    // A new one is like any other.
+    assert_eq!(
+        sends(&mut link, &syn(POD, SERVICE, (40_001, 80))),
+        (Reason::PolicyDenied, false)
+    );
+}
+
+#[test]
 fn a_connection_to_a_service_from_before_is_the_pods_own_whatever_its_ports() {
     let mut link = world();
     let (data, answer) = (
