@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test file uses some of the helpers")]
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use enforcer_common::abi::Direction;
@@ -16,6 +17,7 @@ use enforcer_policy::rule::Protocol;
 use enforcer_policy::service::{self, Backend, Route};
 use enforcer_testing::generate;
 use enforcer_testing::scenario::{self, ServiceCheck};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use support::model;
@@ -194,12 +196,22 @@ fn is_contested(cluster: &Cluster, mut addresses: impl Iterator<Item = IpAddr>) 
     addresses.any(|ip| pods().filter(|pod| pod.addresses.contains(&ip)).count() > 1)
 }
 
+/// Nobody says which of two entries for one address counts: they may name different nodes.
+fn lists_an_address_twice(slice: &EndpointSlice) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut addresses = slice.endpoints.iter().flat_map(|one| &one.addresses);
+    addresses.any(|address| !seen.insert(address))
+}
+
 #[test]
 fn random_services_lead_where_the_oracle_says_and_are_judged_there_as_it_says() {
-    let mut runner = TestRunner::new(Config::with_cases(256));
+    let mut runner = TestRunner::new(Config::with_cases(512));
     let seen = std::cell::RefCell::new([0_usize; 5]);
     let case = generate::objects_with_services();
     let result = runner.run(&case, |objects| {
+        if objects.slices.iter().any(lists_an_address_twice) {
+            return Ok(());
+        }
         let compiler = compiled(&objects);
         for question in generate::about_services(&objects) {
             if is_open(compiler.cluster(), &question) {

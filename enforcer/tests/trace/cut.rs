@@ -95,6 +95,14 @@ impl Host {
                 self.memory.links.insert(link.host_ifindex, endpoint);
             }
         }
+        for (pod, links) in &matching.secondary {
+            let endpoint = self.compiler.tables().endpoints.get(pod).copied();
+            for link in links {
+                let endpoint = endpoint.map(|endpoint| link.second(endpoint));
+                let endpoint = endpoint.unwrap_or_else(|| pending(link.host_ifindex));
+                self.memory.links.insert(link.host_ifindex, endpoint);
+            }
+        }
     }
 
     /// Sends a packet through the links of both ends; says whether it gets through.
