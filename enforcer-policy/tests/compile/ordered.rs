@@ -196,10 +196,11 @@ impl Established {
                     let isolated = endpoint.isolated(direction);
                     let fine = !(is.deferred && was.finally && isolated);
                     prop_assert!(fine, "{:?} was not deferred at {}", probe, revision);
-                    was.allowed |= is.allowed;
                     // For what a pod sends to itself no flow is kept.
-                    let kept = isolated && !is_own(endpoint, probe);
-                    was.finally |= kept && is.allowed && !is.deferred;
+                    if !is_own(endpoint, probe) {
+                        was.allowed |= is.allowed;
+                        was.finally |= isolated && is.allowed && !is.deferred;
+                    }
                 }
             }
         }
