@@ -4,12 +4,16 @@ mod sizes;
 mod verified;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::setup::Toolchain;
 use crate::{setup, shell, ui, workspace};
+
+/// What the programs are compiled for.
+pub(crate) const TARGET: &str = "bpfel-unknown-none";
 
 /// Sets up, builds and reports the size of every program.
 pub(crate) fn run() -> Result<()> {
@@ -20,19 +24,34 @@ pub(crate) fn run() -> Result<()> {
 
 /// Builds the object. A copy that did not change keeps its time, and so nothing is built anew.
 pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
-    let target = workspace::target().join("ebpf");
-    let mut cargo = toolchain.cargo("build");
-    cargo
-        .args(["--profile", "bpf", "--target-dir"])
-        .arg(&target);
-    shell::step("BPF programs", cargo)?;
-    let built = target.join("bpfel-unknown-none/bpf/enforcer-bpf");
+    shell::step("BPF programs", cargo(toolchain)?)?;
+    let built = target().join(TARGET).join("bpf/enforcer-bpf");
     let object = workspace::bpf_object();
     if read(&built)? != fs::read(&object).unwrap_or_default() {
         fs::copy(&built, &object)
             .with_context(|| format!("copying {} to {}", built.display(), object.display()))?;
     }
     Ok(())
+}
+
+/// What cargo says about everything that is in the object, which is built already.
+pub(crate) fn messages(toolchain: &Toolchain) -> Result<String> {
+    let mut cargo = cargo(toolchain)?;
+    cargo.args(["--message-format", "json"]);
+    shell::quiet(cargo)
+}
+
+fn cargo(toolchain: &Toolchain) -> Result<Command> {
+    let mut cargo = toolchain.cargo("build")?;
+    cargo
+        .args(["--profile", "bpf", "--target-dir"])
+        .arg(target());
+    Ok(cargo)
+}
+
+/// Where the BPF programs are built.
+fn target() -> PathBuf {
+    workspace::target().join("ebpf")
 }
 
 /// Prints the size of every program, and what the verifier made of it where that can be known.

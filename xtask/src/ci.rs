@@ -96,7 +96,7 @@ fn bpf_lints() -> Result<()> {
     if apt::is_here() {
         apt::ensure(&[CLIPPY])?;
     }
-    let mut clippy = toolchain.cargo("clippy");
+    let mut clippy = toolchain.cargo("clippy")?;
     clippy
         .args(["--profile", "bpf", "--target-dir"])
         .arg(workspace::target().join("ebpf"))

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 
-use crate::workspace;
+use crate::{shell, workspace};
 
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
@@ -51,6 +51,26 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
     command
+}
+
+/// Where cargo keeps what it downloads.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    set("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cargo")))
+        .context("neither CARGO_HOME nor HOME is set")
+}
+
+/// This machine's target.
+pub(crate) fn host() -> Result<String> {
+    let mut cargo = cargo();
+    cargo.arg("-vV");
+    let version = shell::quiet(cargo)?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host
+        .context("`cargo -vV` does not tell the host")?
+        .to_owned())
 }
 
 /// Another cargo at the root of the workspace, without what the outer cargo and rustup left in the

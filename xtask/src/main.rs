@@ -4,7 +4,9 @@ mod build;
 mod build_ebpf;
 mod ci;
 mod demo;
+mod image;
 mod machine;
+mod remap;
 mod setup;
 mod shell;
 mod test;
@@ -41,6 +43,8 @@ enum Verb {
     Test(test::Arguments),
     /// Try random clusters on real sockets against the oracle, as long as you like (root or sudo).
     Wire(wire::Arguments),
+    /// Build a container image of nothing but static programs, the same bytes each time.
+    Image(image::Arguments),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -65,6 +69,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Test(arguments) => test::run(arguments),
         Verb::Wire(arguments) => wire::run(arguments),
+        Verb::Image(arguments) => image::run(arguments),
         Verb::Ci => ci::run(),
     }
 }

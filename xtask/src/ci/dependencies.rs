@@ -22,7 +22,8 @@ pub(crate) fn check() -> Result<()> {
     let mut cargo = machine::cargo();
     cargo
         .args(["metadata", "--locked", "--format-version", "1"])
-        .args(["--filter-platform", &host()?]);
+        // Only what is built on this machine.
+        .args(["--filter-platform", &machine::host()?]);
     let metadata: Value = serde_json::from_str(&shell::quiet(cargo)?)
         .context("`cargo metadata` did not answer JSON")?;
     let packages = packages(&metadata);
@@ -35,17 +36,6 @@ pub(crate) fn check() -> Result<()> {
         packages.len()
     ));
     Ok(())
-}
-
-/// This machine's target, whose dependencies are the ones that are built.
-fn host() -> Result<String> {
-    let mut cargo = machine::cargo();
-    cargo.arg("-vV");
-    let version = shell::quiet(cargo)?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host
-        .context("`cargo -vV` does not tell the host")?
-        .to_owned())
 }
 
 /// One package as the check sees it.

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::{apt, linker};
-use crate::{machine, shell};
+use crate::{build_ebpf, machine, remap, shell};
 
 /// Debian builds its `rustc-web` with a ready-made `core` for BPF: no nightly is needed.
 pub(super) const DEBIAN: [apt::Package; 4] = [
@@ -81,9 +81,7 @@ pub(super) fn nightly() -> Result<Toolchain> {
 impl Toolchain {
     /// Adds the linker that goes with the compiler, building it when it is not there yet.
     pub(super) fn with_linker(mut self) -> Result<Self> {
-        let mut version = self.rustc();
-        version.arg("-vV");
-        let version = shell::quiet(version)?;
+        let version = self.version()?;
         let llvm = llvm_major(&version).context("rustc -vV does not tell its LLVM version")?;
         let rustc = version.lines().next().unwrap_or("rustc").to_owned();
         self.linker = linker::ensure(llvm)?;
@@ -92,7 +90,7 @@ impl Toolchain {
     }
 
     /// The compiler's cargo with `verb`, ready for more arguments; it builds for the BPF target.
-    pub(crate) fn cargo(&self, verb: &str) -> Command {
+    pub(crate) fn cargo(&self, verb: &str) -> Result<Command> {
         let mut command = match &self.kind {
             Kind::Debian => {
                 // Cargo would look for its verb in rustup's directory first.
@@ -116,19 +114,25 @@ impl Toolchain {
                 cargo
             }
         };
-        let flags = format!(
-            "-C linker={} -C link-arg=--btf -C debuginfo=2",
-            self.linker.display()
-        );
+        let mut flags = vec![
+            format!("-Clinker={}", self.linker.display()),
+            "-Clink-arg=--btf".to_owned(),
+            "-Cdebuginfo=2".to_owned(),
+        ];
+        // The debug information and BTF name every source file.
+        flags.extend(remap::flags()?);
         command
-            .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", flags)
-            .args([
-                "--target",
-                "bpfel-unknown-none",
-                "--package",
-                "enforcer-ebpf",
-            ]);
-        command
+            .env(remap::VARIABLE, remap::encode(&flags))
+            .args(["--target", build_ebpf::TARGET])
+            .args(["--package", "enforcer-ebpf"]);
+        Ok(command)
+    }
+
+    /// What the compiler says about itself with `-vV`.
+    pub(crate) fn version(&self) -> Result<String> {
+        let mut rustc = self.rustc();
+        rustc.arg("-vV");
+        shell::quiet(rustc)
     }
 
     fn rustc(&self) -> Command {
