@@ -5,6 +5,7 @@ mod build_ebpf;
 mod ci;
 mod demo;
 mod image;
+mod deploy;
 mod machine;
 mod remap;
 mod setup;
@@ -45,6 +46,8 @@ enum Verb {
     Wire(wire::Arguments),
     /// Build a container image of nothing but static programs, the same bytes each time.
     Image(image::Arguments),
+    /// Make deploy/manifests from the Helm chart, or check both.
+    Deploy(deploy::Arguments),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -70,6 +73,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Test(arguments) => test::run(arguments),
         Verb::Wire(arguments) => wire::run(arguments),
         Verb::Image(arguments) => image::run(arguments),
+        Verb::Deploy(arguments) => deploy::run(arguments),
         Verb::Ci => ci::run(),
     }
 }
