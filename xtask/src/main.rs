@@ -4,6 +4,7 @@ mod build;
 mod build_ebpf;
 mod ci;
 mod demo;
+mod envtest;
 mod machine;
 mod setup;
 mod shell;
@@ -41,6 +42,8 @@ enum Verb {
     Test(test::Arguments),
     /// Try random clusters on real sockets against the oracle, as long as you like (root or sudo).
     Wire(wire::Arguments),
+    /// Build a Kubernetes control plane and run the cluster tests on it (root or sudo).
+    Envtest(envtest::Arguments),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -65,6 +68,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Test(arguments) => test::run(arguments),
         Verb::Wire(arguments) => wire::run(arguments),
+        Verb::Envtest(arguments) => envtest::run(arguments),
         Verb::Ci => ci::run(),
     }
 }
