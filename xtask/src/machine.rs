@@ -46,6 +46,19 @@ pub(crate) fn as_root(program: impl AsRef<OsStr>, purpose: &str) -> Result<Comma
     Ok(command)
 }
 
+/// Where tools are kept that took long to build: outside the target directory, so that neither
+/// `cargo clean` nor a second checkout builds them again.
+pub(crate) fn cache() -> PathBuf {
+    let base = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))
+        .filter(|path| path.is_absolute());
+    base.map_or_else(
+        || workspace::target().join("tools"),
+        |base| base.join("enforcer"),
+    )
+}
+
 /// The cargo that runs this xtask, at the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -4,8 +4,9 @@ mod build;
 mod build_ebpf;
 mod ci;
 mod demo;
-mod image;
 mod deploy;
+mod envtest;
+mod image;
 mod machine;
 mod remap;
 mod setup;
@@ -48,6 +49,8 @@ enum Verb {
     Image(image::Arguments),
     /// Make deploy/manifests from the Helm chart, or check both.
     Deploy(deploy::Arguments),
+    /// Build a Kubernetes control plane and run the cluster tests on it (root or sudo).
+    Envtest(envtest::Arguments),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -74,6 +77,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Wire(arguments) => wire::run(arguments),
         Verb::Image(arguments) => image::run(arguments),
         Verb::Deploy(arguments) => deploy::run(arguments),
+        Verb::Envtest(arguments) => envtest::run(arguments),
         Verb::Ci => ci::run(),
     }
 }

@@ -14,7 +14,7 @@ use crate::machine;
 use crate::shell;
 
 /// What the machine needs besides the BPF toolchain.
-const TOOLS: [apt::Package; 6] = [
+const TOOLS: [apt::Package; 7] = [
     apt::Package {
         name: "iproute2",
         why: "`ip`: the demo and the wire tests make network namespaces and veths",
@@ -43,6 +43,11 @@ const TOOLS: [apt::Package; 6] = [
     apt::Package {
         name: "traceroute",
         why: "`traceroute`: the wire tests look through the node with it",
+        at_least: None,
+    },
+    apt::Package {
+        name: "containernetworking-plugins",
+        why: "`bridge`, `ptp`, `portmap`: the CNI tests chain enforcer's plugin behind them",
         at_least: None,
     },
 ];

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{build_ebpf, machine, setup, shell, ui};
+use crate::{build_ebpf, envtest, machine, setup, shell, ui};
 use skipped::Skipped;
 
 /// What to run.
@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Asked first: nobody should wait for a build to learn that it was in vain.
     let runner = machine::as_root("env", "load BPF programs and make network namespaces")?;
+    let assets = envtest::ensure()?;
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     let mut cargo = machine::cargo();
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ui::line(format_args!(
         "property tests use {SEED}={seed}; set it to try other cases"
     ));
-    cargo.env(SEED, seed);
+    cargo.env(SEED, seed).env(envtest::ASSETS, assets);
     run_by(&runner, &mut cargo);
     let skipped = Skipped::of(&mut cargo)?;
     let outcome = shell::show("tests", cargo).and_then(|()| build_ebpf::report());

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::apt;
-use crate::{machine, shell, ui, workspace};
+use crate::{machine, shell, ui};
 
 /// The pinned version.
 pub(super) const VERSION: &str = "0.13.0";
@@ -16,25 +16,12 @@ const SUPPORTED: [u32; 3] = [21, 22, 23];
 
 /// The path of a bpf-linker that reads the bitcode of LLVM `llvm`; it is built when missing.
 pub(super) fn ensure(llvm: u32) -> Result<PathBuf> {
-    let root = cache().join(format!("bpf-linker-{VERSION}-llvm-{llvm}"));
+    let root = machine::cache().join(format!("bpf-linker-{VERSION}-llvm-{llvm}"));
     let linker = root.join("bin/bpf-linker");
     if !runs(&linker) {
         build(llvm, &root)?;
     }
     Ok(linker)
-}
-
-/// Outside the target directory, so that neither `cargo clean` nor a second checkout builds it
-/// again.
-fn cache() -> PathBuf {
-    let base = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))
-        .filter(|path| path.is_absolute());
-    base.map_or_else(
-        || workspace::target().join("tools"),
-        |base| base.join("enforcer"),
-    )
 }
 
 /// Whether it is there and finds its libraries.
