@@ -157,6 +157,20 @@ pub enum Change {
     EndpointSlice(SliceKey, Option<EndpointSlice>),
 }
 
+impl Change {
+    /// Whether it says that its object went away.
+    pub const fn is_gone(&self) -> bool {
+        match self {
+            Self::Node(_, value) => value.is_none(),
+            Self::Namespace(_, value) => value.is_none(),
+            Self::Pod(_, value) => value.is_none(),
+            Self::Policy(_, value) => value.is_none(),
+            Self::Service(_, value) => value.is_none(),
+            Self::EndpointSlice(_, value) => value.is_none(),
+        }
+    }
+}
+
 /// All objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
@@ -184,6 +198,18 @@ impl Cluster {
             Change::Policy(key, value) => put(&mut self.policies, key, value),
             Change::Service(key, value) => put(&mut self.services, key, value),
             Change::EndpointSlice(key, value) => put(&mut self.slices, key, value),
+        }
+    }
+
+    /// Whether taking a change over would change anything.
+    pub fn differs(&self, change: &Change) -> bool {
+        match change {
+            Change::Node(key, value) => self.nodes.get(key) != value.as_ref(),
+            Change::Namespace(key, value) => self.namespaces.get(key) != value.as_ref(),
+            Change::Pod(key, value) => self.pods.get(key) != value.as_ref(),
+            Change::Policy(key, value) => self.policies.get(key) != value.as_ref(),
+            Change::Service(key, value) => self.services.get(key) != value.as_ref(),
+            Change::EndpointSlice(key, value) => self.slices.get(key) != value.as_ref(),
         }
     }
 

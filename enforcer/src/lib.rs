@@ -13,6 +13,7 @@ pub mod cli;
 pub mod daemon;
 pub mod datapath;
 pub mod flow;
+pub mod kubernetes;
 pub mod lint;
 pub mod source;
 pub mod trace;

@@ -183,7 +183,7 @@ fn the_same_object_in_two_files_is_an_error_that_names_both_and_the_first_counts
     assert_eq!(both.cluster, first.cluster);
     assert_eq!(codes(&both), ["duplicate-object"]);
     let problem = &both.problems[0];
-    assert!(problem.file.ends_with("b.yaml"));
+    assert!(problem.place.file().unwrap().ends_with("b.yaml"));
     assert!(problem.message.contains("a.yaml:1"), "{}", problem.message);
     // While the first is wrong, its last good version counts, not the second.
     let spoilt = manifests.write("a.yaml", &policy("p", "0"));

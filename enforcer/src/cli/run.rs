@@ -12,12 +12,15 @@ use tracing_subscriber::EnvFilter;
 
 use super::Output;
 use crate::api::DEFAULT_SOCKET;
-use crate::daemon::{self, Options};
+use crate::daemon::{self, Options, Origin};
 use crate::datapath::attach::Hook;
 use crate::datapath::load::LoadOptions;
 use crate::datapath::writer;
+use crate::kubernetes::client::Access;
 
 const EXAMPLES: &str = "Examples:
+  enforcer run
+  enforcer run --kubeconfig ~/.kube/config --node worker-1
   enforcer run --manifests /etc/enforcer/manifests
   enforcer run --manifests DIR --node worker-1 --mode audit
   enforcer run --manifests DIR --pending deny --cleanup
@@ -26,18 +29,23 @@ Ready when `enforcer status --wait` returns 0. After SIGTERM or SIGINT, what is 
 force (a new daemon takes over without a gap) unless --cleanup is given.
 
 Exit codes: 0 stopped by a signal; 2 an error.
-Environment: ENFORCER_LOG sets the log filter, such as debug or enforcer=trace.";
+Environment: NODE_NAME is the node's name where --node is not given; ENFORCER_LOG sets the log filter, such as
+debug or enforcer=trace.";
 
-/// Enforce the policies of a directory of manifests on this host's pods.
+/// Enforce the policies of a cluster, or of a directory of manifests, on this host's pods.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
-    /// Directory (or file) of YAML or JSON manifests: Node, Namespace, Pod and NetworkPolicy.
+    /// Directory (or file) of YAML or JSON manifests: Node, Namespace, Pod, Service, EndpointSlice and
+    /// NetworkPolicy. Without it the objects are those of the cluster that this pod runs in.
     #[arg(long, value_name = "DIR")]
-    manifests: PathBuf,
-    /// This node's name: pods bound to other nodes are not enforced here. Without it every pod
-    /// whose address is found here is.
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    manifests: Option<PathBuf>,
+    /// The objects are those of this cluster: the current context of a kubeconfig file.
+    #[arg(long, value_name = "FILE", conflicts_with = "manifests")]
+    kubeconfig: Option<PathBuf>,
+    /// This node's name, as its Node object has it: pods bound to other nodes are not enforced here.
+    /// With --manifests it may be left out; then every pod whose address is found here is.
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide_env = true, value_parser = NonEmptyStringValueParser::new())]
     node: Option<String>,
     /// Directory of network namespaces, as `ip netns` and container runtimes keep them.
     #[arg(long, value_name = "DIR", default_value = "/run/netns")]
@@ -150,7 +158,10 @@ fn options(args: RunArgs) -> Options {
         trace: args.trace_packets,
     };
     Options {
-        manifests: args.manifests,
+        source: match args.manifests {
+            Some(path) => Origin::Manifests(path),
+            None => Origin::Kubernetes(Access::new(args.kubeconfig)),
+        },
         node: args.node,
         netns_dir: args.netns_dir,
         socket: args.socket,
@@ -190,10 +201,11 @@ fn mark(text: &str) -> Result<u32, String> {
 }
 
 fn log_to_stderr(args: &RunArgs) {
+    // What kube logs of failed requests is told by the source, once.
     let default = if args.trace_packets {
-        "info,enforcer_bpf=debug"
+        "info,kube_client=off,enforcer_bpf=debug"
     } else {
-        "info"
+        "info,kube_client=off"
     };
     let filter =
         EnvFilter::try_from_env("ENFORCER_LOG").unwrap_or_else(|_| EnvFilter::new(default));

@@ -47,6 +47,10 @@ struct Basis {
 impl Daemon {
     /// Answers from another thread: reading the flows and compiling take their time.
     pub(super) fn answer_cut(&mut self, change: Change, answer: oneshot::Sender<CutAnswer>) {
+        if !self.source.is_synced() {
+            let error = format!("not ready: {}", self.source.faults().join("; "));
+            return drop(answer.send(CutAnswer::Failed { error }));
+        }
         let basis = Basis {
             node: Node {
                 name: self.options.node.clone(),

@@ -1,7 +1,9 @@
 //! The daemon: the only place where source, compiler, datapath, flows and API meet.
 
 mod cut;
+pub mod measure;
 mod report;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -23,14 +25,18 @@ use crate::datapath::writer::{self, Writer, WriterError};
 use crate::flow::enrich::enrich;
 use crate::flow::reader;
 use crate::flow::store::FlowStore;
-use crate::source::manifests::{self, ManifestSource};
+use crate::kubernetes::client::Access;
+use crate::source::kubernetes::StartError;
+use crate::source::manifests;
 use crate::source::problem::Problem;
+use measure::Measures;
+use source::Source;
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Directory (or file) of manifests.
-    pub manifests: PathBuf,
+    /// Where objects come from.
+    pub source: Origin,
     /// The node's name; `None` makes every pod with a link here an endpoint.
     pub node: Option<String>,
     /// Directory of network namespaces.
@@ -41,6 +47,15 @@ pub struct Options {
     pub cleanup: bool,
     /// The kernel side.
     pub datapath: writer::Options,
+}
+
+/// Where objects come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From a directory (or file) of manifests.
+    Manifests(PathBuf),
+    /// From an API server. The node must have a name then.
+    Kubernetes(Access),
 }
 
 /// Why the daemon cannot run.
@@ -58,6 +73,14 @@ pub enum DaemonError {
     /// Changes of the manifests cannot be watched.
     #[error(transparent)]
     Manifests(#[from] manifests::WatchError),
+    /// The cluster cannot be watched.
+    #[error(transparent)]
+    Kubernetes(#[from] StartError),
+    /// Nobody said which node this is.
+    #[error(
+        "which node is this? Give --node NAME, or NODE_NAME in the environment, as in the name of its Node object"
+    )]
+    NoNode,
     /// Changes of links cannot be watched.
     #[error(transparent)]
     Links(#[from] WatchError),
@@ -82,15 +105,11 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT. What is attached stays in force then, unless `cleanup` is set.
 pub async fn run(options: Options) -> Result<(), DaemonError> {
-    if !options.manifests.exists() {
-        return Err(DaemonError::NoManifests(options.manifests));
-    }
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
     // Watching begins before the first look, so that nothing is missed in between.
+    let source = Source::start(&options).await?;
     let links = Watcher::start(&options.netns_dir)?;
-    let source = ManifestSource::new(&options.manifests);
-    let mut manifests = source.watch()?;
     let mut daemon = Daemon::new(options, source)?;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
     let (sender, mut questions) = mpsc::channel(16);
@@ -102,16 +121,15 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
 
     daemon.reload();
     daemon.rescan().await;
-    daemon.writer.settle()?;
-    daemon.announce();
+    daemon.settle()?;
     // An interval and no sleep: other events may come more often than this one.
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = manifests.changed() => {
+            () = daemon.source.changed() => {
                 daemon.reload();
-                daemon.follow();
+                daemon.settle()?;
             }
             () = links.changed() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
@@ -127,11 +145,12 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
 
 struct Daemon {
     options: Options,
-    source: ManifestSource,
+    source: Source,
     compiler: Compiler,
     writer: Writer,
     flows: FlowStore,
-    /// What is wrong with the manifests now.
+    measures: Measures,
+    /// What is wrong with the objects now.
     problems: Vec<Problem>,
     /// The namespaces and links that the last look found.
     links: Links,
@@ -143,10 +162,12 @@ struct Daemon {
     pods: BTreeMap<PodKey, Vec<IpAddr>>,
     /// Whose they are.
     matching: Matching,
+    /// Everything is in force for the first time: an earlier daemon's programs have gone.
+    settled: bool,
 }
 
 impl Daemon {
-    fn new(options: Options, source: ManifestSource) -> Result<Self, DaemonError> {
+    fn new(options: Options, source: Source) -> Result<Self, DaemonError> {
         let scope = options.node.clone().map_or(Scope::All, Scope::Node);
         let compiler = Compiler::new(scope, capacity(&options.datapath));
         let writer = Writer::start(options.datapath.clone())?;
@@ -156,39 +177,55 @@ impl Daemon {
             compiler,
             writer,
             flows: FlowStore::default(),
+            measures: Measures::default(),
             problems: Vec::new(),
             links: Links::default(),
             local_addresses: BTreeSet::new(),
             scan_failure: None,
             pods: BTreeMap::new(),
             matching: Matching::default(),
+            settled: false,
         })
     }
 
-    /// Reads the manifests and brings the kernel's tables there.
+    /// Takes what the source has and brings the kernel there.
     fn reload(&mut self) {
-        let snapshot = self.source.reload();
-        if snapshot.problems != self.problems {
-            for problem in snapshot
-                .problems
-                .iter()
-                .filter(|problem| !self.problems.contains(problem))
-            {
-                tracing::warn!(
-                    file = %problem.file.display(), line = problem.line, code = problem.code,
-                    object = problem.object, field = problem.field, "{}", problem.message
-                );
-            }
-            self.problems = snapshot.problems;
-        }
-        let changes = self.compiler.cluster().changes_to(&snapshot.cluster);
-        if changes.is_empty() {
+        let taken = self.source.take(self.compiler.cluster());
+        self.tell_problems();
+        if taken.changes.is_empty() {
             return;
         }
-        let count = changes.len();
-        let ops = self.compiler.apply(changes);
+        let changes = taken.changes.len();
+        let ops = self.compiler.apply(taken.changes);
         self.writer.apply(&ops, self.compiler.tables());
-        tracing::info!(changes = count, writes = ops.len(), "manifests applied");
+        self.follow();
+        self.measures.applied(changes, ops.len(), taken.oldest);
+        tracing::debug!(changes, writes = ops.len(), "changes applied");
+    }
+
+    /// Tells of what has become wrong with objects since the last time.
+    fn tell_problems(&mut self) {
+        let problems = self.source.problems();
+        for problem in &problems {
+            if !self.problems.contains(problem) {
+                tracing::warn!(
+                    place = %problem.place, code = problem.code, object = problem.object,
+                    field = problem.field, "{}", problem.message
+                );
+            }
+        }
+        self.problems = problems;
+    }
+
+    /// Ends the start, when the source has told everything for the first time.
+    fn settle(&mut self) -> Result<(), DaemonError> {
+        if !self.settled && self.source.is_synced() {
+            self.follow();
+            self.writer.settle()?;
+            self.settled = true;
+            self.announce();
+        }
+        Ok(())
     }
 
     /// Looks for namespaces and links.
@@ -216,8 +253,13 @@ impl Daemon {
         self.scan_failure = Some(error.to_string());
     }
 
-    /// Finds the links of the pods and brings the programs there.
+    /// Finds the links of the pods and brings the programs there. Until the source has told
+    /// everything, no link is touched that an earlier daemon holds.
     fn follow(&mut self) {
+        if !self.source.is_synced() {
+            let matching = match_pods(&self.links, &BTreeMap::new());
+            return self.writer.wait_with(&matching.unknown);
+        }
         let pods = pods_here(self.compiler.cluster(), self.options.node.as_deref());
         let mut matching = match_pods(&self.links, &pods);
         matching.keep(&self.matching, [&self.pods, &pods]);
@@ -240,7 +282,9 @@ impl Daemon {
         match question {
             Question::Status { refresh, answer } => {
                 if refresh {
-                    self.reload();
+                    if self.source.is_read_on_demand() {
+                        self.reload();
+                    }
                     self.rescan().await;
                 }
                 // A client that went away needs no answer.

@@ -56,7 +56,8 @@ impl Daemon {
     }
 
     fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults = self.source.faults();
+        faults.extend(self.no_node());
         if let Some(why) = self.writer.broken() {
             faults.push(format!(
                 "a map write failed, isolated endpoints deny everything until it succeeds: {why}"
@@ -73,6 +74,17 @@ impl Daemon {
             faults.push(format!("{pod} denies everything: {why}"));
         }
         faults
+    }
+
+    /// Without its Node object the pods of this node are those of a name that nobody has.
+    fn no_node(&self) -> Option<String> {
+        let name = self.options.node.as_ref()?;
+        let told = !self.source.is_read_on_demand() && self.source.is_synced();
+        (told && !self.compiler.cluster().nodes.contains_key(name)).then(|| {
+            format!(
+                "the cluster has no Node {name}: check --node (or NODE_NAME) against `kubectl get nodes`"
+            )
+        })
     }
 
     fn endpoints(&self) -> Vec<EndpointStatus> {

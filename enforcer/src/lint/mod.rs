@@ -22,7 +22,7 @@ use crate::source::manifests::load::Loaded;
 use crate::source::manifests::read::Document;
 use crate::source::manifests::yaml::{Node, parse_path};
 use crate::source::manifests::{Object, ObjectKey};
-use crate::source::problem::{Problem, Severity};
+use crate::source::problem::{self, Problem, Severity};
 
 /// An object as it is written.
 struct Written<'a> {
@@ -203,9 +203,11 @@ impl Finding {
     fn about(self, written: &Written<'_>) -> Problem {
         let place = written.node.locate(&parse_path(&self.field));
         Problem {
-            file: written.document.file.to_path_buf(),
-            line: place.line,
-            column: place.column,
+            place: problem::Place::File {
+                file: written.document.file.to_path_buf(),
+                line: place.line,
+                column: place.column,
+            },
             severity: self.severity,
             code: self.code,
             object: Some(written.key.to_string()),

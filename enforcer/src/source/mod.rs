@@ -1,4 +1,5 @@
 //! Where objects come from.
 
+pub mod kubernetes;
 pub mod manifests;
 pub mod problem;

@@ -1,9 +1,12 @@
 //! What is wrong with what was read, and where.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use enforcer_policy::invalid::{self, Invalid};
 use serde::Serialize;
+
+use super::manifests::{ObjectKey, closest};
 
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -27,15 +30,50 @@ impl fmt::Display for Severity {
     }
 }
 
+/// Where a [`Problem`] is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// In a file.
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1; 0 when the problem is the file itself.
+        line: usize,
+        /// The column in characters, from 1; 0 when the problem is the file itself.
+        column: usize,
+    },
+    /// In an object of the cluster that is being watched.
+    Cluster {},
+}
+
+impl Place {
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File { file, .. } => Some(file),
+            Self::Cluster {} => None,
+        }
+    }
+}
+
+/// `FILE`, `FILE:LINE:COLUMN` or `cluster`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line: 0, .. } => write!(f, "{}", file.display()),
+            Self::File { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
+            Self::Cluster {} => f.write_str("cluster"),
+        }
+    }
+}
+
 /// One thing that is wrong, for people and for machines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, from 1; 0 when the problem is the file itself.
-    pub line: usize,
-    /// The column in characters, from 1; 0 when the problem is the file itself.
-    pub column: usize,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
     /// How bad it is.
     pub severity: Severity,
     /// A stable name for the kind of problem.
@@ -57,9 +95,11 @@ impl Problem {
     /// An error about a whole file.
     pub fn of_file(file: impl Into<PathBuf>, code: &'static str, message: String) -> Self {
         Self {
-            file: file.into(),
-            line: 0,
-            column: 0,
+            place: Place::File {
+                file: file.into(),
+                line: 0,
+                column: 0,
+            },
             severity: Severity::Error,
             code,
             object: None,
@@ -69,20 +109,40 @@ impl Problem {
         }
     }
 
+    /// An error about a whole object of the cluster.
+    pub fn of_object(object: &ObjectKey, code: &'static str, message: String) -> Self {
+        Self {
+            place: Place::Cluster {},
+            severity: Severity::Error,
+            code,
+            object: Some(object.to_string()),
+            field: None,
+            message,
+            help: None,
+        }
+    }
+
+    /// An error about a field of an object of the cluster.
+    pub fn of_field(object: &ObjectKey, invalid: &Invalid) -> Self {
+        let message = format!("{} {}", invalid.field, invalid.problem);
+        Self {
+            field: Some(invalid.field.clone()).filter(|field| !field.is_empty()),
+            help: Some(help(&invalid.problem)),
+            ..Self::of_object(object, invalid.problem.code(), message)
+        }
+    }
+
     /// Whether it keeps something from being taken.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// `FILE:LINE:COLUMN: error[code]: message`, then object, field and help on lines of their own.
+/// `PLACE: error[code]: message`, then object, field and help on lines of their own.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file.display())?;
-        if self.line > 0 {
-            write!(f, "{}:{}:", self.line, self.column)?;
-        }
-        write!(f, " {}[{}]: {}", self.severity, self.code, self.message)?;
+        let (place, severity, code) = (&self.place, self.severity, self.code);
+        write!(f, "{place}: {severity}[{code}]: {}", self.message)?;
         let notes = [
             ("object", &self.object),
             ("field", &self.field),
@@ -95,4 +155,14 @@ impl fmt::Display for Problem {
         }
         Ok(())
     }
+}
+
+/// What to do about what is wrong with a field.
+pub(super) fn help(problem: &invalid::Problem) -> String {
+    if let invalid::Problem::NotOneOf { found, known } = problem
+        && let Some(meant) = closest(found, known.iter().copied())
+    {
+        return format!("did you mean {meant}?");
+    }
+    problem.help().to_owned()
 }

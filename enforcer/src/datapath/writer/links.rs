@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Link, Owner, Writer, WriterError};
 use crate::datapath::attach::{Attachment, Place, Program};
-use crate::datapath::discover::NodeLink;
+use crate::datapath::discover::{NodeLink, PodLink};
 use crate::datapath::load;
 use crate::datapath::maps;
 use crate::datapath::matching::Matching;
@@ -60,6 +60,33 @@ impl Writer {
             self.adopt(&mut adoption);
         }
         self.release_uplinks(node);
+    }
+
+    /// Before any pod is known: attaches to links that no program of ours is attached to. What an
+    /// earlier daemon attached goes on as it was.
+    pub fn wait_with(&mut self, links: &[PodLink]) {
+        let earlier: BTreeSet<u32> = match self.attacher.attachments() {
+            Ok(attachments) => attachments.iter().map(|one| one.ifindex).collect(),
+            Err(error) => {
+                return tracing::warn!(%error, "cannot list earlier attachments; new links wait");
+            }
+        };
+        let there: BTreeSet<u32> = links.iter().map(|link| link.host_ifindex).collect();
+        let gone: Vec<u32> = self.links.keys().copied().collect();
+        for ifindex in gone.into_iter().filter(|index| !there.contains(index)) {
+            self.let_go(ifindex);
+        }
+        for link in links {
+            let ifindex = link.host_ifindex;
+            let own = self.links.contains_key(&ifindex);
+            if !own && earlier.contains(&ifindex) {
+                continue;
+            }
+            if let Err(why) = self.hold(ifindex, &Owner::Pending, link.host_name.clone()) {
+                tracing::warn!(ifindex, %why, "a link cannot be enforced");
+                self.failures.insert(ifindex, (None, why));
+            }
+        }
     }
 
     fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {

@@ -8,7 +8,7 @@ use super::cache::Cache;
 use super::files;
 use super::object::ObjectKey;
 use super::read::{self, Contents, Document};
-use crate::source::problem::{Problem, Severity};
+use crate::source::problem::{Place, Problem, Severity};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -138,9 +138,11 @@ fn duplicate(key: &ObjectKey, second: &Document, first: &Document) -> Problem {
     let (here, there) = (second.at, first.at);
     let file = first.file.display();
     Problem {
-        file: second.file.to_path_buf(),
-        line: here.line,
-        column: here.column,
+        place: Place::File {
+            file: second.file.to_path_buf(),
+            line: here.line,
+            column: here.column,
+        },
         severity: Severity::Error,
         code: "duplicate-object",
         object: Some(key.to_string()),

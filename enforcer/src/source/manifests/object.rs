@@ -1,11 +1,12 @@
 //! What a manifest can describe.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use enforcer_policy::api::DEFAULT_NAMESPACE;
 use enforcer_policy::model::{
-    Cluster, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
+    Change, Cluster, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
 };
 use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
 
@@ -121,6 +122,69 @@ impl ObjectKey {
             namespace: namespace.map(str::to_owned),
             name: own.to_owned(),
         })
+    }
+
+    /// The object that a change is about.
+    pub(crate) fn of(change: &Change) -> Self {
+        let (kind, namespace, name) = match change {
+            Change::Node(name, _) => (Kind::Node, None, name),
+            Change::Namespace(name, _) => (Kind::Namespace, None, name),
+            Change::Pod(key, _) => (Kind::Pod, Some(&key.namespace), &key.name),
+            Change::Policy(key, _) => (Kind::NetworkPolicy, key.namespace.as_ref(), &key.name),
+            Change::Service(key, _) => (Kind::Service, Some(&key.namespace), &key.name),
+            Change::EndpointSlice(key, _) => (Kind::EndpointSlice, Some(&key.namespace), &key.name),
+        };
+        Self {
+            kind,
+            namespace: namespace.cloned(),
+            name: name.clone(),
+        }
+    }
+
+    /// The change that says that the object went away.
+    pub(crate) fn gone(&self) -> Change {
+        match self.kind {
+            Kind::Node => Change::Node(self.name.clone(), None),
+            Kind::Namespace => Change::Namespace(self.name.clone(), None),
+            Kind::Pod => Change::Pod(self.pod_key(), None),
+            Kind::NetworkPolicy => Change::Policy(self.policy_key(), None),
+            Kind::Service => Change::Service(self.service_key(), None),
+            Kind::EndpointSlice => Change::EndpointSlice(self.slice_key(), None),
+        }
+    }
+
+    /// The names of all objects of a kind.
+    pub(crate) fn all_of(kind: Kind, cluster: &Cluster) -> BTreeSet<Self> {
+        let named = |namespace: Option<&String>, name: &String| Self {
+            kind,
+            namespace: namespace.cloned(),
+            name: name.clone(),
+        };
+        let own = |name| named(None, name);
+        match kind {
+            Kind::Node => cluster.nodes.keys().map(own).collect(),
+            Kind::Namespace => cluster.namespaces.keys().map(own).collect(),
+            Kind::Pod => {
+                let keys = cluster.pods.keys();
+                keys.map(|key| named(Some(&key.namespace), &key.name))
+                    .collect()
+            }
+            Kind::NetworkPolicy => {
+                let keys = cluster.policies.keys();
+                keys.map(|key| named(key.namespace.as_ref(), &key.name))
+                    .collect()
+            }
+            Kind::Service => {
+                let keys = cluster.services.keys();
+                keys.map(|key| named(Some(&key.namespace), &key.name))
+                    .collect()
+            }
+            Kind::EndpointSlice => {
+                let keys = cluster.slices.keys();
+                keys.map(|key| named(Some(&key.namespace), &key.name))
+                    .collect()
+            }
+        }
     }
 
     /// Takes the object of this name out of `cluster`, and says whether there was one.

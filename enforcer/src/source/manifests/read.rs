@@ -13,11 +13,10 @@ use super::identify::{self, Identity, Wrong};
 use super::json;
 use super::object::{Kind, Object, ObjectKey};
 use super::quantities;
-use super::spelling::closest;
 use super::typed;
 use super::wording;
 use super::yaml::{self, Node, Place, Segment};
-use crate::source::problem::{Problem, Severity};
+use crate::source::problem::{self, Problem, Severity};
 
 /// One object of a file.
 #[derive(Debug)]
@@ -286,7 +285,7 @@ impl Reader {
             };
             self.about(subject, place, &path, one.problem.code(), message);
             if let Some(problem) = self.contents.problems.last_mut() {
-                problem.help = Some(help(&one.problem));
+                problem.help = Some(problem::help(&one.problem));
             }
         }
     }
@@ -308,9 +307,11 @@ impl Reader {
 
     fn problem(&mut self, place: Place, severity: Severity, code: &'static str, message: String) {
         self.contents.problems.push(Problem {
-            file: PathBuf::from(&*self.file),
-            line: place.line,
-            column: place.column,
+            place: problem::Place::File {
+                file: PathBuf::from(&*self.file),
+                line: place.line,
+                column: place.column,
+            },
             severity,
             code,
             object: None,
@@ -335,15 +336,6 @@ fn in_the_open(path: &[Segment]) -> bool {
         [Segment::Key(first), _, ..] => !matches!(first.as_str(), "spec" | "status"),
         _ => true,
     }
-}
-
-fn help(problem: &invalid::Problem) -> String {
-    if let invalid::Problem::NotOneOf { found, known } = problem
-        && let Some(meant) = closest(found, known.iter().copied())
-    {
-        return format!("did you mean {meant}?");
-    }
-    problem.help().to_owned()
 }
 
 fn advise(advice: &Advice) -> Option<String> {

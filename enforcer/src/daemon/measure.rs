@@ -1,0 +1,70 @@
+//! What the daemon counts of its own work.
+
+use std::time::{Duration, Instant};
+
+/// Upper ends of the histogram's classes.
+pub const BOUNDS: [Duration; 10] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
+/// Counters since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Measures {
+    /// Compilations: batches of changes that were put into force.
+    pub compiles: u64,
+    /// Changes in them.
+    pub changes: u64,
+    /// Map writes that followed.
+    pub writes: u64,
+    /// From the arrival of a batch's oldest change to its last map write.
+    pub latency: Histogram,
+}
+
+impl Measures {
+    /// A batch was put into force.
+    pub(super) fn applied(&mut self, changes: usize, writes: usize, oldest: Option<Instant>) {
+        self.compiles += 1;
+        self.changes += changes as u64;
+        self.writes += writes as u64;
+        if let Some(oldest) = oldest {
+            self.latency.add(oldest.elapsed());
+        }
+    }
+}
+
+/// How many lasted how long.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    /// How many lasted at most as long as each of [`BOUNDS`] and longer than the one before; the last
+    /// class is what lasted longer than all.
+    pub classes: [u64; BOUNDS.len() + 1],
+    /// All together.
+    pub total: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Histogram {
+    fn add(&mut self, duration: Duration) {
+        let class = BOUNDS.iter().position(|bound| duration <= *bound);
+        if let Some(count) = self.classes.get_mut(class.unwrap_or(BOUNDS.len())) {
+            *count += 1;
+        }
+        self.total += duration;
+        self.longest = self.longest.max(duration);
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.classes.iter().sum()
+    }
+}

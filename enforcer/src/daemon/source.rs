@@ -1,0 +1,110 @@
+//! The two places that objects can come from, seen alike.
+
+use std::time::Instant;
+
+use enforcer_policy::model::{Change, Cluster};
+
+use super::{DaemonError, Options, Origin};
+use crate::source::kubernetes::KubernetesSource;
+use crate::source::manifests::{ManifestSource, Watch};
+use crate::source::problem::Problem;
+
+/// Where objects come from.
+pub(super) enum Source {
+    /// Files.
+    Manifests {
+        source: ManifestSource,
+        watch: Watch,
+        problems: Vec<Problem>,
+    },
+    /// A cluster.
+    Kubernetes(KubernetesSource),
+}
+
+/// What is to be put into force.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// In which order does not matter.
+    pub changes: Vec<Change>,
+    /// When the oldest of them was learnt.
+    pub oldest: Option<Instant>,
+}
+
+impl Source {
+    pub(super) async fn start(options: &Options) -> Result<Self, DaemonError> {
+        match &options.source {
+            Origin::Manifests(path) if !path.exists() => {
+                Err(DaemonError::NoManifests(path.clone()))
+            }
+            Origin::Manifests(path) => {
+                let source = ManifestSource::new(path);
+                Ok(Self::Manifests {
+                    watch: source.watch()?,
+                    source,
+                    problems: Vec::new(),
+                })
+            }
+            Origin::Kubernetes(access) => {
+                let node = options.node.clone().ok_or(DaemonError::NoNode)?;
+                let source = KubernetesSource::start(access.clone(), node).await?;
+                Ok(Self::Kubernetes(source))
+            }
+        }
+    }
+
+    /// Waits until there may be something to take. Can be dropped at any time.
+    pub(super) async fn changed(&mut self) {
+        match self {
+            Self::Manifests { watch, .. } => watch.changed().await,
+            Self::Kubernetes(source) => source.changed().await,
+        }
+    }
+
+    /// What is to be put into force; `cluster` is what is.
+    pub(super) fn take(&mut self, cluster: &Cluster) -> Taken {
+        match self {
+            Self::Manifests {
+                source, problems, ..
+            } => {
+                let oldest = Some(Instant::now());
+                let snapshot = source.reload();
+                *problems = snapshot.problems;
+                let changes = cluster.changes_to(&snapshot.cluster);
+                Taken { changes, oldest }
+            }
+            Self::Kubernetes(source) => {
+                let (changes, oldest) = source.take(cluster);
+                Taken { changes, oldest }
+            }
+        }
+    }
+
+    /// What is wrong with objects now.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Manifests { problems, .. } => problems.clone(),
+            Self::Kubernetes(source) => source.problems().cloned().collect(),
+        }
+    }
+
+    /// Whether looking again can tell what it has not told by itself yet.
+    pub(super) const fn is_read_on_demand(&self) -> bool {
+        matches!(self, Self::Manifests { .. })
+    }
+
+    /// Whether it has told everything at least once.
+    pub(super) fn is_synced(&self) -> bool {
+        match self {
+            Self::Manifests { .. } => true,
+            Self::Kubernetes(source) => source.is_synced(),
+        }
+    }
+
+    /// What keeps it from telling what is.
+    pub(super) fn faults(&self) -> Vec<String> {
+        match self {
+            Self::Manifests { .. } => Vec::new(),
+            Self::Kubernetes(source) => source.faults(),
+        }
+    }
+}

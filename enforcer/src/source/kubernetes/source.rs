@@ -1,0 +1,184 @@
+//! The source that the daemon takes changes from, and the thread that watches.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use enforcer_policy::model::{Change, Cluster};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::connection::Connection;
+use super::kinds::{
+    EndpointSlices, Namespaces, NetworkPolicies, Nodes, Pods, Resource, Services, Watched,
+};
+use super::ledger::{Behind, Ledger};
+use super::message::Message;
+use super::reflector::Reflector;
+use crate::kubernetes::client::{Access, ConnectError};
+use crate::source::problem::Problem;
+
+/// How many messages may wait. When the daemon is busy for longer, the API server waits, too.
+const WAITING: usize = 1024;
+
+/// After changes were taken, the next are collected for so long. What comes later than that is taken
+/// at once.
+const COLLECT: Duration = Duration::from_millis(50);
+
+/// So many messages are enough, however short they were collected.
+const ENOUGH: usize = 4096;
+
+/// Why the cluster cannot be watched at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No client.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The system refuses a thread, or what that needs.
+    #[error("cannot start to watch the cluster: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A cluster that is being watched.
+#[derive(Debug)]
+pub struct KubernetesSource {
+    messages: mpsc::Receiver<Message>,
+    waiting: Vec<Message>,
+    ledger: Ledger,
+    /// When the last changes were taken.
+    taken: Option<Instant>,
+}
+
+impl KubernetesSource {
+    /// Begins to watch, on a thread of its own. `node` is the name of this node.
+    ///
+    /// # Errors
+    /// When there is nothing to connect to. A server that does not answer is no error: it may come.
+    pub async fn start(access: Access, node: String) -> Result<Self, StartError> {
+        let (sender, messages) = mpsc::channel(WAITING);
+        let (started, outcome) = oneshot::channel();
+        let name = node.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("kubernetes".to_owned())
+            .spawn(move || runtime.block_on(watch(access, name, sender, started)))?;
+        outcome
+            .await
+            .map_err(|_| std::io::Error::other("its thread ended"))??;
+        Ok(Self {
+            messages,
+            waiting: Vec::new(),
+            ledger: Ledger::new(node),
+            taken: None,
+        })
+    }
+
+    /// Waits until there is something to take. Can be dropped at any time.
+    pub async fn changed(&mut self) {
+        loop {
+            let room = ENOUGH.saturating_sub(self.waiting.len());
+            let due = self.taken.map(|taken| taken + COLLECT);
+            if room == 0 {
+                return;
+            }
+            if self.waiting.is_empty() {
+                if self.messages.recv_many(&mut self.waiting, room).await == 0 {
+                    // The thread ended; nothing will come any more.
+                    std::future::pending::<()>().await;
+                }
+                continue;
+            }
+            let Some(due) = due.filter(|due| *due > Instant::now()) else {
+                return;
+            };
+            let more = self.messages.recv_many(&mut self.waiting, room);
+            match tokio::time::timeout_at(due.into(), more).await {
+                Err(_) | Ok(0) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// What is to be put into force now, and when the oldest of it arrived; `cluster` is what is in
+    /// force. Until every kind has been listed whole: nothing.
+    pub fn take(&mut self, cluster: &Cluster) -> (Vec<Change>, Option<Instant>) {
+        let before = self.ledger.behind();
+        for message in self.waiting.drain(..) {
+            self.ledger.take_in(message, cluster);
+        }
+        tell(&before, &self.ledger.behind());
+        self.taken = Some(Instant::now());
+        self.ledger.take_out()
+    }
+
+    /// Whether every kind has been listed whole at least once.
+    pub fn is_synced(&self) -> bool {
+        self.ledger.is_synced()
+    }
+
+    /// What keeps this from telling what is.
+    pub fn faults(&self) -> Vec<String> {
+        self.ledger
+            .behind()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// What cannot be taken now.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.ledger.problems()
+    }
+}
+
+/// Logs what failed or recovered, once for each change of state.
+fn tell(before: &[Behind], now: &[Behind]) {
+    let failing = |all: &[Behind], kind| {
+        let mut all = all.iter();
+        all.any(|one| one.kind == kind && one.failure.is_some())
+    };
+    for behind in now.iter().filter(|one| !failing(before, one.kind)) {
+        if behind.failure.is_some() {
+            tracing::warn!("{behind}");
+        }
+    }
+    for behind in before.iter().filter(|one| one.failure.is_some()) {
+        if !failing(now, behind.kind) {
+            let kind = Resource::of(behind.kind).plural;
+            tracing::info!(kind, "the API server tells again");
+        }
+    }
+}
+
+async fn watch(
+    access: Access,
+    node: String,
+    messages: mpsc::Sender<Message>,
+    started: oneshot::Sender<Result<(), ConnectError>>,
+) {
+    let connection = match Connection::new(access, node).await {
+        Ok(connection) => Arc::new(connection),
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    // The daemon may have gone; then the reflectors notice that.
+    let _ = started.send(Ok(()));
+    let mut all = JoinSet::new();
+    start::<Nodes>(&mut all, &connection, &messages);
+    start::<Namespaces>(&mut all, &connection, &messages);
+    start::<Pods>(&mut all, &connection, &messages);
+    start::<NetworkPolicies>(&mut all, &connection, &messages);
+    start::<Services>(&mut all, &connection, &messages);
+    start::<EndpointSlices>(&mut all, &connection, &messages);
+    drop(messages);
+    while all.join_next().await.is_some() {}
+}
+
+fn start<W: Watched>(
+    all: &mut JoinSet<()>,
+    connection: &Arc<Connection>,
+    messages: &mpsc::Sender<Message>,
+) {
+    let reflector = Reflector::<W>::new(Arc::clone(connection), messages.clone());
+    all.spawn(reflector.run());
+}
