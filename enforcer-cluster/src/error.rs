@@ -65,6 +65,9 @@ pub enum ClusterError {
     /// A client for the API server cannot be made.
     #[error("making a client: {0}")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A fault proxy cannot be started.
+    #[error("starting a fault proxy: {0}")]
+    Proxy(#[source] io::Error),
     /// No port is left.
     #[error("no free port on 127.0.0.1 between {0} and {1}")]
     NoPort(u16, u16),
@@ -77,6 +80,14 @@ impl ClusterError {
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         |source| Self::File { path, source }
+    }
+
+    pub(crate) fn proxy(source: io::Error) -> Self {
+        Self::Proxy(source)
+    }
+
+    pub(crate) fn proxy_tls(source: tokio_rustls::rustls::Error) -> Self {
+        Self::Proxy(io::Error::other(source))
     }
 
     pub(crate) fn client(source: impl std::error::Error + Send + Sync + 'static) -> Self {

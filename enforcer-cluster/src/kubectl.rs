@@ -1,10 +1,16 @@
 //! What users do: kubectl.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::{ClusterError, ControlPlane, program};
+
+/// How many seconds any kubectl may take: some wait for ever for what never comes.
+const TIMEOUT: &str = "120";
+/// What `timeout` ends with when the time is over.
+const TIMED_OUT: i32 = 124;
 
 impl ControlPlane {
     /// Runs kubectl as the administrator and gives what it prints.
@@ -34,7 +40,9 @@ impl ControlPlane {
             command: line.clone(),
             source,
         };
-        let mut child = Command::new(program("kubectl")?)
+        let mut child = Command::new("timeout")
+            .args(["--kill-after", "5", TIMEOUT])
+            .arg(program("kubectl")?)
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .arg("--cache-dir")
@@ -55,9 +63,13 @@ impl ControlPlane {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
+        let mut complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.code() == Some(TIMED_OUT) {
+            let _ = write!(complaint, " (not done after {TIMEOUT} s)");
+        }
         Err(ClusterError::Command {
             command: line,
-            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            output: complaint,
         })
     }
 }

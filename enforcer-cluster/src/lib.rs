@@ -7,7 +7,8 @@
 //! - [`ControlPlane`]: etcd, kube-apiserver and kube-controller-manager, each of which can be
 //!   stopped, killed and started again on the same data;
 //! - [`Options`]: what to start, and with which flags;
-//! - [`Account`]: a service account's kubeconfig, whose token can be exchanged.
+//! - [`Account`]: a service account's kubeconfig, whose token can be exchanged;
+//! - [`FaultProxy`]: stands before the API server and does what networks and servers do to clients.
 
 #![forbid(unsafe_code)]
 
@@ -21,9 +22,12 @@ mod keeper;
 mod kubeconfig;
 mod kubectl;
 mod ports;
+mod proxy;
 mod server;
+mod token;
 
 pub use account::Account;
 pub use assets::program;
 pub use control_plane::{ControlPlane, Options, Part};
 pub use error::ClusterError;
+pub use proxy::{Ending, Fault, FaultProxy, Link, Request};

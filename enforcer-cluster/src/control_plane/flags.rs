@@ -76,6 +76,8 @@ pub(super) fn controllers(
         format!("--kubeconfig={}", kubeconfig.display()),
         format!("--service-account-private-key-file={key}"),
         format!("--root-ca-file={}", certificates.authority.display()),
+        // Each controller with the rights that are its own, as everywhere.
+        "--use-service-account-credentials=true".into(),
         "--leader-elect=false".into(),
         "--secure-port=0".into(),
         // The nodes of tests send no heartbeats; their pods are to stay all the same.

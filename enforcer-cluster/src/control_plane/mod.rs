@@ -1,5 +1,6 @@
 //! The servers together.
 
+mod client;
 mod flags;
 mod options;
 mod ready;
@@ -19,13 +20,17 @@ use crate::kubeconfig::{self, Proof};
 use crate::ports::Port;
 use crate::server::Server;
 
+pub(crate) use flags::ISSUER;
 pub use options::Options;
 
 /// How long a server may take to end by itself.
 const STOP: Duration = Duration::from_secs(30);
 
-/// The tokens of those who need no service account: the file is the kernel's to protect, and all
-/// of it is gone with the test.
+/// The administrator's token.
+const ADMIN: &str = "admin";
+/// The token of kube-controller-manager.
+const CONTROLLERS: &str = "controllers";
+/// Whose tokens these are: token, user, id, groups. All of it is gone with the test.
 const TOKENS: &str = "\
 admin,admin,admin,system:masters
 controllers,system:kube-controller-manager,controllers
@@ -74,9 +79,7 @@ impl ControlPlane {
         let home = Home::create()?;
         let janitor = Janitor::start(home.path())?;
         let file = |name: &str| home.path().join(name);
-        let mut names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-        names.extend(options.names.iter().cloned());
-        let certificates = Certificates::make(home.path(), &names)?;
+        let certificates = Certificates::make(home.path())?;
         let tokens = file("tokens.csv");
         fs::write(&tokens, TOKENS).map_err(ClusterError::file(&tokens))?;
         let [port, client, peer] = [Port::reserve()?, Port::reserve()?, Port::reserve()?];
@@ -86,13 +89,13 @@ impl ControlPlane {
             let path = file(&format!("{name}.kubeconfig"));
             kubeconfig::write(path, &url, authority, Proof::Token(name))
         };
-        let admin = kubeconfig("admin")?;
+        let admin = kubeconfig(ADMIN)?;
         let flags = flags::etcd(&file("data"), &client, &peer, options);
         let etcd = Server::new("etcd", file("etcd.log"), flags)?;
         let flags = flags::api_server(&client, &port, &certificates, &tokens, options);
         let api_server = Server::new("kube-apiserver", file("kube-apiserver.log"), flags)?;
         let controllers = if options.controller_manager {
-            let flags = flags::controllers(&kubeconfig("controllers")?, &certificates, options);
+            let flags = flags::controllers(&kubeconfig(CONTROLLERS)?, &certificates, options);
             let log = file("kube-controller-manager.log");
             Some(Server::new("kube-controller-manager", log, flags)?)
         } else {
@@ -164,17 +167,6 @@ impl ControlPlane {
         &self.certificates.authority
     }
 
-    /// A client as the administrator, for the runtime that this is called in.
-    pub async fn client(&self) -> Result<kube::Client, ClusterError> {
-        let file =
-            kube::config::Kubeconfig::read_from(&self.admin).map_err(ClusterError::client)?;
-        let options = kube::config::KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(file, &options)
-            .await
-            .map_err(ClusterError::client)?;
-        kube::Client::try_from(config).map_err(ClusterError::client)
-    }
-
     /// Everything that a server has logged.
     pub fn log(&self, part: Part) -> String {
         match part {
@@ -191,6 +183,11 @@ impl ControlPlane {
     /// Where all files are, also those of tests that are to go with it.
     pub fn directory(&self) -> &Path {
         self.home.path()
+    }
+
+    /// What signs certificates.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// A path in the directory that was never given before, without an extension.

@@ -6,8 +6,6 @@ pub struct Options {
     /// Whether kube-controller-manager runs: it makes service accounts and endpoint slices, collects
     /// garbage and empties namespaces that are deleted. Without it, pods need no service account.
     pub controller_manager: bool,
-    /// Names and addresses that the API server's certificate has besides 127.0.0.1 and localhost.
-    pub names: Vec<String>,
     /// More flags for kube-apiserver. Of flags given twice, the last counts.
     pub api_server: Vec<String>,
     /// More flags for kube-controller-manager.
@@ -20,7 +18,6 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             controller_manager: true,
-            names: Vec::new(),
             api_server: Vec::new(),
             controllers: Vec::new(),
             etcd: Vec::new(),
