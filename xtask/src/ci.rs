@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
-use crate::{deploy, machine, setup, shell, test, workspace};
+use crate::{deploy, image, machine, setup, shell, test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {
@@ -23,7 +23,7 @@ type Check = fn() -> Result<()>;
 
 /// Runs every check, quick ones first, also after one failed; then says how each went.
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 8] = [
         ("format", format),
         ("licences and dependencies", dependencies::check),
         ("chart and manifests", || {
@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
         ("lints", lints),
         ("lints of the BPF programs", bpf_lints),
         ("docs", docs),
+        ("image", image::checked),
         ("tests", || test::run(&test::Arguments::default())),
     ];
     let start = Instant::now();

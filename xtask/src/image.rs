@@ -26,6 +26,9 @@ use tree::Tree;
 /// The programs of the image, each the package of this name.
 const PROGRAMS: [&str; 1] = ["enforcer"];
 
+/// What the image is called where nobody says otherwise.
+const NAME: &str = "enforcer";
+
 /// What the image must stay below, also before compression.
 const LIMIT: u64 = 25 * MIB;
 const MIB: u64 = 1024 * 1024;
@@ -38,10 +41,10 @@ const ROOTFS: &str = "rootfs";
 const DIGEST: &str = "digest";
 
 /// How to build the image.
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The image's name, without tag: what cluster nodes will look for.
-    #[arg(long, default_value = "enforcer")]
+    #[arg(long, default_value = NAME)]
     name: String,
     /// The commit that labels name, where it cannot be asked of git.
     #[arg(long, env = "ENFORCER_REVISION")]
@@ -90,6 +93,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     show_use(&archive, &format!("{name}:{}", source::VERSION));
     Ok(())
+}
+
+/// Builds and checks the image.
+pub(crate) fn checked() -> Result<()> {
+    run(&Arguments {
+        name: NAME.to_owned(),
+        revision: None,
+        check: true,
+        verify: false,
+    })
 }
 
 /// Writes everything below `directory`, and returns the path of the archive.
