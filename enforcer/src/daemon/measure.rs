@@ -19,10 +19,12 @@ pub const BOUNDS: [Duration; 10] = [
 /// Counters since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Measures {
-    /// Compilations: batches of changes that were put into force.
-    pub compiles: u64,
+    /// Batches of changes.
+    pub batches: u64,
     /// Changes in them.
     pub changes: u64,
+    /// Batches with something that policies may depend on, so that the tables were compiled anew in part.
+    pub compiles: u64,
     /// Map writes that followed.
     pub writes: u64,
     /// From the arrival of a batch's oldest change to its last map write.
@@ -32,12 +34,18 @@ pub struct Measures {
 impl Measures {
     /// A batch was put into force.
     pub(super) fn applied(&mut self, changes: usize, writes: usize, oldest: Option<Instant>) {
+        self.noted(changes);
         self.compiles += 1;
-        self.changes += changes as u64;
         self.writes += writes as u64;
         if let Some(oldest) = oldest {
             self.latency.add(oldest.elapsed());
         }
+    }
+
+    /// A batch came that makes no difference to policies.
+    pub(super) fn noted(&mut self, changes: usize) {
+        self.batches += 1;
+        self.changes += changes as u64;
     }
 }
 
