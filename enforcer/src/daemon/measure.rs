@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::api::status::Work;
+
 /// Upper ends of the histogram's classes.
 pub const BOUNDS: [Duration; 10] = [
     Duration::from_millis(1),
@@ -39,6 +41,22 @@ impl Measures {
         self.writes += writes as u64;
         if let Some(oldest) = oldest {
             self.latency.add(oldest.elapsed());
+        }
+    }
+
+    /// The same as a client gets it.
+    pub(super) fn as_work(&self) -> Work {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bounds = BOUNDS.iter().map(|bound| Some(micros(*bound)));
+        let classes = self.latency.classes.iter().copied();
+        Work {
+            changes: self.changes,
+            batches: self.batches,
+            compiles: self.compiles,
+            writes: self.writes,
+            latency: bounds.chain([None]).zip(classes).collect(),
+            latency_sum: micros(self.latency.total),
+            latency_longest: micros(self.latency.longest),
         }
     }
 
