@@ -1,6 +1,6 @@
 //! What is: the objects of the cluster that matter to policies, validated and trimmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -118,6 +118,25 @@ impl Pod {
     pub fn is_selectable(&self) -> bool {
         !self.host_network && !self.terminated
     }
+
+    /// Whether the two differ at most in what only services ask.
+    pub fn is_alike_to_policies(&self, other: &Self) -> bool {
+        // Named one by one, so that nobody adds a field without thinking of this.
+        let Self {
+            labels,
+            addresses,
+            node,
+            host_network,
+            terminated,
+            ports,
+            readiness: _,
+            may_spoof,
+        } = self;
+        (labels, addresses, node, ports)
+            == (&other.labels, &other.addresses, &other.node, &other.ports)
+            && (host_network, terminated, may_spoof)
+                == (&other.host_network, &other.terminated, &other.may_spoof)
+    }
 }
 
 /// Whether services send connections to a pod.
@@ -210,6 +229,24 @@ impl Cluster {
             Change::Policy(key, value) => self.policies.get(key) != value.as_ref(),
             Change::Service(key, value) => self.services.get(key) != value.as_ref(),
             Change::EndpointSlice(key, value) => self.slices.get(key) != value.as_ref(),
+        }
+    }
+
+    /// Whether the compiler's tables may be others after a change.
+    pub fn matters(&self, change: &Change) -> bool {
+        match change {
+            Change::EndpointSlice(..) => false,
+            Change::Pod(key, Some(new)) => {
+                let old = self.pods.get(key);
+                old.is_none_or(|old| !old.is_alike_to_policies(new))
+            }
+            Change::Service(key, new) => {
+                let addresses = |service: Option<&Service>| -> BTreeSet<IpAddr> {
+                    service.into_iter().flat_map(Service::addresses).collect()
+                };
+                addresses(self.services.get(key)) != addresses(new.as_ref())
+            }
+            other => self.differs(other),
         }
     }
 

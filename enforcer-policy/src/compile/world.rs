@@ -154,11 +154,14 @@ impl Compiler {
     }
 
     fn change_pod(&mut self, key: &PodKey, pod: Option<Pod>, dirty: &mut Dirty) {
-        let old = self.cluster.pods.get(key).cloned();
-        let changed = self.cluster.apply(Change::Pod(key.clone(), pod.clone()));
-        if !changed && !dirty.reborn.contains(key) {
+        let change = Change::Pod(key.clone(), pod.clone());
+        if !self.cluster.matters(&change) && !dirty.reborn.contains(key) {
+            // Its readiness may have changed.
+            self.cluster.apply(change);
             return;
         }
+        let old = self.cluster.pods.get(key).cloned();
+        self.cluster.apply(change);
         let old = old.filter(Pod::is_selectable);
         let new = pod.filter(Pod::is_selectable);
         dirty.endpoints.insert(key.clone());

@@ -8,7 +8,7 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
@@ -26,7 +26,7 @@ use crate::flow::enrich::enrich;
 use crate::flow::reader;
 use crate::flow::store::FlowStore;
 use crate::kubernetes::client::Access;
-use crate::source::kubernetes::StartError;
+use crate::source::kubernetes::{Ended, StartError};
 use crate::source::manifests;
 use crate::source::problem::Problem;
 use measure::Measures;
@@ -76,6 +76,9 @@ pub enum DaemonError {
     /// The cluster cannot be watched.
     #[error(transparent)]
     Kubernetes(#[from] StartError),
+    /// The cluster is not watched any more.
+    #[error(transparent)]
+    Ended(#[from] Ended),
     /// Nobody said which node this is.
     #[error(
         "which node is this? Give --node NAME, or NODE_NAME in the environment, as in the name of its Node object"
@@ -127,7 +130,8 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = daemon.source.changed() => {
+            changed = daemon.source.changed() => {
+                changed?;
                 daemon.reload();
                 daemon.settle()?;
             }
@@ -195,12 +199,20 @@ impl Daemon {
         if taken.changes.is_empty() {
             return;
         }
+        let begin = Instant::now();
         let changes = taken.changes.len();
+        let cluster = self.compiler.cluster();
+        let matters = taken.changes.iter().any(|one| cluster.matters(one));
         let ops = self.compiler.apply(taken.changes);
-        self.writer.apply(&ops, self.compiler.tables());
-        self.follow();
-        self.measures.applied(changes, ops.len(), taken.oldest);
-        tracing::debug!(changes, writes = ops.len(), "changes applied");
+        if matters {
+            self.writer.apply(&ops, self.compiler.tables());
+            self.follow();
+            self.measures.applied(changes, ops.len(), taken.oldest);
+        } else {
+            self.measures.noted(changes);
+        }
+        self.source.rest(begin.elapsed());
+        tracing::debug!(changes, writes = ops.len(), matters, "changes applied");
     }
 
     /// Tells of what has become wrong with objects since the last time.

@@ -23,6 +23,7 @@ impl Daemon {
                     .problems
                     .iter()
                     .any(crate::source::problem::Problem::is_error),
+            synced: self.source.is_synced(),
             node: self.options.node.clone(),
             mode: if self.options.datapath.audit {
                 "audit"
@@ -52,6 +53,7 @@ impl Daemon {
             maps: self.fill(),
             packets: self.packets(),
             events_suppressed: self.suppressed(),
+            work: self.measures.as_work(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! The two places that objects can come from, seen alike.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use enforcer_policy::model::{Change, Cluster};
 
 use super::{DaemonError, Options, Origin};
-use crate::source::kubernetes::KubernetesSource;
+use crate::source::kubernetes::{Ended, KubernetesSource};
 use crate::source::manifests::{ManifestSource, Watch};
 use crate::source::problem::Problem;
 
@@ -53,9 +53,12 @@ impl Source {
     }
 
     /// Waits until there may be something to take. Can be dropped at any time.
-    pub(super) async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) -> Result<(), Ended> {
         match self {
-            Self::Manifests { watch, .. } => watch.changed().await,
+            Self::Manifests { watch, .. } => {
+                watch.changed().await;
+                Ok(())
+            }
             Self::Kubernetes(source) => source.changed().await,
         }
     }
@@ -76,6 +79,13 @@ impl Source {
                 let (changes, oldest) = source.take(cluster);
                 Taken { changes, oldest }
             }
+        }
+    }
+
+    /// To put into force what was taken took this long: before more is taken, others have their turn.
+    pub(super) fn rest(&mut self, effort: Duration) {
+        if let Self::Kubernetes(source) = self {
+            source.rest(effort);
         }
     }
 

@@ -139,3 +139,104 @@ fn key(kind: Kind, meta: &Meta) -> ObjectKey {
         name: meta.name.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use enforcer_policy::model::Change;
+
+    use super::super::kinds::{NetworkPolicies, Pods};
+    use super::*;
+
+    fn read<W: Watched>(line: &serde_json::Value) -> Event {
+        event::<W>(line.to_string().as_bytes()).unwrap()
+    }
+
+    fn pod(kind: &str) -> serde_json::Value {
+        serde_json::json!({"type": kind, "object": {
+            "kind": "Pod", "apiVersion": "v1",
+            "metadata": {"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": "7",
+                "managedFields": [{"manager": "x"}]},
+            "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "x"}]},
+            "status": {"podIPs": [{"ip": "10.0.0.1"}]}
+        }})
+    }
+
+    #[test]
+    fn an_object_that_is_added_or_modified_is_put() {
+        for kind in ["ADDED", "MODIFIED"] {
+            let Event::News(news, version) = read::<Pods>(&pod(kind)) else {
+                panic!("no news");
+            };
+            assert_eq!(version, "7");
+            let News::Put {
+                change: Change::Pod(key, Some(pod)),
+                uid,
+            } = *news
+            else {
+                panic!("not put");
+            };
+            assert_eq!((key.to_string().as_str(), uid.as_str()), ("shop/a", "u"));
+            assert_eq!(pod.addresses.len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_deleted_is_gone_whatever_is_wrong_with_it() {
+        let mut line = pod("DELETED");
+        line["object"]["spec"] = serde_json::json!(3);
+        let Event::News(news, version) = read::<Pods>(&line) else {
+            panic!("no news");
+        };
+        assert_eq!(version, "7");
+        assert!(matches!(*news, News::Gone(key) if key.to_string() == "Pod shop/a"));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_is_refused_by_name_and_field() {
+        let mut types = pod("ADDED");
+        types["object"]["spec"] = serde_json::json!(3);
+        let mut address = pod("ADDED");
+        address["object"]["status"]["podIPs"][0]["ip"] = "x".into();
+        for (line, field) in [(types, None), (address, Some("status.podIPs[0].ip"))] {
+            let Event::News(news, _) = read::<Pods>(&line) else {
+                panic!("no news");
+            };
+            let News::Refused(key, problems) = *news else {
+                panic!("not refused");
+            };
+            assert_eq!(key.to_string(), "Pod shop/a");
+            assert_eq!(problems[0].object.as_deref(), Some("Pod shop/a"));
+            assert_eq!(problems[0].field.as_deref(), field);
+        }
+    }
+
+    #[test]
+    fn the_bookmark_that_ends_a_list_is_told_from_others() {
+        let bookmark = |annotations: serde_json::Value| {
+            read::<NetworkPolicies>(&serde_json::json!({"type": "BOOKMARK", "object": {
+                "metadata": {"resourceVersion": "9", "annotations": annotations}}}))
+        };
+        let end = bookmark(serde_json::json!({"k8s.io/initial-events-end": "true"}));
+        assert!(matches!(end, Event::Bookmark { version, ends_list: true } if version == "9"));
+        for annotations in [serde_json::json!(null), serde_json::json!({"other": "x"})] {
+            let other = bookmark(annotations);
+            assert!(matches!(
+                other,
+                Event::Bookmark {
+                    ends_list: false,
+                    ..
+                }
+            ));
+        }
+    }
+
+    #[test]
+    fn an_error_is_no_object_and_an_unknown_type_is_passed_over() {
+        let error = serde_json::json!({"type": "ERROR", "object":
+            {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}});
+        assert!(matches!(read::<Pods>(&error), Event::Error(status) if status.code == 410));
+        assert!(matches!(read::<Pods>(&pod("NEW")), Event::Other));
+        assert!(event::<Pods>(b"{\"type\":\"ADDED\"}").is_err());
+        assert!(event::<Pods>(b"<html>").is_err());
+    }
+}

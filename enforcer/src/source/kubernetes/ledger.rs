@@ -37,6 +37,16 @@ struct List {
     incarnations: Vec<(ObjectKey, String)>,
 }
 
+impl List {
+    /// An object went away while the list was coming.
+    fn forget(&mut self, key: &ObjectKey) {
+        self.seen.remove(key);
+        self.different
+            .retain(|(change, _)| ObjectKey::of(change) != *key);
+        self.incarnations.retain(|(pod, _)| pod != key);
+    }
+}
+
 /// A kind that is not up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Behind {
@@ -133,7 +143,10 @@ impl Ledger {
             }
             News::Gone(key) => {
                 self.refused.remove(&key);
-                self.remove(at, key);
+                match &mut self.progress(kind).list {
+                    Some(list) => list.forget(&key),
+                    None => self.remove(at, key),
+                }
             }
             News::ListEnds => self.list_ends(at, kind, cluster),
             News::Following => self.progress(kind).behind = None,
@@ -224,7 +237,8 @@ impl Ledger {
             staged.apply(change);
         }
         if self.kinds.values().all(|progress| progress.listed) {
-            return (everything(staged), oldest);
+            // How long that took says how far away the server was.
+            return (everything(staged), None);
         }
         self.staged = Some(staged);
         (Vec::new(), None)
@@ -248,3 +262,6 @@ fn everything(cluster: Cluster) -> Vec<Change> {
     changes.extend(slices.map(|(key, value)| Change::EndpointSlice(key, Some(value))));
     changes
 }
+
+#[cfg(test)]
+mod tests;

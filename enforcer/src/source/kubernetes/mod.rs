@@ -21,4 +21,4 @@ mod pending;
 mod reflector;
 mod source;
 
-pub use source::{KubernetesSource, StartError};
+pub use source::{Ended, KubernetesSource, StartError};

@@ -142,11 +142,22 @@ impl<W: Watched> Reflector<W> {
         }
         self.backoff.succeeded();
         match news {
-            // Asking again costs little and is no reason to worry: if the server is away, the
-            // next attempt says so.
-            Err(Stop::Failure(Failure::Silent(_))) => Ok(()),
+            Err(Stop::Failure(Failure::Silent(_))) => Ok(self.look_behind().await?),
             other => other,
         }
+    }
+
+    /// After silence: the connection may be dead, which the next attempt tells, or the server lives in
+    /// an earlier time than this (its store was restored from a backup), in which it tells nothing until
+    /// it gets to where we are.
+    async fn look_behind(&mut self) -> Result<(), Failure> {
+        let text = self.page(&ListParams::default().limit(1)).await?;
+        let page: Page<'_> = serde_json::from_str(&text).map_err(Failure::Unintelligible)?;
+        let position = self.position.as_deref().unwrap_or_default();
+        if is_before(&page.metadata.resource_version, position) {
+            return Err(Failure::Expired);
+        }
+        Ok(())
     }
 
     /// Watches from a list that comes as events.
@@ -186,7 +197,7 @@ impl<W: Watched> Reflector<W> {
         self.tell(News::Following).await?;
         self.backoff.succeeded();
         match self.follow(&mut lines, IDLE).await {
-            Err(Stop::Failure(Failure::Silent(_))) => Ok(()),
+            Err(Stop::Failure(Failure::Silent(_))) => Ok(self.look_behind().await?),
             other => other,
         }
     }
@@ -207,9 +218,9 @@ impl<W: Watched> Reflector<W> {
             match understand::<W>(line)? {
                 Event::News(news, version) => {
                     self.tell(*news).await?;
-                    self.advance(version);
+                    self.advance(version)?;
                 }
-                Event::Bookmark { version, .. } => self.advance(version),
+                Event::Bookmark { version, .. } => self.advance(version)?,
                 Event::Error(status) => return Err(ended::<W>(&status).into()),
                 Event::Other => {}
             }
@@ -217,10 +228,15 @@ impl<W: Watched> Reflector<W> {
         Ok(())
     }
 
-    fn advance(&mut self, version: String) {
+    fn advance(&mut self, version: String) -> Result<(), Failure> {
+        let position = self.position.as_deref().unwrap_or_default();
+        if is_before(&version, position) {
+            return Err(Failure::Expired);
+        }
         if !version.is_empty() {
             self.position = Some(version);
         }
+        Ok(())
     }
 
     async fn list_pages(&mut self) -> Result<(), Stop> {
@@ -282,6 +298,14 @@ impl<W: Watched> Reflector<W> {
             news,
         };
         self.messages.send(message).await.map_err(|_| Deaf)
+    }
+}
+
+/// Whether a version is of an earlier time than another; versions that are no numbers tell nothing.
+fn is_before(version: &str, other: &str) -> bool {
+    match (version.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(version), Ok(other)) => version < other,
+        _ => false,
     }
 }
 

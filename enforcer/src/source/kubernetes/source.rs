@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use enforcer_policy::model::{Change, Cluster};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
 use super::connection::Connection;
 use super::kinds::{
@@ -20,9 +21,12 @@ use crate::source::problem::Problem;
 /// How many messages may wait. When the daemon is busy for longer, the API server waits, too.
 const WAITING: usize = 1024;
 
-/// After changes were taken, the next are collected for so long. What comes later than that is taken
-/// at once.
+/// After changes were taken, the next are collected for at least so long. What comes later than that
+/// is taken at once.
 const COLLECT: Duration = Duration::from_millis(50);
+
+/// But never for longer than this.
+const COLLECT_AT_MOST: Duration = Duration::from_millis(500);
 
 /// So many messages are enough, however short they were collected.
 const ENOUGH: usize = 4096;
@@ -38,14 +42,21 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// The cluster is not watched any more.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the thread that watches the cluster has ended, which is a bug; what is attached stays in force"
+)]
+pub struct Ended;
+
 /// A cluster that is being watched.
 #[derive(Debug)]
 pub struct KubernetesSource {
     messages: mpsc::Receiver<Message>,
     waiting: Vec<Message>,
     ledger: Ledger,
-    /// When the last changes were taken.
-    taken: Option<Instant>,
+    /// Until when what comes is only collected.
+    collect: Option<Instant>,
 }
 
 impl KubernetesSource {
@@ -70,32 +81,33 @@ impl KubernetesSource {
             messages,
             waiting: Vec::new(),
             ledger: Ledger::new(node),
-            taken: None,
+            collect: None,
         })
     }
 
     /// Waits until there is something to take. Can be dropped at any time.
-    pub async fn changed(&mut self) {
+    ///
+    /// # Errors
+    /// When nothing will ever come again.
+    pub async fn changed(&mut self) -> Result<(), Ended> {
         loop {
             let room = ENOUGH.saturating_sub(self.waiting.len());
-            let due = self.taken.map(|taken| taken + COLLECT);
             if room == 0 {
-                return;
+                return Ok(());
             }
             if self.waiting.is_empty() {
                 if self.messages.recv_many(&mut self.waiting, room).await == 0 {
-                    // The thread ended; nothing will come any more.
-                    std::future::pending::<()>().await;
+                    return Err(Ended);
                 }
                 continue;
             }
-            let Some(due) = due.filter(|due| *due > Instant::now()) else {
-                return;
+            let until = self.collect.filter(|until| *until > Instant::now());
+            let Some(until) = until else {
+                return Ok(());
             };
             let more = self.messages.recv_many(&mut self.waiting, room);
-            match tokio::time::timeout_at(due.into(), more).await {
-                Err(_) | Ok(0) => return,
-                Ok(_) => {}
+            if !matches!(timeout_at(until.into(), more).await, Ok(1..)) {
+                return Ok(());
             }
         }
     }
@@ -108,8 +120,14 @@ impl KubernetesSource {
             self.ledger.take_in(message, cluster);
         }
         tell(&before, &self.ledger.behind());
-        self.taken = Some(Instant::now());
+        self.rest(Duration::ZERO);
         self.ledger.take_out()
+    }
+
+    /// To put into force what was taken took this long. While changes storm, half of the time at least
+    /// is for others.
+    pub fn rest(&mut self, effort: Duration) {
+        self.collect = Some(Instant::now() + effort.clamp(COLLECT, COLLECT_AT_MOST));
     }
 
     /// Whether every kind has been listed whole at least once.
@@ -170,8 +188,8 @@ async fn watch(
     start::<NetworkPolicies>(&mut all, &connection, &messages);
     start::<Services>(&mut all, &connection, &messages);
     start::<EndpointSlices>(&mut all, &connection, &messages);
-    drop(messages);
-    while all.join_next().await.is_some() {}
+    // They end together, when nobody listens. One that ends alone has a bug; the daemon must hear of it.
+    all.join_next().await;
 }
 
 fn start<W: Watched>(
