@@ -2,6 +2,7 @@
 
 mod cut;
 mod report;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ use crate::flow::reader;
 use crate::flow::store::FlowStore;
 use crate::source::manifests::{self, ManifestSource};
 use crate::source::problem::Problem;
+use sweep::Sweep;
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
@@ -91,7 +93,8 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let links = Watcher::start(&options.netns_dir)?;
     let source = ManifestSource::new(&options.manifests);
     let mut manifests = source.watch()?;
-    let mut daemon = Daemon::new(options, source)?;
+    let (sweep, mut swept) = Sweep::new();
+    let mut daemon = Daemon::new(options, source, sweep)?;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
     let (sender, mut questions) = mpsc::channel(16);
     let socket =
@@ -116,10 +119,12 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             () = links.changed() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
             Some(batch) = events.recv() => daemon.record(&batch),
+            Some(news) = swept.recv() => daemon.swept(news),
             _ = retry.tick(), if daemon.writer.broken().is_some() => daemon.retry(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
+        daemon.sweep();
     }
     drop(socket);
     daemon.stop()
@@ -143,10 +148,11 @@ struct Daemon {
     pods: BTreeMap<PodKey, Vec<IpAddr>>,
     /// Whose they are.
     matching: Matching,
+    sweep: Sweep,
 }
 
 impl Daemon {
-    fn new(options: Options, source: ManifestSource) -> Result<Self, DaemonError> {
+    fn new(options: Options, source: ManifestSource, sweep: Sweep) -> Result<Self, DaemonError> {
         let scope = options.node.clone().map_or(Scope::All, Scope::Node);
         let compiler = Compiler::new(scope, capacity(&options.datapath));
         let writer = Writer::start(options.datapath.clone())?;
@@ -162,6 +168,7 @@ impl Daemon {
             scan_failure: None,
             pods: BTreeMap::new(),
             matching: Matching::default(),
+            sweep,
         })
     }
 
@@ -242,6 +249,7 @@ impl Daemon {
                 if refresh {
                     self.reload();
                     self.rescan().await;
+                    return self.answer_when_swept(answer);
                 }
                 // A client that went away needs no answer.
                 let _ = answer.send(self.status());
@@ -254,6 +262,7 @@ impl Daemon {
     }
 
     fn record(&mut self, batch: &[Event]) {
+        self.sweep_behind(batch);
         for event in batch {
             let pod = self.writer.pod_of(event.ifindex);
             if let Some(record) = enrich(event, pod, &self.compiler) {
