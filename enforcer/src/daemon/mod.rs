@@ -4,6 +4,7 @@ mod cut;
 pub mod measure;
 mod report;
 mod source;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ use crate::source::manifests;
 use crate::source::problem::Problem;
 use measure::Measures;
 use source::Source;
+use sweep::Sweep;
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
@@ -113,7 +115,8 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     // Watching begins before the first look, so that nothing is missed in between.
     let source = Source::start(&options).await?;
     let links = Watcher::start(&options.netns_dir)?;
-    let mut daemon = Daemon::new(options, source)?;
+    let (sweep, mut swept) = Sweep::new();
+    let mut daemon = Daemon::new(options, source, sweep)?;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
     let (sender, mut questions) = mpsc::channel(16);
     let socket =
@@ -138,10 +141,12 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             () = links.changed() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
             Some(batch) = events.recv() => daemon.record(&batch),
+            Some(news) = swept.recv() => daemon.swept(news),
             _ = retry.tick(), if daemon.writer.broken().is_some() => daemon.retry(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
+        daemon.sweep();
     }
     drop(socket);
     daemon.stop()
@@ -168,10 +173,11 @@ struct Daemon {
     matching: Matching,
     /// Everything is in force for the first time: an earlier daemon's programs have gone.
     settled: bool,
+    sweep: Sweep,
 }
 
 impl Daemon {
-    fn new(options: Options, source: Source) -> Result<Self, DaemonError> {
+    fn new(options: Options, source: Source, sweep: Sweep) -> Result<Self, DaemonError> {
         let scope = options.node.clone().map_or(Scope::All, Scope::Node);
         let compiler = Compiler::new(scope, capacity(&options.datapath));
         let writer = Writer::start(options.datapath.clone())?;
@@ -189,6 +195,7 @@ impl Daemon {
             pods: BTreeMap::new(),
             matching: Matching::default(),
             settled: false,
+            sweep,
         })
     }
 
@@ -298,6 +305,7 @@ impl Daemon {
                         self.reload();
                     }
                     self.rescan().await;
+                    return self.answer_when_swept(answer);
                 }
                 // A client that went away needs no answer.
                 let _ = answer.send(self.status());
@@ -310,6 +318,7 @@ impl Daemon {
     }
 
     fn record(&mut self, batch: &[Event]) {
+        self.sweep_behind(batch);
         for event in batch {
             let pod = self.writer.pod_of(event.ifindex);
             if let Some(record) = enrich(event, pod, &self.compiler) {

@@ -6,7 +6,7 @@
 //! packet meets behind the translation, in `leaving`, needs no flow: only who opens sends there.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use enforcer_common::abi::address::{v4, v6};
 use enforcer_common::abi::{Direction, Flow, FlowKey};
@@ -40,28 +40,11 @@ pub struct Adopters {
 }
 
 impl Adopters {
-    /// The parts of a table with so many entries that hold all their connections: what is fastest to
-    /// read. Each part costs the kernel a walk over the whole table, which is a matter of a few
-    /// milliseconds, and what it hands over costs ten times as much as what it leaves out.
+    /// The parts of a table with so many entries that hold all their connections.
     pub fn parts(&self, entries: u32) -> Vec<Part> {
-        const FEW_ADDRESSES: usize = 2;
-        const MANY_ENTRIES: u32 = 25_000;
-        let v4: BTreeSet<Ipv4Addr> = self
-            .endpoints
-            .keys()
-            .filter_map(|address| match address {
-                IpAddr::V4(address) => Some(*address),
-                IpAddr::V6(_) => None,
-            })
-            .collect();
-        if v4.len() > FEW_ADDRESSES || entries < MANY_ENTRIES {
-            return vec![Part::Whole];
-        }
-        let has_v6 = self.endpoints.keys().any(IpAddr::is_ipv6);
-        v4.into_iter()
-            .flat_map(|address| [Part::OpenedBy(address), Part::OpenedTo(address)])
-            .chain(has_v6.then_some(Part::V6))
-            .collect()
+        Part::covering(self.endpoints.keys().copied(), entries, |address| {
+            [Part::OpenedBy(address), Part::OpenedTo(address)]
+        })
     }
 }
 
@@ -122,7 +105,7 @@ pub fn seeds(entry: &Entry, adopters: &Adopters, now: u32) -> impl Iterator<Item
 }
 
 /// The key of a flow whose pod sends this; `None` for a protocol whose ports only the table reads.
-fn key(tuple: &Tuple, protocol: u8, opened: Direction) -> Option<Key> {
+pub fn key(tuple: &Tuple, protocol: u8, opened: Direction) -> Option<Key> {
     let ports = match (protocol, tuple.ports, opened) {
         (number::TCP | number::UDP | number::SCTP, Ports::Pair(pod, peer), _) => pair(pod, peer),
         (_, Ports::Echo(identifier), Direction::Egress) => pair(identifier, ECHO),
@@ -150,6 +133,8 @@ fn key(tuple: &Tuple, protocol: u8, opened: Direction) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     const NOW: u32 = 4_000_000;

@@ -11,7 +11,8 @@
 //! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
 //! - [`conntrack`]: the kernel's own table of connections; [`adopt`]: what of it becomes flows of pods
-//!   (pure); [`seed`]: writes these; [`clock`]: the time as the programs count it;
+//!   (pure); [`seed`]: writes these; [`clock`]: the time as the programs count it; [`revoke`]: what of
+//!   it policy has revoked (pure);
 //! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
 //!   host, or [`probe`], the loaded programs; [`frame`] makes packets for them;
 //! - [`writer`]: the only one that writes: operations of the compiler and links of pods in, maps and
@@ -34,6 +35,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet_log;
 pub mod probe;
+pub mod revoke;
 pub mod seed;
 pub mod watch;
 pub mod writer;

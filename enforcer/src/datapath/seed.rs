@@ -29,6 +29,15 @@ impl Seeds {
         })
     }
 
+    /// What the programs know of a flow.
+    pub fn get(&self, key: &Key) -> Option<Flow> {
+        let held = match key {
+            Key::V4(key) => self.v4.get(&bytes(key), 0),
+            Key::V6(key) => self.v6.get(&bytes(key), 0),
+        };
+        held.ok().map(bytemuck::must_cast)
+    }
+
     /// Writes a flow, unless the programs track it for the same endpoint.
     pub fn put(&mut self, seed: &Seed) -> Result<(), MapsError> {
         match &seed.key {

@@ -4,10 +4,11 @@
 mod adoption;
 mod links;
 mod numbering;
+mod revocation;
 mod tags;
 mod uplinks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
@@ -133,6 +134,8 @@ pub struct Writer {
     broken: Option<String>,
     /// The kernel's table of connections could not be read, and that has been said.
     without_table: bool,
+    /// Pods whose policy may have revoked connections since they were last told.
+    suspects: BTreeSet<PodKey>,
 }
 
 impl Writer {
@@ -173,6 +176,7 @@ impl Writer {
             failures: BTreeMap::new(),
             broken: None,
             without_table: false,
+            suspects: BTreeSet::new(),
         })
     }
 
@@ -202,6 +206,7 @@ impl Writer {
     /// What becomes isolated takes its connections over before that.
     fn write_all(&mut self, ops: &[Op]) -> Result<(), MapsError> {
         let (mut adoption, first) = self.adoption_before(ops);
+        self.suspect_before(ops);
         let (before, switch) = ops.split_at(first);
         before.iter().try_for_each(|op| self.write(op))?;
         self.adopt(&mut adoption);
@@ -222,6 +227,7 @@ impl Writer {
             return;
         }
         self.broken = None;
+        self.suspects.extend(pods.iter().cloned());
         let restored = pods.iter().try_for_each(|pod| self.write_endpoint(pod));
         match restored {
             Ok(()) => tracing::info!("all tables written again; endpoints are back in force"),

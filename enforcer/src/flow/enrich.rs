@@ -76,7 +76,8 @@ pub const fn name_of(direction: Direction) -> &'static str {
     }
 }
 
-fn addresses(event: &Event) -> (Option<IpAddr>, Option<IpAddr>) {
+/// Source and destination of the packet of an event.
+pub fn addresses(event: &Event) -> (Option<IpAddr>, Option<IpAddr>) {
     match event.ethertype {
         number::IPV4 => (
             Some(to_ip([event.source[0]])),

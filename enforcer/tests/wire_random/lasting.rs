@@ -187,9 +187,7 @@ impl Lasting {
         for one in asked {
             if let Some(index) = one.tcp {
                 let tcp = &mut self.tcp[index];
-                // What comes back from a service is let in until its client speaks.
-                let may = self.sure && tcp.real == tcp.server;
-                let server_first = may && dice.below(2) == 0;
+                let server_first = self.sure && dice.below(2) == 0;
                 let stream = &mut tcp.stream;
                 if server_first && self.seen.speak(tcp.client, one.probe.id) {
                     continue;

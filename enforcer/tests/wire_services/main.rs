@@ -15,5 +15,6 @@ mod hairpin;
 mod node_ports;
 mod node_traffic;
 mod revoked;
+mod streams;
 mod undecided;
 mod world;

@@ -10,20 +10,20 @@ use nix::errno::Errno;
 use super::{Entry, Part, parse, question};
 
 /// `IPCTNL_MSG_CT_NEW` of the subsystem `NFNL_SUBSYS_CTNETLINK`: an entry.
-const NEW: u16 = 0x0100;
+pub(super) const NEW: u16 = 0x0100;
 /// How many entries the namespace's table has.
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 /// The kernel fills at most this much at a time, if the reader offers as much.
 const DATAGRAM: usize = 32 * 1024;
 
-/// Why the table cannot be read.
+/// Why the table cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
     /// No socket for it, or it broke.
     #[error("netlink socket to netfilter: {0}")]
     Socket(#[from] io::Error),
     /// The kernel's answer is an error: it has no connection tracking, or not for us.
-    #[error("the kernel refused the list of tracked connections: {0}")]
+    #[error("the kernel refused to work on its table of connections: {0}")]
     Refused(Errno),
     /// The kernel's answer cannot be understood.
     #[error("cannot read the list of tracked connections: {0}")]
@@ -88,11 +88,15 @@ fn take(mut bytes: &[u8], each: &mut impl FnMut(Entry)) -> Result<bool, DumpErro
 
 /// Both ends of a list begin with an error number, 0 for success.
 fn finish(payload: &[u8]) -> Result<bool, DumpError> {
-    let code = payload
-        .first_chunk()
-        .map_or(0, |bytes| i32::from_ne_bytes(*bytes));
-    if code < 0 {
-        return Err(DumpError::Refused(Errno::from_raw(-code)));
+    match code(payload) {
+        code if code < 0 => Err(DumpError::Refused(Errno::from_raw(-code))),
+        _ => Ok(true),
     }
-    Ok(true)
+}
+
+/// The number with which an answer that is an error, or none, begins: 0 or below.
+pub(super) fn code(payload: &[u8]) -> i32 {
+    payload
+        .first_chunk()
+        .map_or(0, |bytes| i32::from_ne_bytes(*bytes))
 }

@@ -2,7 +2,8 @@
 //!
 //! - [`parse`]: one entry from its bytes;
 //! - `question`: what to ask;
-//! - [`dump`]: asking, with a limit in time.
+//! - [`dump`]: asking, with a limit in time;
+//! - [`exact`]: one connection asked for or removed.
 //!
 //! By hand over the attribute walk of `netlink-packet-core`: the crate of that family for netfilter
 //! knows no ICMP, no SCTP and no zones, and allocates for every attribute, of which a full
@@ -10,10 +11,14 @@
 
 mod attribute;
 pub mod dump;
+pub mod exact;
 pub mod parse;
 mod question;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use enforcer_common::parse::number;
 
 /// A connection as the table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +31,38 @@ pub struct Entry {
     pub reply: Tuple,
     /// How far it is.
     pub state: State,
+}
+
+/// What the side that answers a connection sends, of a protocol with ports. No two connections
+/// have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Answers {
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// Who answers: behind whatever translates the connection's destination.
+    pub from: SocketAddr,
+    /// Whom it takes for the client.
+    pub to: SocketAddr,
+}
+
+impl Entry {
+    /// What the other side sends, if it is another one than the opener asked, because the
+    /// connection's destination is translated.
+    pub fn translated(&self) -> Option<Answers> {
+        let (Ports::Pair(_, asked), Ports::Pair(from, to)) =
+            (self.original.ports, self.reply.ports)
+        else {
+            return None;
+        };
+        let answers = Answers {
+            protocol: self.protocol,
+            from: SocketAddr::new(self.reply.source, from),
+            to: SocketAddr::new(self.reply.destination, to),
+        };
+        let has_ports = matches!(self.protocol, number::TCP | number::UDP | number::SCTP);
+        let asked = SocketAddr::new(self.original.destination, asked);
+        (has_ports && answers.from != asked).then_some(answers)
+    }
 }
 
 /// The addresses and ports of one direction of a connection.
@@ -76,4 +113,76 @@ pub enum Part {
     OpenedBy(Ipv4Addr),
     /// Those that were opened to this address, whichever address they were meant for.
     OpenedTo(Ipv4Addr),
+}
+
+impl Part {
+    /// The parts of a table with so many entries that hold what these addresses have: what is
+    /// fastest to read. `of_one` are those for one IPv4 address. Each part costs the kernel a walk
+    /// over the whole table, which is a matter of a few milliseconds, and what it hands over costs
+    /// ten times as much as what it leaves out.
+    pub fn covering<const N: usize>(
+        addresses: impl IntoIterator<Item = IpAddr>,
+        entries: u32,
+        of_one: impl Fn(Ipv4Addr) -> [Self; N],
+    ) -> Vec<Self> {
+        const FEW_WALKS: usize = 4;
+        const MANY_ENTRIES: u32 = 25_000;
+        let (mut v4, mut has_v6) = (BTreeSet::new(), false);
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => drop(v4.insert(address)),
+                IpAddr::V6(_) => has_v6 = true,
+            }
+        }
+        if v4.len() * N > FEW_WALKS || entries < MANY_ENTRIES {
+            return vec![Self::Whole];
+        }
+        v4.into_iter()
+            .flat_map(of_one)
+            .chain(has_v6.then_some(Self::V6))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(protocol: u8, asked: (&str, u16), answers: (&str, u16)) -> Entry {
+        let client: IpAddr = "10.0.0.1".parse().unwrap();
+        let ((asked, to), (answers, from)) = (asked, answers);
+        let tuple = |source, destination, ports: (u16, u16)| Tuple {
+            source,
+            destination,
+            ports: Ports::Pair(ports.0, ports.1),
+        };
+        Entry {
+            protocol,
+            original: tuple(client, asked.parse().unwrap(), (5000, to)),
+            reply: tuple(answers.parse().unwrap(), client, (from, 6000)),
+            state: State::Open,
+        }
+    }
+
+    #[test]
+    fn a_connection_is_translated_when_another_address_or_port_answers() {
+        let found = |asked, answers| entry(number::UDP, asked, answers).translated();
+        let backend = ("10.0.0.2", 8080);
+        assert_eq!(found(backend, backend), None);
+        let expected = Some(Answers {
+            protocol: number::UDP,
+            from: "10.0.0.2:8080".parse().unwrap(),
+            to: "10.0.0.1:6000".parse().unwrap(),
+        });
+        assert_eq!(found(("10.96.0.10", 8080), backend), expected);
+        assert_eq!(found(("10.0.0.2", 80), backend), expected);
+    }
+
+    #[test]
+    fn what_has_no_ports_is_not_told_by_them() {
+        let mut echo = entry(number::ICMP, ("10.96.0.10", 0), ("10.0.0.2", 0));
+        assert_eq!(echo.translated(), None);
+        echo.original.ports = Ports::Echo(7);
+        assert_eq!(echo.translated(), None);
+    }
 }

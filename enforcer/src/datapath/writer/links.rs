@@ -47,6 +47,8 @@ impl Writer {
             node.iter()
                 .filter(|link| !wanted.contains_key(&link.ifindex)),
         );
+        let [known, first] = self.arrivals(&wanted);
+        self.suspects.extend(known);
         let mut adoption = self.adoption_at(&wanted);
         self.adopt(&mut adoption);
         for (ifindex, (owner, name)) in wanted {
@@ -57,6 +59,7 @@ impl Writer {
         }
         // A pod that had no connection before is a new one, of which there may be many.
         if !adoption.is_idle() {
+            self.suspects.extend(first);
             self.adopt(&mut adoption);
         }
         self.release_uplinks(node);
