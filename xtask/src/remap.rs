@@ -70,6 +70,8 @@ fn registries() -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -88,8 +90,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
         let (real, link) = (root.join("real"), root.join("link"));
-        std::fs::create_dir(&real).unwrap();
-        std::os::unix::fs::symlink(&real, &link).unwrap();
+        fs::create_dir(&real).unwrap();
+        symlink(&real, &link).unwrap();
         assert_eq!(
             both(&link, "/cargo"),
             [flag(&link, "/cargo"), flag(&real, "/cargo")]
