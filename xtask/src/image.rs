@@ -24,7 +24,7 @@ use source::Source;
 use tree::Tree;
 
 /// The programs of the image, each the package of this name.
-const PROGRAMS: [&str; 1] = ["enforcer"];
+const PROGRAMS: &[&str] = &["enforcer"];
 
 /// What the image is called where nobody says otherwise.
 const NAME: &str = "enforcer";
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let source = Source::new(arguments.revision.clone())?;
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
-    let build = build::programs(&PROGRAMS)?;
+    let build = build::programs(PROGRAMS)?;
     let tree = source::tree(&build, &toolchain)?;
     let name = layout::full_name(&arguments.name);
     let about = layout::About {

@@ -19,12 +19,22 @@ pub(crate) fn flags() -> Result<Vec<String>> {
     let mut fetch = machine::cargo();
     fetch.args(["fetch", "--locked", "--target", &machine::host()?]);
     shell::quiet(fetch)?;
-    let mut flags = vec![
-        flag(workspace::root(), "/enforcer"),
-        flag(&workspace::target(), "/enforcer/target"),
-    ];
-    flags.extend(registries()?.iter().map(|dir| flag(dir, "/cargo")));
+    let mut flags = both(workspace::root(), "/enforcer");
+    flags.extend(both(&workspace::target(), "/enforcer/target"));
+    for dir in registries()? {
+        flags.extend(both(&dir, "/cargo"));
+    }
     Ok(flags)
+}
+
+/// Flags for a path and for where it leads: cargo names files by the one, and the debug
+/// information has the compiler's working directory by the other.
+fn both(path: &Path, to: &str) -> Vec<String> {
+    let canonical = path.canonicalize().ok().filter(|real| real != path);
+    std::iter::once(path.to_owned())
+        .chain(canonical)
+        .map(|path| flag(&path, to))
+        .collect()
 }
 
 /// The same for the sources of the standard library in the toolchain of this `rustc -vV` at
@@ -60,18 +70,33 @@ fn registries() -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
     fn every_directory_of_this_machine_gets_a_name_that_all_machines_share() {
-        let flags = flags().unwrap();
-        assert!(flags.len() >= 3, "{flags:?}");
-        let names: Vec<_> = flags
+        let mut names: Vec<_> = flags()
+            .unwrap()
             .iter()
-            .map(|flag| flag.rsplit_once('=').unwrap().1)
+            .map(|flag| flag.rsplit_once('=').unwrap().1.to_owned())
             .collect();
-        assert_eq!(names[..3], ["/enforcer", "/enforcer/target", "/cargo"]);
-        assert!(names[3..].iter().all(|name| *name == "/cargo"));
+        names.dedup();
+        assert_eq!(names, ["/enforcer", "/enforcer/target", "/cargo"]);
+    }
+
+    #[test]
+    fn a_directory_behind_a_link_has_one_name_under_both_paths() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let (real, link) = (root.join("real"), root.join("link"));
+        fs::create_dir(&real).unwrap();
+        symlink(&real, &link).unwrap();
+        assert_eq!(
+            both(&link, "/cargo"),
+            [flag(&link, "/cargo"), flag(&real, "/cargo")]
+        );
+        assert_eq!(both(&real, "/cargo"), [flag(&real, "/cargo")]);
     }
 
     #[test]

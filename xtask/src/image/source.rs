@@ -54,7 +54,9 @@ impl Source {
     /// Takes the revision from git where it is not given, and the time from `SOURCE_DATE_EPOCH`.
     pub(super) fn new(revision: Option<String>) -> Result<Self> {
         Ok(Self {
-            revision: revision.or_else(git_revision),
+            revision: revision
+                .filter(|revision| !revision.is_empty())
+                .or_else(git_revision),
             epoch: epoch(env::var("SOURCE_DATE_EPOCH").ok().as_deref())?,
         })
     }
@@ -93,7 +95,7 @@ fn git_revision() -> Option<String> {
 /// All files of the image.
 pub(super) fn tree(build: &Build, toolchain: &Toolchain) -> Result<Tree> {
     let mut tree = Tree::default();
-    for program in PROGRAMS {
+    for &program in PROGRAMS {
         tree.program(program, &build.program(program))?;
     }
     for (path, from) in OWN_LICENCES {
@@ -131,7 +133,7 @@ fn bill(build: &Build, toolchain: &Toolchain, tree: &mut Tree) -> Result<()> {
         libraries: libraries::of_object(&toolchain.version()?)?,
         holds: Vec::new(),
     }];
-    for program in PROGRAMS {
+    for &program in PROGRAMS {
         let holds = (program == "enforcer").then(|| OBJECT.to_owned());
         linked.push(Linked {
             name: format!("/{program}"),
