@@ -246,16 +246,7 @@ fn the_daemonset_gets_a_pod_on_every_node_whatever_its_taints() {
         .unwrap();
     let set = ["get", "daemonset", "enforcer", "-n", NAMESPACE, "-o"];
     let wanted = [&set[..], &["jsonpath={.status.currentNumberScheduled}"]].concat();
-    eventually("two pods", || {
-        let made = plane.kubectl(&wanted).unwrap();
-        if made != "2" {
-            println!(
-                "{made} {}",
-                plane.kubectl(&["get", "events", "-A"]).unwrap()
-            );
-        }
-        made == "2"
-    });
+    eventually("two pods", || plane.kubectl(&wanted).unwrap() == "2");
     let pods = ["get", "pods", "-n", NAMESPACE, "-o", "yaml"];
     let pods = plane.kubectl(&pods).unwrap();
     for part in [

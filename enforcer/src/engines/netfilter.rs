@@ -43,7 +43,10 @@ pub enum ChainsError {
 /// nftables.
 pub fn chains() -> Result<BTreeSet<(String, String)>, ChainsError> {
     let mut found = BTreeSet::new();
-    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    let mut socket = match Socket::new(NETLINK_NETFILTER) {
+        Err(error) if knows_none(&error) => return Ok(found),
+        other => other?,
+    };
     socket.bind_auto()?;
     socket.send(&question(), 0)?;
     let mut datagram = Vec::with_capacity(DATAGRAM);
@@ -59,10 +62,13 @@ pub fn chains() -> Result<BTreeSet<(String, String)>, ChainsError> {
     }
 }
 
-/// What a kernel says that has no nftables.
+/// What a kernel says that has no netfilter, or no nftables.
 fn knows_none(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw);
-    matches!(number, Some(Errno::EINVAL | Errno::EOPNOTSUPP))
+    matches!(
+        number,
+        Some(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT)
+    )
 }
 
 fn question() -> Vec<u8> {
