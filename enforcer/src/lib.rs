@@ -12,6 +12,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod datapath;
+pub mod engines;
 pub mod flow;
 pub mod kubernetes;
 pub mod lint;

@@ -33,7 +33,7 @@ const HEADER: &str = "\
 
 /// Writes the plain manifests, or checks them and the chart.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let helm = Helm::find()?;
+    let helm = Helm::ensure()?;
     if arguments.check {
         return check(&helm);
     }

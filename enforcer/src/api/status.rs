@@ -29,6 +29,10 @@ pub struct Status {
     pub pending_links: Vec<String>,
     /// Policies.
     pub policies: Vec<PolicyStatus>,
+    /// Other policy engines of this node, each with what gives it away: a packet must pass them
+    /// too.
+    #[serde(default)]
+    pub other_engines: Vec<String>,
     /// What is wrong with the manifests, each with file, line, object, field and help.
     pub problems: Vec<String>,
     /// What is wrong with the node: writes that failed, namespaces that cannot be read.
@@ -150,6 +154,10 @@ impl fmt::Display for Status {
         self.write_endpoints(f)?;
         self.write_policies(f)?;
         for (title, lines) in [
+            (
+                "Other policy engines, which packets must pass too",
+                &self.other_engines,
+            ),
             ("Problems in the manifests", &self.problems),
             ("Faults of the node", &self.faults),
         ] {

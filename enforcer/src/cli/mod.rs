@@ -66,6 +66,10 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// What to look after when the kernel refuses something.
+const PRIVILEGES: &str =
+    "; are you root, with the capabilities SYS_ADMIN, NET_ADMIN and NET_BROADCAST?";
+
 /// The error with those of its causes that it does not name itself.
 fn words(error: &anyhow::Error) -> String {
     let mut words = error.to_string();
@@ -81,7 +85,7 @@ fn words(error: &anyhow::Error) -> String {
         io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
     };
     if error.chain().any(refused) {
-        words.push_str("; are you root?");
+        words.push_str(PRIVILEGES);
     }
     words
 }
@@ -112,6 +116,6 @@ mod tests {
     fn who_lacks_permission_is_told_to_be_root() {
         let cause = io::Error::from(io::ErrorKind::PermissionDenied);
         let words = words(&Failure::Telling(cause).into());
-        assert_eq!(words, "no answer: permission denied; are you root?");
+        assert_eq!(words, format!("no answer: permission denied{PRIVILEGES}"));
     }
 }

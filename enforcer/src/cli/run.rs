@@ -69,6 +69,9 @@ pub(super) struct RunArgs {
     /// way, behind a service address. Choose another where something else on the node uses it.
     #[arg(long, value_name = "BIT", default_value = "0x1000", value_parser = mark)]
     mark: u32,
+    /// Start although another policy engine is at work on this node: a packet must then pass both.
+    #[arg(long)]
+    alongside: bool,
     /// Detach everything at the end, so that nothing is enforced any more.
     #[arg(long)]
     cleanup: bool,
@@ -165,6 +168,7 @@ fn options(args: RunArgs) -> Options {
         node: args.node,
         netns_dir: args.netns_dir,
         socket: args.socket,
+        alongside: args.alongside,
         cleanup: args.cleanup,
         datapath: writer::Options {
             bpffs: args.bpffs,

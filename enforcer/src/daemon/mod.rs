@@ -2,6 +2,7 @@
 
 mod cut;
 pub mod measure;
+mod others;
 mod report;
 mod source;
 mod sweep;
@@ -23,6 +24,7 @@ use crate::datapath::discover::{self, DiscoverError, Links};
 use crate::datapath::matching::{Matching, match_pods, pods_here};
 use crate::datapath::watch::{WatchError, Watcher};
 use crate::datapath::writer::{self, Writer, WriterError};
+use crate::engines::{self, Engine};
 use crate::flow::enrich::enrich;
 use crate::flow::reader;
 use crate::flow::store::FlowStore;
@@ -45,6 +47,8 @@ pub struct Options {
     pub netns_dir: PathBuf,
     /// Path of the socket.
     pub socket: PathBuf,
+    /// Start although another policy engine is at work on this node.
+    pub alongside: bool,
     /// Detach everything and remove all pins at the end.
     pub cleanup: bool,
     /// The kernel side.
@@ -66,6 +70,12 @@ pub enum DaemonError {
     /// Nothing to read.
     #[error("no manifests at {}: give --manifests a directory or file that exists", .0.display())]
     NoManifests(PathBuf),
+    /// Another engine enforces policies here.
+    #[error(transparent)]
+    OtherEngine(#[from] engines::Refusal),
+    /// Nobody knows whether another engine enforces policies here.
+    #[error(transparent)]
+    Probe(#[from] engines::probe::ProbeError),
     /// The kernel side cannot be set up.
     #[error(transparent)]
     Writer(#[from] WriterError),
@@ -112,11 +122,13 @@ const RETRY: Duration = Duration::from_secs(1);
 pub async fn run(options: Options) -> Result<(), DaemonError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+    let others = others::at_start(&options)?;
     // Watching begins before the first look, so that nothing is missed in between.
     let source = Source::start(&options).await?;
     let links = Watcher::start(&options.netns_dir)?;
     let (sweep, mut swept) = Sweep::new();
     let mut daemon = Daemon::new(options, source, sweep)?;
+    daemon.others = others;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
     let (sender, mut questions) = mpsc::channel(16);
     let socket =
@@ -174,6 +186,8 @@ struct Daemon {
     /// Everything is in force for the first time: an earlier daemon's programs have gone.
     settled: bool,
     sweep: Sweep,
+    /// Other policy engines of this node.
+    others: Vec<Engine>,
 }
 
 impl Daemon {
@@ -196,6 +210,7 @@ impl Daemon {
             matching: Matching::default(),
             settled: false,
             sweep,
+            others: Vec::new(),
         })
     }
 
@@ -256,6 +271,7 @@ impl Daemon {
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok((links, local))) => {
                 self.links = links;
+                self.look_for_others();
                 self.scan_failure = None;
                 self.local_addresses.clone_from(&local);
                 let ops = self.compiler.set_local_addresses(local);

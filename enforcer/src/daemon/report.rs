@@ -46,6 +46,7 @@ impl Daemon {
                 .map(|link| link.2.to_owned())
                 .collect(),
             policies: self.policies(),
+            other_engines: self.others.iter().map(ToString::to_string).collect(),
             problems,
             faults,
             identities: stats.identities,

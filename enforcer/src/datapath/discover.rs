@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkLayerType, LinkMessage};
 
-use self::attributes::{FarEnd, address, far_end, is_pair, kind, name, why};
+pub(crate) use self::attributes::name;
+use self::attributes::{FarEnd, address, far_end, is_pair, kind, why};
 pub use self::links::{LinkKind, Links, Namespace, NodeLink, PodLink, Unenforceable, Why};
 use super::netlink::{Netlink, NetlinkError};
 use super::netns::{Netns, NetnsError};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{machine, workspace};
+use crate::{envtest, workspace};
 
 /// What templates are rendered for: the newest Kubernetes that the daemon's API types know. Helm's
 /// own idea depends on how it was built.
@@ -20,11 +20,11 @@ pub(super) struct Helm {
 }
 
 impl Helm {
-    /// The one in `PATH`.
-    pub(super) fn find() -> Result<Self> {
-        let program = machine::find("helm")
-            .context("there is no helm in PATH: install it (helm.sh), at least version 3.14")?;
-        Ok(Self { program })
+    /// The one that users of the cluster tests get; built when it is not there yet.
+    pub(super) fn ensure() -> Result<Self> {
+        Ok(Self {
+            program: envtest::ensure()?.join("helm"),
+        })
     }
 
     /// `helm template` of the chart, as installed in the namespace of the documentation.

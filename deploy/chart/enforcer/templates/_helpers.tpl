@@ -52,15 +52,3 @@ true
 {{- fail "podMonitor.enabled needs http.address=node (or 0.0.0.0 or [::]): Prometheus cannot reach 127.0.0.1 of the nodes" }}
 {{- end }}
 {{- end }}
-
-{{- define "enforcer.cniArgs" -}}
-- --bin-dir=/host/cni/bin
-- --conf-dir=/host/cni/conf
-{{- end }}
-
-{{- define "enforcer.cniMounts" -}}
-- name: cni-bin
-  mountPath: /host/cni/bin
-- name: cni-conf
-  mountPath: /host/cni/conf
-{{- end }}

@@ -36,7 +36,7 @@ fn identifies(address: IpAddr) -> bool {
     }
 }
 
-pub(super) fn name(link: &LinkMessage) -> &str {
+pub(crate) fn name(link: &LinkMessage) -> &str {
     link.attributes
         .iter()
         .find_map(|attribute| match attribute {
