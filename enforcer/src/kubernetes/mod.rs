@@ -1,3 +1,4 @@
 //! Talking to the Kubernetes API server.
 
 pub mod client;
+pub mod daemonset;
