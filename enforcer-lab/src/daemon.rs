@@ -31,7 +31,8 @@ impl Node {
     }
 
     /// Starts `program run` in the node, with its directories and more arguments, which are
-    /// split at white space. It is not ready when this returns.
+    /// split at white space. With `--kubeconfig`, manifests are not given. It is not ready when
+    /// this returns.
     pub fn start(&self, program: &Path, arguments: &str) -> Result<Daemon, LabError> {
         let log = self.home().join("log");
         let socket = self.home().join("socket");
@@ -49,7 +50,9 @@ impl Node {
             ("--bpffs", &self.bpffs()),
             ("--socket", &socket),
         ] {
-            command.arg(flag).arg(value);
+            if flag != "--manifests" || !arguments.contains("--kubeconfig") {
+                command.arg(flag).arg(value);
+            }
         }
         command
             .args(arguments.split_whitespace())
