@@ -31,7 +31,8 @@ impl Node {
     }
 
     /// Starts `program run` in the node, with its directories and more arguments, which are
-    /// split at white space. It is not ready when this returns.
+    /// split at white space. It serves no HTTP unless they say where. It is not ready when this
+    /// returns.
     pub fn start(&self, program: &Path, arguments: &str) -> Result<Daemon, LabError> {
         let log = self.home().join("log");
         let socket = self.home().join("socket");
@@ -50,6 +51,9 @@ impl Node {
             ("--socket", &socket),
         ] {
             command.arg(flag).arg(value);
+        }
+        if !arguments.contains("--listen") {
+            command.args(["--listen", "none"]);
         }
         command
             .args(arguments.split_whitespace())
