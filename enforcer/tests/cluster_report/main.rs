@@ -40,10 +40,9 @@ async fn kubectl_get_shows_for_each_policy_which_node_enforces_it_since_when() {
         ["db.col-2", "db", "col-2", "Enforced", "1"],
         "{table}"
     );
-    let one = get(
-        plane(),
-        &["pe", "-n", "columns", "-l", "enforcer.dev/node=col-1"],
-    );
+    let label = "enforcer.dev/node=col-1";
+    let words = ["pe", "-n", "columns", "-l", label, "--show-managed-fields"];
+    let one = get(plane(), &words);
     let one = &one["items"][0];
     assert_eq!(one["status"]["observedGeneration"], 1);
     assert_eq!(one["metadata"]["managedFields"][0]["manager"], "enforcer");
