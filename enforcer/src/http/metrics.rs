@@ -103,13 +103,18 @@ fn work(page: &mut Page, numbers: &Numbers) {
     let measures = &numbers.measures;
     let counters = [
         (
+            "enforcer_change_batches_total",
+            "Batches of changed objects.",
+            measures.batches,
+        ),
+        (
             "enforcer_changes_total",
-            "Changed objects that made a difference.",
+            "Changed objects in them.",
             measures.changes,
         ),
         (
             "enforcer_compiles_total",
-            "Batches of changed objects that were compiled.",
+            "Batches that policies may depend on, which were compiled.",
             measures.compiles,
         ),
         (
