@@ -285,6 +285,9 @@ impl Daemon {
                 );
             }
         }
+        if self.problems != problems {
+            self.changes.send_modify(|changes| *changes += 1);
+        }
         self.problems = problems;
     }
 

@@ -15,7 +15,12 @@ use crate::http::health::Health;
 use crate::http::numbers::Numbers;
 use crate::kubernetes::client::connect;
 use crate::report::observed::{Observed, PolicyName, Unenforced};
+use crate::report::rendezvous::rank;
 use crate::report::{self, Pace, Tasks};
+
+/// How many nodes tell of a policy that is refused: all of them refuse it, and one may have no
+/// daemon.
+const TELLERS: usize = 2;
 
 impl Daemon {
     /// Starts telling the API server what is enforced, where objects come from one.
@@ -55,6 +60,7 @@ impl Daemon {
         let mut observed = Observed {
             synced: self.source.is_synced(),
             audit: self.options.datapath.audit,
+            refused: self.refused(),
             ..Observed::default()
         };
         for (key, pod) in self.own_pods() {
@@ -76,6 +82,30 @@ impl Daemon {
             }
         }
         observed
+    }
+
+    /// The policies that are refused, of those that it falls to this node to tell of.
+    fn refused(&self) -> BTreeMap<PolicyName, String> {
+        let mut refused = BTreeMap::new();
+        let Some(me) = &self.options.node else {
+            return refused;
+        };
+        for problem in self.problems.iter().filter(|problem| problem.is_error()) {
+            let object = problem.object.as_deref().unwrap_or_default();
+            let name = object.strip_prefix("NetworkPolicy ");
+            let Some((namespace, name)) = name.and_then(|name| name.split_once('/')) else {
+                continue;
+            };
+            let nodes = self.compiler.cluster().nodes.keys();
+            if rank(object, me, nodes) < TELLERS {
+                let name = PolicyName {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                };
+                refused.insert(name, problem.message.clone());
+            }
+        }
+        refused
     }
 
     /// The pods of this node that have an address, those in the node's own network included. Where

@@ -53,6 +53,7 @@ impl Daemon {
             other_engines: self.others.iter().map(ToString::to_string).collect(),
             problems,
             faults,
+            reports: self.reports.trouble(),
             identities: stats.identities,
             policy_sets: stats.policy_sets,
             maps: self.fill(),

@@ -162,6 +162,9 @@ fn reporting(page: &mut Page, reports: &Counters) {
         page.metric(name, Type::Counter, help)
             .sample(&[], reports.get(count));
     }
+    let help = "1 while the API server takes no reports; `enforcer status` says why.";
+    page.metric("enforcer_reports_failing", Type::Gauge, help)
+        .sample(&[], u8::from(reports.trouble().is_some()));
 }
 
 fn by_kind(page: &mut Page, name: &'static str, help: &str, counts: &BTreeMap<String, u64>) {

@@ -22,6 +22,9 @@ pub(super) fn event(notice: &Notice, uid: String, node: &str, time: Timestamp) -
     let regarding = reference(&notice.regarding, uid);
     let (kind, note) = match &notice.complaint {
         Some(complaint) => ("Warning", complaint.note.clone()),
+        None if matches!(notice.regarding, Regarding::Contents(_)) => {
+            ("Normal", "its contents are accepted now".to_owned())
+        }
         None => ("Normal", format!("enforced again on node {node}")),
     };
     let name = regarding.name.clone().unwrap_or_default();
@@ -47,7 +50,7 @@ pub(super) fn event(notice: &Notice, uid: String, node: &str, time: Timestamp) -
 
 fn reference(regarding: &Regarding, uid: String) -> ObjectReference {
     let (api_version, kind, namespace, name) = match regarding {
-        Regarding::Policy(policy, _) => (
+        Regarding::Policy(policy, _) | Regarding::Contents(policy) => (
             "networking.k8s.io/v1",
             "NetworkPolicy",
             &policy.namespace,

@@ -24,6 +24,8 @@ const LONGEST_NOTE: usize = 1024;
 pub(super) enum Regarding {
     /// A NetworkPolicy, by name and uid.
     Policy(PolicyName, Box<str>),
+    /// The contents of the NetworkPolicy of this name.
+    Contents(PolicyName),
     /// A pod.
     Pod(PodKey),
 }
@@ -49,9 +51,11 @@ pub(super) struct Notice {
 impl Notice {
     /// The reason, as Events have it.
     pub(super) const fn reason(&self) -> &'static str {
-        match self.complaint {
-            Some(_) => "NotEnforced",
-            None => "Enforced",
+        match (&self.regarding, &self.complaint) {
+            (Regarding::Contents(_), Some(_)) => "Refused",
+            (Regarding::Contents(_), None) => "Accepted",
+            (_, Some(_)) => "NotEnforced",
+            (_, None) => "Enforced",
         }
     }
 }
@@ -110,6 +114,21 @@ pub(super) fn complaints<'a>(
         }
     }
     complaints
+}
+
+/// What is wrong with policies that are refused.
+pub(super) fn refusals(
+    refused: &BTreeMap<PolicyName, String>,
+) -> impl Iterator<Item = (Regarding, Complaint)> {
+    refused.iter().map(|(name, why)| {
+        let note =
+            format!("refused, so that an earlier version stays in force if there was one: {why}");
+        let complaint = Complaint {
+            sign: why.clone(),
+            note: shortened(&note, LONGEST_NOTE),
+        };
+        (Regarding::Contents(name.clone()), complaint)
+    })
 }
 
 impl Notices {

@@ -14,6 +14,8 @@ pub struct Observed {
     pub audit: bool,
     /// Policies that select pods of this node.
     pub policies: BTreeMap<PolicyName, Observation>,
+    /// Policies whose newest version is refused, and why: those that this node is to tell of.
+    pub refused: BTreeMap<PolicyName, String>,
 }
 
 /// The name of a namespaced policy.

@@ -3,6 +3,7 @@
 use enforcer_policy::model::PodKey;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
     PostParams, Preconditions,
@@ -134,6 +135,16 @@ impl Server {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.namespace);
         let found = answer(api.get_metadata_opt(&pod.name)).await?;
         Ok(found.and_then(|pod| pod.metadata.uid))
+    }
+
+    /// The uid of the NetworkPolicy of this name, if there is one.
+    pub(super) async fn uid_of_policy(
+        &self,
+        policy: &PolicyName,
+    ) -> Result<Option<String>, Failure> {
+        let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), &policy.namespace);
+        let found = answer(api.get_metadata_opt(&policy.name)).await?;
+        Ok(found.and_then(|policy| policy.metadata.uid))
     }
 
     /// Makes an Event.

@@ -14,7 +14,7 @@ use super::bucket::Bucket;
 use super::counters::{Count, Counters};
 use super::events::event;
 use super::failure::Failure;
-use super::notice::{Complaint, Notice, Notices, Regarding, complaints};
+use super::notice::{Complaint, Notice, Notices, Regarding, complaints, refusals};
 use super::observed::{Observed, PolicyName};
 use super::pace::{Limit, Pace, chance};
 use super::plan::{Action, Plan, object};
@@ -255,7 +255,8 @@ impl Reporter {
         self.settling.observe(observed, now);
         let wanted = wanted(observed, &self.settling, now, env!("CARGO_PKG_VERSION"));
         let mut due: Vec<Instant> = self.settling.due(now).into_iter().collect();
-        let complaints = self.complaints(&wanted);
+        let mut complaints = self.complaints(&wanted);
+        complaints.extend(refusals(&observed.refused));
         if self.ready || !self.options.objects {
             due.extend(self.write(&wanted).await);
         }
@@ -368,12 +369,13 @@ impl Reporter {
 
     async fn publish(&self, notice: &Notice) -> Result<(), Failure> {
         let uid = match &notice.regarding {
-            Regarding::Policy(_, uid) => uid.to_string(),
-            Regarding::Pod(pod) => match self.server.uid_of(pod).await? {
-                Some(uid) => uid,
-                // Nobody is left to be told.
-                None => return Ok(()),
-            },
+            Regarding::Policy(_, uid) => Some(uid.to_string()),
+            Regarding::Contents(name) => self.server.uid_of_policy(name).await?,
+            Regarding::Pod(pod) => self.server.uid_of(pod).await?,
+        };
+        let Some(uid) = uid else {
+            // Nobody is left to be told.
+            return Ok(());
         };
         let event = event(notice, uid, self.server.node(), Timestamp::now());
         self.server.tell(&event).await?;
@@ -391,6 +393,7 @@ fn is_fine(regarding: &Regarding, wanted: &Wanted, observed: &Observed) -> bool 
             }
             Some(Wish::Keep) | None => false,
         },
+        Regarding::Contents(name) => !observed.refused.contains_key(name),
         Regarding::Pod(pod) => {
             let mut policies = observed.policies.values();
             let bad = observed

@@ -43,14 +43,17 @@ async fn what_is_not_enforced_is_told_with_its_reason_at_report_policy_and_pod()
     until("both Events", || teller.count(Count::Events) == 2).await;
     for (kind, name) in [("NetworkPolicy", "db"), ("Pod", "web-0")] {
         assert_eq!(events(plane(), "bad", kind, name, "NotEnforced"), 1);
+    }
+    // kubectl shows the Events of a pod at the pod, those of a policy with `kubectl events`.
+    for words in [
+        ["describe", "pod/web-0"],
+        ["events", "--for=networkpolicy/db"],
+    ] {
         let told = plane()
-            .kubectl(&["describe", kind, name, "-n", "bad"])
+            .kubectl(&[&words[..], &["-n", "bad"]].concat())
             .unwrap();
-        // kubectl describes Events of policies in no version that we know of.
-        if kind == "Pod" {
-            assert!(told.contains("NotEnforced"), "{told}");
-            assert!(told.contains("it has no end on the node"), "{told}");
-        }
+        assert!(told.contains("NotEnforced"), "{told}");
+        assert!(told.contains("it has no end on the node"), "{told}");
     }
 
     teller.tell(|story| story.observed.policies.extend([db(&[])]));
@@ -62,5 +65,28 @@ async fn what_is_not_enforced_is_told_with_its_reason_at_report_policy_and_pod()
     for (kind, name) in [("NetworkPolicy", "db"), ("Pod", "web-0")] {
         assert_eq!(events(plane(), "bad", kind, name, "Enforced"), 1);
     }
+    teller.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_whose_contents_are_refused_is_told_of_though_it_is_not_in_force_anywhere() {
+    furnish(plane(), "refused", &["db"], &["refused-1"]);
+    let teller = Teller::start("refused-1", pace()).await;
+    let (name, _) = observation(plane(), "refused", "db", 0, &[]);
+    teller.tell(|story| {
+        let why = "spec.ingress[0] is wrong".to_owned();
+        story.observed.refused.insert(name.clone(), why);
+    });
+    until("the Event", || teller.count(Count::Events) == 1).await;
+    assert_eq!(
+        events(plane(), "refused", "NetworkPolicy", "db", "Refused"),
+        1
+    );
+    teller.tell(|story| story.observed.refused.clear());
+    until("the other Event", || teller.count(Count::Events) == 2).await;
+    assert_eq!(
+        events(plane(), "refused", "NetworkPolicy", "db", "Accepted"),
+        1
+    );
     teller.stop().await;
 }

@@ -180,3 +180,29 @@ fn notes_name_pods_and_reasons_within_the_limit() {
         assert!(complaint.note.len() <= LONGEST_NOTE);
     }
 }
+
+#[test]
+fn a_policy_that_is_refused_is_told_of_by_its_name() {
+    let refused = [(name(), "spec.ingress[0] is wrong".to_owned())].into();
+    let refusals: BTreeMap<_, _> = refusals(&refused).collect();
+    let contents = Regarding::Contents(name());
+    assert!(
+        refusals[&contents]
+            .note
+            .contains("spec.ingress[0] is wrong")
+    );
+    let mut world = World::new(10);
+    let mut tell = |complaints: &BTreeMap<_, _>| {
+        let (notices, _) = world
+            .notices
+            .due(complaints, |_| true, &mut world.bucket, world.start);
+        for notice in &notices {
+            world.notices.told(notice, world.start);
+        }
+        let told = notices.iter().map(Notice::reason);
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(tell(&refusals), ["Refused"]);
+    assert_eq!(tell(&refusals), [""; 0]);
+    assert_eq!(tell(&BTreeMap::new()), ["Accepted"]);
+}

@@ -36,6 +36,7 @@ fn observed(pods: u32, bad: &[(u32, bool)]) -> Observed {
         synced: true,
         audit: false,
         policies: [(name, policy)].into(),
+        refused: BTreeMap::new(),
     }
 }
 
