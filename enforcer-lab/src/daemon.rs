@@ -31,8 +31,8 @@ impl Node {
     }
 
     /// Starts `program run` in the node, with its directories and more arguments, which are
-    /// split at white space. It reads the node's manifests unless the arguments name a kubeconfig. It is
-    /// not ready when this returns.
+    /// split at white space. It reads the node's manifests unless the arguments name a kubeconfig, and
+    /// serves no HTTP unless they say where. It is not ready when this returns.
     pub fn start(&self, program: &Path, arguments: &str) -> Result<Daemon, LabError> {
         let log = self.home().join("log");
         let socket = self.home().join("socket");
@@ -53,6 +53,9 @@ impl Node {
             ("--socket", &socket),
         ] {
             command.arg(flag).arg(value);
+        }
+        if !arguments.contains("--listen") {
+            command.args(["--listen", "none"]);
         }
         command
             .args(arguments.split_whitespace())

@@ -17,8 +17,20 @@ use crate::selector::LabelSelector;
 pub struct Policy {
     /// Which object it is.
     pub key: PolicyKey,
+    /// Which version of the object it was read from, where the object says so.
+    pub version: Option<ObjectVersion>,
     /// Its rules, in the order of the object.
     pub rules: Vec<Rule>,
+}
+
+/// Which object of a name it is, and in which version: what the API server gave it. No verdict
+/// depends on it; reports about the object do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// `metadata.uid`: a deleted object and its namesake differ by it.
+    pub uid: Box<str>,
+    /// `metadata.generation`, which grows with every change of the spec.
+    pub generation: i64,
 }
 
 /// The kinds of policy objects.

@@ -359,6 +359,7 @@ fn a_second_daemon_at_the_same_socket_is_refused_and_harms_nothing() {
     command.arg("--netns-dir").arg(lab.netns_dir());
     command.arg("--bpffs").arg(lab.bpffs());
     command.arg("--socket").arg(node.socket());
+    command.args(["--listen", "none"]);
     let second = lab.node.spawn(command.stderr(Stdio::piped())).unwrap();
     let second = second.wait_with_output().unwrap();
     assert_eq!(second.status.code(), Some(2));

@@ -4,14 +4,15 @@ use enforcer_common::abi::Direction;
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::label_selector::label_selector;
 use super::{peers::peers, ports::ports};
 use crate::api::meta;
 use crate::invalid::{Invalid, Problem};
 use crate::rule::{
-    Namespaces, Origin, Peers, PodSelector, Policy, PolicyKey, PolicyKind, Ports, Rule, RuleAction,
-    Tier,
+    Namespaces, ObjectVersion, Origin, Peers, PodSelector, Policy, PolicyKey, PolicyKind, Ports,
+    Rule, RuleAction, Tier,
 };
 
 const POLICY_TYPES: &[&str] = &["Ingress", "Egress"];
@@ -53,7 +54,19 @@ pub fn network_policy(object: &NetworkPolicy) -> Result<Policy, Vec<Invalid>> {
         namespace: Some(namespace),
         name,
     };
-    meta::finish(Policy { key, rules }, invalid)
+    let policy = Policy {
+        key,
+        version: version(&object.metadata),
+        rules,
+    };
+    meta::finish(policy, invalid)
+}
+
+fn version(metadata: &ObjectMeta) -> Option<ObjectVersion> {
+    Some(ObjectVersion {
+        uid: metadata.uid.as_deref()?.into(),
+        generation: metadata.generation.unwrap_or_default(),
+    })
 }
 
 /// The directions in which the selected pods are isolated. Without `policyTypes` that is ingress,

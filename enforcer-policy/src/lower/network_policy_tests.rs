@@ -137,3 +137,13 @@ fn a_policy_needs_a_name() {
     let invalid = network_policy(&serde_json::from_value(object).unwrap()).unwrap_err();
     assert_eq!(invalid, [Invalid::new("metadata.name", Problem::Missing)]);
 }
+
+#[test]
+fn what_the_api_server_says_about_the_version_is_kept() {
+    let metadata = json!({"name": "p", "namespace": "shop", "uid": "4f3", "generation": 7});
+    let object = json!({"metadata": metadata, "spec": {}});
+    let policy = network_policy(&serde_json::from_value(object).unwrap()).unwrap();
+    let version = policy.version.unwrap();
+    assert_eq!((&*version.uid, version.generation), ("4f3", 7));
+    assert_eq!(lowered(&json!({})).unwrap().version, None);
+}

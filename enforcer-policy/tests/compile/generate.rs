@@ -317,6 +317,7 @@ fn policy_change() -> impl Strategy<Value = Change> {
             let policy = rules.map(|rules| {
                 Arc::new(Policy {
                     key: key.clone(),
+                    version: None,
                     rules,
                 })
             });

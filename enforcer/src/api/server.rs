@@ -1,5 +1,6 @@
 //! Serving the socket.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{CutAnswer, FlowLine, Request, Status};
 use crate::flow::store::Subscription;
+use crate::http::health::Health;
+use crate::http::numbers::Numbers;
+use crate::report::observed::Observed;
 use crate::trace::cut::Change;
 
 /// Longest request that is read, in bytes. It may hold a cluster's manifests.
@@ -36,6 +40,26 @@ pub enum Question {
         change: Change,
         /// Where the answer goes.
         answer: oneshot::Sender<CutAnswer>,
+    },
+    /// What this node makes of the policies that select its pods.
+    Enforcement {
+        /// Where the answer goes.
+        answer: oneshot::Sender<Observed>,
+    },
+    /// The names of the cluster's nodes.
+    Nodes {
+        /// Where the answer goes.
+        answer: oneshot::Sender<BTreeSet<String>>,
+    },
+    /// Whether all is well, in short.
+    Health {
+        /// Where the answer goes.
+        answer: oneshot::Sender<Health>,
+    },
+    /// The daemon's numbers.
+    Numbers {
+        /// Where the answer goes.
+        answer: oneshot::Sender<Numbers>,
     },
 }
 

@@ -37,6 +37,9 @@ pub struct Status {
     pub problems: Vec<String>,
     /// What is wrong with the node: writes that failed, namespaces that cannot be read.
     pub faults: Vec<String>,
+    /// Why the API server is told nothing now, when it should be. What is enforced does not suffer.
+    #[serde(default)]
+    pub reports: Option<String>,
     /// Identities in use.
     pub identities: usize,
     /// Policy sets in use.
@@ -167,6 +170,9 @@ impl fmt::Display for Status {
                     writeln!(f, "  {}", line.replace('\n', "\n  "))?;
                 }
             }
+        }
+        if let Some(why) = &self.reports {
+            writeln!(f, "\nNo reports to the API server: {why}")?;
         }
         self.write_numbers(f)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Output;
 use crate::api::DEFAULT_SOCKET;
-use crate::daemon::{self, Options, Origin};
+use crate::daemon::{self, Options, Origin, Reports};
 use crate::datapath::attach::Hook;
 use crate::datapath::load::LoadOptions;
 use crate::datapath::writer;
@@ -35,6 +36,10 @@ debug or enforcer=trace.";
 /// Enforce the policies of a cluster, or of a directory of manifests, on this host's pods.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches are what a command line has"
+)]
 pub(super) struct RunArgs {
     /// Directory (or file) of YAML or JSON manifests: Node, Namespace, Pod, Service, EndpointSlice and
     /// NetworkPolicy. Without it the objects are those of the cluster that this pod runs in.
@@ -84,6 +89,15 @@ pub(super) struct RunArgs {
     /// Log a line for every packet that the programs see (slow); for debugging the programs.
     #[arg(long)]
     trace_packets: bool,
+    /// Where /healthz, /readyz and /metrics are served over HTTP; `none` for nowhere.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9870", value_parser = listen)]
+    listen: Listen,
+    /// Write no `PolicyEnforcement` objects, which say for each policy whether this node enforces it.
+    #[arg(long)]
+    no_policy_enforcements: bool,
+    /// Make no Events on `NetworkPolicy` objects and pods that cannot be enforced.
+    #[arg(long)]
+    no_events: bool,
     /// Form of the log on stderr.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -113,6 +127,20 @@ enum HookChoice {
     Tcx,
     /// clsact.
     Clsact,
+}
+
+/// Where HTTP is served, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Listen(Option<SocketAddr>);
+
+fn listen(text: &str) -> Result<Listen, String> {
+    if text == "none" {
+        return Ok(Listen(None));
+    }
+    let address = text.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:9870, 0.0.0.0:9870 or [::]:9870, or none"
+    })?;
+    Ok(Listen(Some(address)))
 }
 
 fn map_entries(text: &str) -> Result<(String, u32), String> {
@@ -181,6 +209,11 @@ fn options(args: RunArgs) -> Options {
             pending_deny: args.pending == Pending::Deny,
             load,
         },
+        listen: args.listen.0,
+        reports: Reports {
+            objects: !args.no_policy_enforcements,
+            events: !args.no_events,
+        },
     }
 }
 
@@ -225,7 +258,7 @@ fn log_to_stderr(args: &RunArgs) {
 
 #[cfg(test)]
 mod tests {
-    use super::mark;
+    use super::{Listen, listen, mark};
 
     #[test]
     fn a_mark_is_one_bit_that_kube_proxy_does_not_use() {
@@ -233,6 +266,15 @@ mod tests {
         assert_eq!(mark("32"), Ok(32));
         for wrong in ["0", "3", "0x4000", "0x8000", "", "0x", "x", "0x100000000"] {
             assert!(mark(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn http_is_served_at_an_address_or_nowhere() {
+        assert_eq!(listen("none"), Ok(Listen(None)));
+        assert_eq!(listen("[::]:1"), Ok(Listen("[::]:1".parse().ok())));
+        for wrong in ["", "9870", "127.0.0.1", "localhost:9870"] {
+            assert!(listen(wrong).is_err(), "{wrong}");
         }
     }
 }

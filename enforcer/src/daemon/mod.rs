@@ -2,13 +2,14 @@
 
 mod cut;
 pub mod measure;
+mod observe;
 mod others;
 mod report;
 mod source;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::PodKey;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Question};
@@ -28,7 +29,9 @@ use crate::engines::{self, Engine};
 use crate::flow::enrich::enrich;
 use crate::flow::reader;
 use crate::flow::store::FlowStore;
+use crate::http::{self, HttpError};
 use crate::kubernetes::client::Access;
+use crate::report::Counters;
 use crate::source::kubernetes::{Ended, StartError};
 use crate::source::manifests;
 use crate::source::problem::Problem;
@@ -53,6 +56,19 @@ pub struct Options {
     pub cleanup: bool,
     /// The kernel side.
     pub datapath: writer::Options,
+    /// Where HTTP is served, if it is.
+    pub listen: Option<SocketAddr>,
+    /// What the API server is told.
+    pub reports: Reports,
+}
+
+/// What the API server is told, where objects come from one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reports {
+    /// `PolicyEnforcement` objects.
+    pub objects: bool,
+    /// Events.
+    pub events: bool,
 }
 
 /// Where objects come from.
@@ -110,6 +126,9 @@ pub enum DaemonError {
         /// Why.
         source: std::io::Error,
     },
+    /// HTTP cannot be served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),
@@ -131,11 +150,18 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     daemon.others = others;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
     let (sender, mut questions) = mpsc::channel(16);
-    let socket =
-        server::listen(&daemon.options.socket, sender).map_err(|source| DaemonError::Socket {
+    let socket = server::listen(&daemon.options.socket, sender.clone()).map_err(|source| {
+        DaemonError::Socket {
             path: daemon.options.socket.clone(),
             source,
-        })?;
+        }
+    })?;
+    let reports = daemon.report_to_api_server(sender.clone()).await;
+    let http = daemon
+        .options
+        .listen
+        .map(|address| http::start(address, sender, daemon.reports.clone()))
+        .transpose()?;
 
     daemon.reload();
     daemon.rescan().await;
@@ -160,7 +186,12 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
         }
         daemon.sweep();
     }
+    // Nothing new is asked or told; requests on their way to the API server are not waited for.
     drop(socket);
+    if let Some(reports) = reports {
+        reports.stop().await;
+    }
+    drop(http);
     daemon.stop()
 }
 
@@ -188,6 +219,10 @@ struct Daemon {
     sweep: Sweep,
     /// Other policy engines of this node.
     others: Vec<Engine>,
+    /// Raised whenever there may be something new to report.
+    changes: watch::Sender<u64>,
+    /// What the reports have come to.
+    reports: Counters,
 }
 
 impl Daemon {
@@ -211,6 +246,8 @@ impl Daemon {
             settled: false,
             sweep,
             others: Vec::new(),
+            changes: watch::Sender::default(),
+            reports: Counters::default(),
         })
     }
 
@@ -247,6 +284,9 @@ impl Daemon {
                     field = problem.field, "{}", problem.message
                 );
             }
+        }
+        if self.problems != problems {
+            self.changes.send_modify(|changes| *changes += 1);
         }
         self.problems = problems;
     }
@@ -307,10 +347,12 @@ impl Daemon {
             }
         }
         self.writer.follow(&self.matching, &self.links.node);
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     fn retry(&mut self) {
         self.writer.apply(&[], self.compiler.tables());
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     async fn answer(&mut self, question: Question) {
@@ -330,6 +372,10 @@ impl Daemon {
             Question::Flows { answer } => {
                 let _ = answer.send(self.flows.subscribe());
             }
+            Question::Enforcement { answer } => drop(answer.send(self.enforcement())),
+            Question::Nodes { answer } => drop(answer.send(self.nodes())),
+            Question::Health { answer } => drop(answer.send(self.health())),
+            Question::Numbers { answer } => drop(answer.send(self.numbers())),
         }
     }
 

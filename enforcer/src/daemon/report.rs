@@ -12,6 +12,10 @@ use crate::api::Status;
 use crate::api::status::{EndpointStatus, Fill, PolicyStatus};
 use crate::flow::enrich::name_of;
 
+/// Why no policy holds for a pod in its node's network.
+pub(super) const HOST_NETWORK: &str =
+    "it shares the node's network (hostNetwork), where pods cannot be told apart";
+
 impl Daemon {
     pub(super) fn status(&self) -> Status {
         let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
@@ -49,6 +53,7 @@ impl Daemon {
             other_engines: self.others.iter().map(ToString::to_string).collect(),
             problems,
             faults,
+            reports: self.reports.trouble(),
             identities: stats.identities,
             policy_sets: stats.policy_sets,
             maps: self.fill(),
@@ -58,7 +63,7 @@ impl Daemon {
         }
     }
 
-    fn faults(&self) -> Vec<String> {
+    pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = self.source.faults();
         faults.extend(self.no_node());
         if let Some(why) = self.writer.broken() {
@@ -130,7 +135,7 @@ impl Daemon {
     }
 
     /// Why a pod of this node is not enforced, or not at all of its links.
-    fn not_enforced(&self, pod: &PodKey) -> Option<String> {
+    pub(super) fn not_enforced(&self, pod: &PodKey) -> Option<String> {
         let failed = || {
             self.writer
                 .failures()
@@ -166,9 +171,8 @@ impl Daemon {
             let here =
                 self.matching.links.contains_key(key) || self.matching.missing.contains_key(key);
             if pod.host_network {
-                let why =
-                    "it shares the node's network (hostNetwork), where pods cannot be told apart";
-                status.not_enforced.insert(key.to_string(), why.to_owned());
+                let why = HOST_NETWORK.to_owned();
+                status.not_enforced.insert(key.to_string(), why);
             } else if here && !pod.terminated {
                 status.selected += 1;
                 if let Some(why) = self.not_enforced(key) {
@@ -198,7 +202,7 @@ impl Daemon {
         )
     }
 
-    fn selects(&self, subject: &PodSelector, key: &PodKey, pod: &Pod) -> bool {
+    pub(super) fn selects(&self, subject: &PodSelector, key: &PodKey, pod: &Pod) -> bool {
         let namespace = match &subject.namespaces {
             Namespaces::Named(name) => *name == key.namespace,
             Namespaces::Matching(selector) => {
@@ -208,7 +212,7 @@ impl Daemon {
         namespace && subject.pods.matches(&pod.labels)
     }
 
-    fn fill(&self) -> BTreeMap<String, Fill> {
+    pub(super) fn fill(&self) -> BTreeMap<String, Fill> {
         let tables = self.compiler.tables();
         let capacity = capacity(&self.options.datapath);
         let maps = [
@@ -222,7 +226,7 @@ impl Daemon {
             .collect()
     }
 
-    fn packets(&self) -> BTreeMap<String, u64> {
+    pub(super) fn packets(&self) -> BTreeMap<String, u64> {
         let mut packets = BTreeMap::new();
         for hook in Direction::ALL {
             for reason in Reason::ALL {
@@ -241,7 +245,7 @@ impl Daemon {
         packets
     }
 
-    fn suppressed(&self) -> BTreeMap<String, u64> {
+    pub(super) fn suppressed(&self) -> BTreeMap<String, u64> {
         let kinds = [
             ("allowed", EventKind::Allowed),
             ("denied", EventKind::Denied),

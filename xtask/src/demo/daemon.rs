@@ -30,7 +30,7 @@ impl Daemon {
         let (socket, log) = (stage.path("enforcer.sock"), stage.path("enforcer.log"));
         let output = File::create(&log).context("making the daemon's log file")?;
         let child = Command::new(workspace::enforcer("release"))
-            .args(["run", "--cleanup", "--manifests"])
+            .args(["run", "--cleanup", "--listen", "none", "--manifests"])
             .arg(stage.manifests())
             .arg("--bpffs")
             .arg(stage.bpffs())

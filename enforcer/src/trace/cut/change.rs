@@ -84,7 +84,19 @@ impl Change {
                 object.insert_into(key, &mut then);
             }
         }
+        keep_versions(now, &mut then);
         Ok(then)
+    }
+}
+
+/// Manifests do not say which version of an object they will become: a policy that stays as it is
+/// stays the one that it is.
+fn keep_versions(now: &Cluster, then: &mut Cluster) {
+    for (key, policy) in &mut then.policies {
+        match now.policies.get(key) {
+            Some(known) if known.rules == policy.rules => policy.clone_from(known),
+            _ => {}
+        }
     }
 }
 

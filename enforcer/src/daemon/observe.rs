@@ -1,0 +1,220 @@
+//! What the daemon tells to those who report: to the API server, to probes and to Prometheus.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use enforcer_policy::model::{Pod, PodKey};
+use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
+
+use tokio::sync::mpsc;
+
+use super::report::HOST_NETWORK;
+use super::{Daemon, Origin, Reports};
+use crate::api::server::Question;
+use crate::datapath::matching::Missing;
+use crate::http::health::Health;
+use crate::http::numbers::Numbers;
+use crate::kubernetes::client::connect;
+use crate::report::observed::{Observed, PolicyName, Unenforced};
+use crate::report::rendezvous::rank;
+use crate::report::{self, Pace, Tasks};
+
+/// How many nodes tell of a policy that is refused: all of them refuse it, and one may have no
+/// daemon.
+const TELLERS: usize = 2;
+
+impl Daemon {
+    /// Starts telling the API server what is enforced, where objects come from one.
+    pub(super) async fn report_to_api_server(
+        &self,
+        questions: mpsc::Sender<Question>,
+    ) -> Option<Tasks> {
+        let Reports { objects, events } = self.options.reports;
+        let (Origin::Kubernetes(access), Some(node)) = (&self.options.source, &self.options.node)
+        else {
+            return None;
+        };
+        if !objects && !events {
+            return None;
+        }
+        // A connection of its own: reports never stand in the way of watches.
+        match connect(access, node).await {
+            Ok(client) => {
+                let options = report::Options {
+                    node: node.clone(),
+                    objects,
+                    events,
+                    pace: Pace::default(),
+                };
+                let (changed, counters) = (self.changes.subscribe(), self.reports.clone());
+                Some(report::start(client, options, questions, changed, counters))
+            }
+            Err(error) => {
+                tracing::error!(%error, "no reports; policies are enforced all the same");
+                None
+            }
+        }
+    }
+
+    /// What this node makes of the policies that select its pods.
+    pub(super) fn enforcement(&self) -> Observed {
+        let mut observed = Observed {
+            synced: self.source.is_synced(),
+            audit: self.options.datapath.audit,
+            refused: self.refused(),
+            ..Observed::default()
+        };
+        for (key, pod) in self.own_pods() {
+            let why = self.why_not(key, pod);
+            for policy in self.policies_of(key, pod) {
+                let Some(namespace) = policy.key.namespace.clone() else {
+                    continue;
+                };
+                let name = PolicyName {
+                    namespace,
+                    name: policy.key.name.clone(),
+                };
+                let entry = observed.policies.entry(name).or_default();
+                entry.version.clone_from(&policy.version);
+                entry.pods.insert(key.clone());
+                if let Some(why) = &why {
+                    entry.not_enforced.insert(key.clone(), why.clone());
+                }
+            }
+        }
+        observed
+    }
+
+    /// The policies that are refused, of those that it falls to this node to tell of.
+    fn refused(&self) -> BTreeMap<PolicyName, String> {
+        let mut refused = BTreeMap::new();
+        let Some(me) = &self.options.node else {
+            return refused;
+        };
+        for problem in self.problems.iter().filter(|problem| problem.is_error()) {
+            let object = problem.object.as_deref().unwrap_or_default();
+            let name = object.strip_prefix("NetworkPolicy ");
+            let Some((namespace, name)) = name.and_then(|name| name.split_once('/')) else {
+                continue;
+            };
+            let nodes = self.compiler.cluster().nodes.keys();
+            if rank(object, me, nodes) < TELLERS {
+                let name = PolicyName {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                };
+                refused.insert(name, problem.message.clone());
+            }
+        }
+        refused
+    }
+
+    /// The pods of this node that have an address, those in the node's own network included. Where
+    /// the node has no name, those that are not found are other nodes'.
+    fn own_pods(&self) -> impl Iterator<Item = (&PodKey, &Pod)> {
+        let pods = &self.compiler.cluster().pods;
+        let node = &self.options.node;
+        let own = self.pods.iter();
+        let own = own.filter(|(_, addresses)| !addresses.is_empty());
+        let elsewhere = |key: &PodKey| {
+            let missing = self.matching.missing.get(key);
+            node.is_none() && matches!(missing, Some(Missing::NotFound(_)))
+        };
+        let own = own.filter(move |(key, _)| !elsewhere(key));
+        let own = own.filter_map(|(key, _)| Some((key, pods.get(key)?)));
+        let host = pods
+            .iter()
+            .filter(move |(_, pod)| pod.host_network && node.is_some() && pod.node == *node);
+        own.chain(host).filter(|(_, pod)| !pod.terminated)
+    }
+
+    /// The policies that select a pod.
+    fn policies_of<'a>(
+        &'a self,
+        key: &'a PodKey,
+        pod: &'a Pod,
+    ) -> impl Iterator<Item = &'a Policy> + 'a {
+        let first = PolicyKey {
+            kind: PolicyKind::NetworkPolicy,
+            namespace: Some(key.namespace.clone()),
+            name: String::new(),
+        };
+        let policies = self.compiler.cluster().policies.range(first..);
+        policies
+            .take_while(|(policy, _)| policy.namespace.as_ref() == Some(&key.namespace))
+            .map(|(_, policy)| &**policy)
+            .filter(move |policy| {
+                let mut rules = policy.rules.iter();
+                rules.any(|rule| self.selects(&rule.subject, key, pod))
+            })
+    }
+
+    /// Why policies do not hold for a pod of this node, or are not what they say.
+    fn why_not(&self, key: &PodKey, pod: &Pod) -> Option<Unenforced> {
+        let wholly = |why: String| Some(Unenforced { why, wholly: true });
+        if pod.host_network {
+            return wholly(HOST_NETWORK.to_owned());
+        }
+        if let Some(why) = self.not_enforced(key) {
+            let mut links = self.writer.links();
+            let wholly = !links.any(|(pod, ..)| pod == Some(key));
+            return Some(Unenforced { why, wholly });
+        }
+        if let Some(why) = self.compiler.unfit().get(key) {
+            return wholly(format!("it denies everything: {why}"));
+        }
+        let why = self.writer.broken()?;
+        wholly(format!(
+            "a map write failed, and where a policy isolates it everything is denied until it succeeds: {why}"
+        ))
+    }
+
+    /// The names of the cluster's nodes.
+    pub(super) fn nodes(&self) -> BTreeSet<String> {
+        self.compiler.cluster().nodes.keys().cloned().collect()
+    }
+
+    pub(super) fn health(&self) -> Health {
+        Health {
+            synced: self.source.is_synced(),
+            broken: self.writer.broken().map(ToOwned::to_owned),
+        }
+    }
+
+    pub(super) fn numbers(&self) -> Numbers {
+        let observed = self.enforcement();
+        let policies = observed.policies.values();
+        let policies_not_enforced = policies.filter(|policy| !policy.not_enforced.is_empty());
+        let faults = self.faults();
+        let errors = self.problems.iter().filter(|problem| problem.is_error());
+        let problems = errors.count() + faults.len();
+        Numbers {
+            endpoints: self.endpoint_states(),
+            policies: self.compiler.cluster().policies.len() as u64,
+            policies_not_enforced: policies_not_enforced.count() as u64,
+            maps: self.fill(),
+            packets: self.packets(),
+            events_suppressed: self.suppressed(),
+            synced: observed.synced,
+            in_force: problems == 0,
+            problems: problems as u64,
+            measures: self.measures.clone(),
+        }
+    }
+
+    fn endpoint_states(&self) -> BTreeMap<&'static str, u64> {
+        let states = ["enforced", "partly", "not_enforced", "pending"];
+        let mut counts = BTreeMap::from(states.map(|state| (state, 0)));
+        let mut count = |state| *counts.entry(state).or_default() += 1;
+        for (key, pod) in self.own_pods().filter(|(_, pod)| !pod.host_network) {
+            count(match self.why_not(key, pod) {
+                None => "enforced",
+                Some(Unenforced { wholly: false, .. }) => "partly",
+                Some(Unenforced { wholly: true, .. }) => "not_enforced",
+            });
+        }
+        for _ in self.writer.links().filter(|(pod, ..)| pod.is_none()) {
+            count("pending");
+        }
+        counts
+    }
+}
