@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod claims;
 pub mod cli;
 pub mod daemon;
 pub mod datapath;

@@ -1,5 +1,6 @@
 //! The daemon: the only place where source, compiler, datapath, flows and API meet.
 
+mod claims;
 mod cut;
 pub mod measure;
 mod report;
@@ -9,16 +10,18 @@ mod sweep;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::PodKey;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Question};
+use crate::claims::Claims;
 use crate::datapath::discover::{self, DiscoverError, Links};
 use crate::datapath::matching::{Matching, match_pods, pods_here};
 use crate::datapath::watch::{WatchError, Watcher};
@@ -108,6 +111,9 @@ pub enum DaemonError {
 /// How often a failed write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How many questions may wait. As many pods may start together.
+const QUESTIONS: usize = 128;
+
 /// Runs until SIGTERM or SIGINT. What is attached stays in force then, unless `cleanup` is set.
 pub async fn run(options: Options) -> Result<(), DaemonError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
@@ -118,7 +124,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let (sweep, mut swept) = Sweep::new();
     let mut daemon = Daemon::new(options, source, sweep)?;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
-    let (sender, mut questions) = mpsc::channel(16);
+    let (sender, mut questions) = mpsc::channel(QUESTIONS);
     let socket =
         server::listen(&daemon.options.socket, sender).map_err(|source| DaemonError::Socket {
             path: daemon.options.socket.clone(),
@@ -129,6 +135,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     daemon.rescan().await;
     daemon.settle()?;
     // An interval and no sleep: other events may come more often than this one.
+    let look = daemon.look.clone();
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -139,6 +146,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
                 daemon.settle()?;
             }
             () = links.changed() => daemon.rescan().await,
+            () = look.notified() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
             Some(batch) = events.recv() => daemon.record(&batch),
             Some(news) = swept.recv() => daemon.swept(news),
@@ -146,9 +154,15 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
+        // What many plugins ask at a time is done at once.
+        if questions.is_empty() {
+            daemon.advance_holds();
+        }
         daemon.sweep();
     }
-    drop(socket);
+    if !daemon.options.cleanup {
+        socket.leave();
+    }
     daemon.stop()
 }
 
@@ -174,6 +188,14 @@ struct Daemon {
     /// Everything is in force for the first time: an earlier daemon's programs have gone.
     settled: bool,
     sweep: Sweep,
+    /// What the container runtime said about pods.
+    claims: Claims,
+    /// The CNI plugins that wait for an answer.
+    waiters: Vec<claims::Waiter>,
+    /// Pods with new claims.
+    claimed: BTreeSet<PodKey>,
+    /// Wakes the loop to look for links.
+    look: Arc<Notify>,
 }
 
 impl Daemon {
@@ -181,6 +203,10 @@ impl Daemon {
         let scope = options.node.clone().map_or(Scope::All, Scope::Node);
         let compiler = Compiler::new(scope, capacity(&options.datapath));
         let writer = Writer::start(options.datapath.clone())?;
+        let claims = Claims::load(
+            &enforcer_cni::protocol::claims(&options.socket),
+            &options.netns_dir,
+        );
         Ok(Self {
             options,
             source,
@@ -196,13 +222,18 @@ impl Daemon {
             matching: Matching::default(),
             settled: false,
             sweep,
+            claims,
+            waiters: Vec::new(),
+            claimed: BTreeSet::new(),
+            look: Arc::default(),
         })
     }
 
     /// Takes what the source has and brings the kernel there.
     fn reload(&mut self) {
-        let taken = self.source.take(self.compiler.cluster());
+        let mut taken = self.source.take(self.compiler.cluster());
         self.tell_problems();
+        self.amend_changes(&mut taken.changes);
         if taken.changes.is_empty() {
             return;
         }
@@ -250,8 +281,12 @@ impl Daemon {
     /// Looks for namespaces and links.
     async fn rescan(&mut self) {
         let directory = self.options.netns_dir.clone();
+        let others = self.claims.files();
         let look = move || -> Result<_, DiscoverError> {
-            Ok((discover::scan(&directory)?, discover::local_addresses()?))
+            Ok((
+                discover::scan(&directory, &others)?,
+                discover::local_addresses()?,
+            ))
         };
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok((links, local))) => {
@@ -264,6 +299,7 @@ impl Daemon {
             Ok(Err(error)) => self.scan_failed(&error),
             Err(error) => self.scan_failed(&error),
         }
+        self.forget_gone_claims();
         self.follow();
     }
 
@@ -311,6 +347,7 @@ impl Daemon {
                 let _ = answer.send(self.status());
             }
             Question::Cut { change, answer } => self.answer_cut(change, answer),
+            Question::Hold(question) => self.answer_plugin(question),
             Question::Flows { answer } => {
                 let _ = answer.send(self.flows.subscribe());
             }
