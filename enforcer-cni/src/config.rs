@@ -103,7 +103,8 @@ impl From<Valid> for Attachment {
     }
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// Reads a duration as the configuration has it, such as `10s`, `500ms` or `1m`.
+pub fn duration(text: &str) -> Option<Duration> {
     let unit = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit);
     let number: u64 = number.parse().ok()?;

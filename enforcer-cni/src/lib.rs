@@ -22,8 +22,10 @@ mod versions;
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
+pub use config::duration;
 use environment::Environment;
 use failure::Failure;
+pub use versions::SUPPORTED as VERSIONS;
 
 /// The name of the plugin's program, and its `type` in a list of plugins.
 pub const NAME: &str = "enforcer-cni";

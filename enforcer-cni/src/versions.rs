@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::failure::Failure;
 
 /// Those that this plugin speaks, oldest first.
-pub(crate) const SUPPORTED: [&str; 4] = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+pub const SUPPORTED: [&str; 4] = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
 /// The answer to `VERSION`, and to a configuration that cannot be read.
 pub(crate) const NEWEST: &str = SUPPORTED[SUPPORTED.len() - 1];

@@ -11,6 +11,7 @@
 pub mod api;
 pub mod claims;
 pub mod cli;
+pub mod cni;
 pub mod daemon;
 pub mod datapath;
 pub mod flow;

@@ -187,6 +187,11 @@ impl Claims {
         found.map(|claim| claim.hold.attachment.clone()).collect()
     }
 
+    /// Forgets everything, for good.
+    pub fn clear(self) {
+        self.store.clear();
+    }
+
     /// The claim of an attachment that is not being removed.
     pub fn get(&self, attachment: &Attachment) -> Option<&Claim> {
         let claim = self.all.get(attachment);

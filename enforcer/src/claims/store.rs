@@ -80,6 +80,14 @@ impl Store {
         }
     }
 
+    pub(super) fn clear(&self) {
+        if let Err(error) = fs::remove_dir_all(&self.directory)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.directory.display(), %error, "claims stay behind");
+        }
+    }
+
     fn path(&self, attachment: &Attachment) -> PathBuf {
         // The directory is beside the socket, whose name does not matter.
         attachment.file(&self.directory.with_file_name("socket"))

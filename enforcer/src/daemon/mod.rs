@@ -22,6 +22,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Question};
 use crate::claims::Claims;
+use crate::cni::{CniError, Installation, Keeper};
 use crate::datapath::discover::{self, DiscoverError, Links};
 use crate::datapath::matching::{Matching, match_pods, pods_here};
 use crate::datapath::watch::{WatchError, Watcher};
@@ -50,6 +51,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// Detach everything and remove all pins at the end.
     pub cleanup: bool,
+    /// The CNI plugin, where it is to be kept installed.
+    pub cni: Option<Installation>,
     /// The kernel side.
     pub datapath: writer::Options,
 }
@@ -89,6 +92,9 @@ pub enum DaemonError {
         "which node is this? Give --node NAME, or NODE_NAME in the environment, as in the name of its Node object"
     )]
     NoNode,
+    /// The CNI plugin cannot be removed.
+    #[error(transparent)]
+    Cni(#[from] CniError),
     /// Changes of links cannot be watched.
     #[error(transparent)]
     Links(#[from] WatchError),
@@ -163,6 +169,9 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     if !daemon.options.cleanup {
         socket.leave();
     }
+    if let Some(keeper) = daemon.keeper.take() {
+        keeper.stop().await;
+    }
     daemon.stop()
 }
 
@@ -196,6 +205,8 @@ struct Daemon {
     claimed: BTreeSet<PodKey>,
     /// Wakes the loop to look for links.
     look: Arc<Notify>,
+    /// Keeps the CNI plugin installed.
+    keeper: Option<Keeper>,
 }
 
 impl Daemon {
@@ -226,6 +237,7 @@ impl Daemon {
             waiters: Vec::new(),
             claimed: BTreeSet::new(),
             look: Arc::default(),
+            keeper: None,
         })
     }
 
@@ -274,6 +286,8 @@ impl Daemon {
             self.writer.settle()?;
             self.settled = true;
             self.announce();
+            // From now on there is somebody to ask.
+            self.keeper = self.options.cni.clone().map(Keeper::start);
         }
         Ok(())
     }
@@ -377,7 +391,12 @@ impl Daemon {
 
     fn stop(self) -> Result<(), DaemonError> {
         if self.options.cleanup {
+            // First: no pod is to wait for who does not come.
+            if let Some(installation) = &self.options.cni {
+                installation.place.uninstall()?;
+            }
             self.writer.cleanup()?;
+            self.claims.clear();
             tracing::info!("stopped; everything that was attached is removed");
         } else {
             tracing::info!("stopped; what is attached stays in force");

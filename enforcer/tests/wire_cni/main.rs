@@ -10,6 +10,7 @@ mod common;
 mod commands;
 mod crowd;
 mod first;
+mod installed;
 mod places;
 mod runtime;
 mod traffic;

@@ -42,6 +42,8 @@ impl Sandbox {
 pub(crate) struct Runtime {
     pub(crate) version: &'static str,
     pub(crate) plugins: Vec<Value>,
+    /// The program of the plugin under test.
+    pub(crate) ours: PathBuf,
 }
 
 /// What `ADD` did.
@@ -61,6 +63,7 @@ impl Runtime {
         Self {
             version: "1.0.0",
             plugins: vec![main, plugin],
+            ours: PLUGIN.into(),
         }
     }
 
@@ -133,7 +136,7 @@ impl Runtime {
         if let Some(uid) = &sandbox.uid {
             arguments = format!("{arguments};K8S_POD_UID={uid}");
         }
-        let mut process = Command::new(program(plugin["type"].as_str().unwrap()));
+        let mut process = Command::new(self.program(plugin));
         process
             .env("CNI_COMMAND", command)
             .env("CNI_CONTAINERID", &sandbox.container)
@@ -150,16 +153,17 @@ impl Runtime {
         drop(input);
         child.wait_with_output().unwrap()
     }
-}
 
-fn program(kind: &str) -> PathBuf {
-    if kind == "enforcer-cni" {
-        return PLUGIN.into();
+    fn program(&self, plugin: &Value) -> PathBuf {
+        let kind = plugin["type"].as_str().unwrap();
+        if kind == "enforcer-cni" {
+            return self.ours.clone();
+        }
+        let path = Path::new(PLUGINS).join(kind);
+        let missing = "is missing: install containernetworking-plugins (`cargo xtask setup`)";
+        assert!(path.exists(), "{} {missing}", path.display());
+        path
     }
-    let path = Path::new(PLUGINS).join(kind);
-    let missing = "is missing: install containernetworking-plugins (`cargo xtask setup`)";
-    assert!(path.exists(), "{} {missing}", path.display());
-    path
 }
 
 fn ipam(node: &Node) -> Value {
