@@ -19,6 +19,7 @@ use crate::datapath::attach::Hook;
 use crate::datapath::load::LoadOptions;
 use crate::datapath::writer;
 use crate::kubernetes::client::Access;
+use crate::kubernetes::daemonset::Name;
 
 const EXAMPLES: &str = "Examples:
   enforcer run
@@ -81,6 +82,10 @@ pub(super) struct RunArgs {
     /// Detach everything at the end, so that nothing is enforced any more.
     #[arg(long)]
     cleanup: bool,
+    /// The `DaemonSet` that this daemon belongs to, as NAMESPACE/NAME. When it is deleted, the daemon
+    /// does at its end what --cleanup does; when it only restarts or is upgraded, it does not.
+    #[arg(long, value_name = "NAME", conflicts_with = "manifests")]
+    daemonset: Option<Name>,
     #[command(flatten)]
     cni: KeepArgs,
     /// Entries of a BPF map, such as VERDICTS=2000000; may be repeated.
@@ -202,6 +207,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         socket: args.socket,
         alongside: args.alongside,
         cleanup: args.cleanup,
+        daemonset: args.daemonset,
         datapath: writer::Options {
             bpffs: args.bpffs,
             hook: match args.hook {
@@ -244,9 +250,9 @@ fn mark(text: &str) -> Result<u32, String> {
 fn log_to_stderr(args: &RunArgs) {
     // What kube logs of failed requests is told by the source, once.
     let default = if args.trace_packets {
-        "info,kube_client=off,enforcer_bpf=debug"
+        "info,kube_client=off,kube_runtime=off,enforcer_bpf=debug"
     } else {
-        "info,kube_client=off"
+        "info,kube_client=off,kube_runtime=off"
     };
     let filter =
         EnvFilter::try_from_env("ENFORCER_LOG").unwrap_or_else(|_| EnvFilter::new(default));

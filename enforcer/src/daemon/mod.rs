@@ -8,6 +8,7 @@ mod others;
 mod report;
 mod source;
 mod sweep;
+mod uninstall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +36,7 @@ use crate::flow::reader;
 use crate::flow::store::FlowStore;
 use crate::http::{self, HttpError};
 use crate::kubernetes::client::Access;
+use crate::kubernetes::daemonset::Name;
 use crate::report::Counters;
 use crate::source::kubernetes::{Ended, StartError};
 use crate::source::manifests;
@@ -58,6 +60,8 @@ pub struct Options {
     pub alongside: bool,
     /// Detach everything and remove all pins at the end.
     pub cleanup: bool,
+    /// The `DaemonSet` that this daemon belongs to: when it is deleted, `cleanup` is meant.
+    pub daemonset: Option<Name>,
     /// The CNI plugin, where it is to be kept installed.
     pub cni: Option<Installation>,
     /// The kernel side.
@@ -169,6 +173,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
         }
     })?;
     let reports = daemon.report_to_api_server(sender.clone()).await;
+    let uninstalled = daemon.follow_daemonset().await;
     let http = daemon
         .options
         .listen
@@ -204,6 +209,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
         }
         daemon.sweep();
     }
+    daemon.options.cleanup |= uninstalled.is_some_and(|going| *going.borrow());
     if !daemon.options.cleanup {
         socket.leave();
     }

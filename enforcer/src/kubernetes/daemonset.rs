@@ -9,14 +9,18 @@
 use std::fmt;
 use std::pin::pin;
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::core::PartialObjectMeta;
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client, Resource};
 use tokio::sync::watch;
+
+/// How long to wait after a failure, and at most after several.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(120);
 
 /// The name of a `DaemonSet`: `NAMESPACE/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,24 +99,32 @@ pub fn follow(client: Client, name: Name) -> watch::Receiver<bool> {
     let api = Api::<PartialObjectMeta<DaemonSet>>::namespaced(client, &name.namespace);
     let only = Config::default().fields(&format!("metadata.name={}", name.name));
     tokio::spawn(async move {
-        let mut events = pin!(watcher(api, only).default_backoff());
+        let mut events = pin!(watcher(api, only));
         let mut presence = Presence::default();
-        let mut failed = false;
+        let mut pause = FIRST_PAUSE;
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    failed = false;
+                    if !matches!(event, Event::Init) {
+                        pause = FIRST_PAUSE;
+                    }
                     presence.take(&event);
-                    sender.send_replace(presence.going);
+                    if !sender.send_replace(presence.going) && presence.going {
+                        tracing::info!(
+                            daemonset = %name,
+                            "the own DaemonSet is being deleted: what is attached goes when this daemon stops"
+                        );
+                    }
                 }
-                Err(error) if !failed => {
-                    failed = true;
+                Err(error) => {
                     tracing::warn!(
                         daemonset = %name, %error,
                         "cannot watch the own DaemonSet; if it is deleted meanwhile, what is attached stays in force"
                     );
+                    // The watch goes on only when it is asked for more.
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LAST_PAUSE);
                 }
-                Err(_) => {}
             }
         }
     });

@@ -11,4 +11,5 @@ mod away;
 mod changes;
 mod churn;
 mod rights;
+mod uninstall;
 mod world;

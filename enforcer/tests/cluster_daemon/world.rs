@@ -93,7 +93,11 @@ impl World {
 
     pub(crate) fn launch(&self) -> Daemon {
         let kubeconfig = self.account.kubeconfig().display();
-        let arguments = format!("--kubeconfig {kubeconfig} --node {}", self.name);
+        let [space, daemonset] = ACCOUNT;
+        let arguments = format!(
+            "--kubeconfig {kubeconfig} --node {} --daemonset {space}/{daemonset}",
+            self.name
+        );
         self.lab.start(Path::new(PROGRAM), &arguments).unwrap()
     }
 
