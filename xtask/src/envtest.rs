@@ -4,10 +4,11 @@ mod go;
 mod programs;
 
 use std::ffi::OsString;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
-use crate::{build_ebpf, machine, setup, shell, test};
+use crate::{build_ebpf, machine, setup, shell, test, ui, workspace};
 
 pub(crate) use programs::ensure;
 
@@ -17,6 +18,10 @@ pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 /// Which tests to run.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// Run no tests: start a control plane, print the administrator's kubeconfig, and keep it until
+    /// Ctrl-C.
+    #[arg(long, conflicts_with = "test")]
+    hold: bool,
     /// Passed on to the tests: part of a test's name, `--nocapture`, …
     #[arg(last = true)]
     test: Vec<OsString>,
@@ -24,6 +29,9 @@ pub(crate) struct Arguments {
 
 /// Builds everything as this user, then runs the cluster tests as root.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.hold {
+        return hold();
+    }
     let runner = machine::as_root("env", "load BPF programs and make network namespaces")?;
     let assets = ensure()?;
     let toolchain = setup::run()?;
@@ -36,4 +44,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .env(ASSETS, assets);
     test::run_by(&runner, &mut cargo);
     shell::show("cluster tests", cargo)
+}
+
+/// A control plane to try things on; it needs no root.
+fn hold() -> Result<()> {
+    let assets = ensure()?;
+    let mut build = machine::cargo();
+    build.args(["build", "--quiet", "-p", "enforcer-cluster"]);
+    shell::step("enforcer-cluster", build)?;
+    ui::line(format_args!(
+        "programs are in {}; this is the kubeconfig (Ctrl-C ends it):",
+        assets.display()
+    ));
+    let status = Command::new(workspace::target().join("debug/enforcer-cluster"))
+        .env(ASSETS, assets)
+        .status()
+        .context("starting enforcer-cluster")?;
+    if status.success() {
+        return Ok(());
+    }
+    bail!("enforcer-cluster failed ({status})")
 }
