@@ -132,6 +132,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        daemon.sweep();
         tokio::select! {
             changed = daemon.source.changed() => {
                 changed?;
@@ -146,7 +147,6 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
-        daemon.sweep();
     }
     drop(socket);
     daemon.stop()
