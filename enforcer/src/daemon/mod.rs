@@ -188,6 +188,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        daemon.sweep();
         tokio::select! {
             changed = daemon.source.changed() => {
                 changed?;
@@ -207,7 +208,6 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
         if questions.is_empty() {
             daemon.advance_holds();
         }
-        daemon.sweep();
     }
     daemon.options.cleanup |= uninstalled.is_some_and(|going| *going.borrow());
     if !daemon.options.cleanup {

@@ -96,7 +96,8 @@ impl Daemon {
     /// Begins where policy may have revoked connections, unless another thread is at it: then it goes
     /// on with these behind that.
     pub(super) fn sweep(&mut self) {
-        if self.sweep.state != State::Idle || !self.writer.has_suspects() {
+        // Nobody is judged by half of the cluster.
+        if !self.settled || self.sweep.state != State::Idle || !self.writer.has_suspects() {
             return;
         }
         if Instant::now() < self.sweep.next {
@@ -147,9 +148,12 @@ impl Daemon {
         true
     }
 
-    /// Removes what denied packets have left in the table: they were translated before they were
+    /// Removes what revoked packets have left in the table: they were translated before they were
     /// denied, and that lets answers in again.
     pub(super) fn sweep_behind(&mut self, batch: &[Event]) {
+        if !self.settled {
+            return;
+        }
         let outcome = work::left_by(batch).and_then(|translated| {
             let tables = self.compiler.tables();
             match self.writer.forbidden(tables, &translated) {
@@ -165,8 +169,8 @@ impl Daemon {
     /// Answers when what policy has revoked until now is removed.
     pub(super) fn answer_when_swept(&mut self, answer: oneshot::Sender<Status>) {
         self.sweep();
-        let readings =
-            u8::from(self.sweep.state == State::Working) + u8::from(self.writer.has_suspects());
+        let readings = u8::from(self.sweep.state == State::Working)
+            + u8::from(self.settled && self.writer.has_suspects());
         if readings > 0 {
             self.sweep.waiting.push((readings, answer));
         } else {

@@ -65,15 +65,15 @@ pub(in crate::daemon) fn remove(connections: &[Answers]) -> Result<usize, DumpEr
     outcome.map(|()| removed)
 }
 
-/// The translated connections to which packets belong that the policy of their sender denied.
+/// The translated connections to which packets belong that the policy of their sender has revoked.
 pub(in crate::daemon) fn left_by(batch: &[Event]) -> Result<Vec<(Entry, Answers)>, DumpError> {
-    let denied: BTreeSet<Answers> = batch.iter().filter_map(answers_to).collect();
-    if denied.is_empty() {
+    let revoked: BTreeSet<Answers> = batch.iter().filter_map(answers_to).collect();
+    if revoked.is_empty() {
         return Ok(Vec::new());
     }
     let mut table = Table::open()?;
     let mut found = Vec::new();
-    for answers in denied {
+    for answers in revoked {
         let translated = |entry: &Entry| entry.translated() == Some(answers);
         let entry = table.find(&answers)?.filter(translated);
         found.extend(entry.map(|entry| (entry, answers)));
@@ -81,12 +81,12 @@ pub(in crate::daemon) fn left_by(batch: &[Event]) -> Result<Vec<(Entry, Answers)
     Ok(found)
 }
 
-/// What would answer a packet that the policy of its sender denied.
+/// What answers a packet of a connection that the policy of its sender has revoked. Who was never
+/// reached does not answer, and its client stays with it until it gives up.
 fn answers_to(event: &Event) -> Option<Answers> {
-    let reasons = [Reason::PolicyDenied, Reason::Revoked].map(|reason| reason as u8);
     let egress = Direction::Egress as u8;
     let is_it = event.kind == EventKind::Denied as u8
-        && reasons.contains(&event.reason)
+        && event.reason == Reason::Revoked as u8
         && (event.hook, event.direction) == (egress, egress)
         && matches!(event.protocol, number::TCP | number::UDP | number::SCTP);
     let (from, to) = enrich::addresses(event);
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     /// A pod's packet to a backend, as `leaving` reports it.
-    fn denied() -> Event {
+    fn revoked() -> Event {
         let word = |last| address::v4([10, 0, 0, last].into())[0];
         Event {
             source: [word(1), 0, 0, 0],
@@ -122,42 +122,42 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_packet_would_be_answered_from_where_it_went() {
+    fn a_revoked_packet_is_answered_from_where_it_went() {
         let expected = Answers {
             protocol: number::UDP,
             from: "10.0.0.2:8080".parse().unwrap(),
             to: "10.0.0.1:5000".parse().unwrap(),
         };
-        assert_eq!(answers_to(&denied()), Some(expected));
+        assert_eq!(answers_to(&revoked()), Some(expected));
     }
 
     #[test]
-    fn only_what_the_policy_of_a_sender_denied_left_anything() {
+    fn only_what_the_policy_of_a_sender_has_revoked_left_anything() {
         let ingress = Direction::Ingress as u8;
         for other in [
             Event {
                 kind: EventKind::Audit as u8,
-                ..denied()
+                ..revoked()
             },
             Event {
                 kind: EventKind::Allowed as u8,
-                ..denied()
+                ..revoked()
             },
             Event {
-                reason: Reason::Spoofed as u8,
-                ..denied()
+                reason: Reason::PolicyDenied as u8,
+                ..revoked()
             },
             Event {
                 hook: ingress,
-                ..denied()
+                ..revoked()
             },
             Event {
                 direction: ingress,
-                ..denied()
+                ..revoked()
             },
             Event {
                 protocol: number::ICMP,
-                ..denied()
+                ..revoked()
             },
         ] {
             assert_eq!(answers_to(&other), None, "{other:?}");
