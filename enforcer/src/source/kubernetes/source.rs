@@ -207,3 +207,85 @@ fn start<W: Watched>(
     let reflector = Reflector::<W>::new(connection, messages.clone(), patience);
     all.spawn(reflector.run());
 }
+
+#[cfg(test)]
+mod tests {
+    use enforcer_policy::model::Namespace;
+    use futures_util::FutureExt as _;
+
+    use super::super::message::News;
+    use super::*;
+    use crate::source::manifests::Kind;
+
+    /// A source of messages that the test sends; all kinds have been listed.
+    fn synced(room: usize) -> (mpsc::Sender<Message>, KubernetesSource) {
+        let (sender, messages) = mpsc::channel(room);
+        let mut source = KubernetesSource {
+            messages,
+            waiting: Vec::new(),
+            ledger: Ledger::new("n1".to_owned()),
+            collect: None,
+        };
+        for kind in Kind::ALL {
+            for news in [News::ListBegins, News::ListEnds] {
+                let at = Instant::now();
+                source.waiting.push(Message { at, kind, news });
+            }
+        }
+        source.take(&Cluster::default());
+        assert!(source.is_synced());
+        source.collect = None;
+        (sender, source)
+    }
+
+    fn namespace(number: usize) -> Message {
+        let name = format!("x-{number}");
+        let namespace = Namespace::implied(&name);
+        Message {
+            at: Instant::now(),
+            kind: Kind::Namespace,
+            news: News::Put {
+                change: Change::Namespace(name.clone(), Some(namespace)),
+                uid: name,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_change_is_taken_at_once_and_those_behind_it_together() {
+        let (sender, mut source) = synced(100);
+        sender.send(namespace(0)).await.unwrap();
+        assert!(matches!(source.changed().now_or_never(), Some(Ok(()))));
+        assert_eq!(source.take(&Cluster::default()).0.len(), 1);
+        let begin = Instant::now();
+        source.rest(COLLECT_AT_MOST * 10);
+        for number in 1..50 {
+            sender.send(namespace(number)).await.unwrap();
+            assert!(source.changed().now_or_never().is_none());
+        }
+        source.changed().await.unwrap();
+        assert_eq!(source.take(&Cluster::default()).0.len(), 49);
+        assert!(begin.elapsed() >= COLLECT_AT_MOST);
+    }
+
+    #[tokio::test]
+    async fn however_soon_enough_is_enough() {
+        let (sender, mut source) = synced(2 * ENOUGH);
+        for number in 0..2 * ENOUGH {
+            sender.send(namespace(number)).await.unwrap();
+        }
+        for _ in 0..2 {
+            // Longer than any test lasts.
+            source.collect = Some(Instant::now() + Duration::from_secs(3600));
+            source.changed().await.unwrap();
+            assert_eq!(source.take(&Cluster::default()).0.len(), ENOUGH);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_ended_is_no_silence() {
+        let (sender, mut source) = synced(1);
+        drop(sender);
+        assert!(source.changed().await.is_err());
+    }
+}
