@@ -51,6 +51,16 @@ impl Claim {
         netns(&self.hold)
     }
 
+    /// Whether a question repeats it, perhaps with less patience.
+    fn says(&self, hold: &Hold) -> bool {
+        let wait = hold.wait;
+        *hold
+            == Hold {
+                wait,
+                ..self.hold.clone()
+            }
+    }
+
     fn is_named(&self, key: &PodKey) -> bool {
         self.hold.namespace == key.namespace && self.hold.pod == key.name
     }
@@ -104,17 +114,12 @@ impl Claims {
 
     /// Takes a claim over. `pod` is what is in force of the pod, if anything.
     pub fn put(&mut self, hold: Hold, pod: Option<&Pod>) -> Result<(), StoreError> {
-        if let Some(known) = self.all.get(&hold.attachment)
-            && known.hold
-                == (Hold {
-                    wait: known.hold.wait,
-                    ..hold.clone()
-                })
+        if self
+            .get(&hold.attachment)
+            .is_some_and(|known| known.says(&hold))
         {
-            // Else asked again, because a daemon was exchanged in between.
-            if !self.released.remove(&hold.attachment) {
-                return Ok(());
-            }
+            // Asked again, because a daemon was exchanged in between.
+            return Ok(());
         }
         let mut claim = Claim {
             hold,
