@@ -31,8 +31,8 @@ impl Node {
     }
 
     /// Starts `program run` in the node, with its directories and more arguments, which are
-    /// split at white space. It serves no HTTP unless they say where. It is not ready when this
-    /// returns.
+    /// split at white space. It reads the node's manifests unless the arguments name a kubeconfig, and
+    /// serves no HTTP unless they say where. It is not ready when this returns.
     pub fn start(&self, program: &Path, arguments: &str) -> Result<Daemon, LabError> {
         let log = self.home().join("log");
         let socket = self.home().join("socket");
@@ -44,8 +44,10 @@ impl Node {
         let errors = output.try_clone().map_err(LabError::file(&log))?;
         let mut command = Command::new(program);
         command.arg("run");
+        if !arguments.contains("--kubeconfig") {
+            command.arg("--manifests").arg(self.manifests());
+        }
         for (flag, value) in [
-            ("--manifests", &self.manifests()),
             ("--netns-dir", &self.netns_dir()),
             ("--bpffs", &self.bpffs()),
             ("--socket", &socket),

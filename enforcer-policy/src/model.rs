@@ -6,13 +6,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use service::{Service, ServiceKey, ServiceKind, ServicePort, TargetPort, TrafficPolicy};
+
 pub use slice::{EndpointSlice, SERVICE_NAME_LABEL, SliceEndpoint, SliceKey, SlicePort};
+pub use uid::Uid;
 
 use crate::rule::{Policy, PolicyKey, Protocol};
 use crate::selector::Labels;
 
 mod service;
 mod slice;
+mod uid;
 
 /// The label that every namespace carries (Kubernetes: `NamespaceDefaultLabelName`).
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -94,6 +97,8 @@ impl Namespace {
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
+    /// What tells it from another pod of the same name, where somebody said.
+    pub uid: Option<Uid>,
     /// Its labels.
     pub labels: Labels,
     /// Its addresses, at most one of each family; empty until it has any.
@@ -123,6 +128,7 @@ impl Pod {
     pub fn is_alike_to_policies(&self, other: &Self) -> bool {
         // Named one by one, so that nobody adds a field without thinking of this.
         let Self {
+            uid,
             labels,
             addresses,
             node,
@@ -132,8 +138,14 @@ impl Pod {
             readiness: _,
             may_spoof,
         } = self;
-        (labels, addresses, node, ports)
-            == (&other.labels, &other.addresses, &other.node, &other.ports)
+        (uid, labels, addresses, node, ports)
+            == (
+                &other.uid,
+                &other.labels,
+                &other.addresses,
+                &other.node,
+                &other.ports,
+            )
             && (host_network, terminated, may_spoof)
                 == (&other.host_network, &other.terminated, &other.may_spoof)
     }

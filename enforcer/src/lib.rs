@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod claims;
 pub mod cli;
+pub mod cni;
 pub mod daemon;
 pub mod datapath;
 pub mod engines;

@@ -58,7 +58,10 @@ impl Node {
 
     fn scan(&self) -> Links {
         let netns = Netns::open(self.netns.path()).unwrap();
-        netns.run(|| scan(&self.netns_dir)).unwrap().unwrap()
+        netns
+            .run(|| scan(&self.netns_dir, &BTreeSet::new()))
+            .unwrap()
+            .unwrap()
     }
 
     fn index(&self, name: &str) -> u32 {
@@ -84,7 +87,7 @@ fn follow(directory: &Path, change: impl FnOnce(), wanted: impl Fn(&Links) -> bo
     runtime.block_on(async {
         let watcher = Watcher::start(directory).unwrap();
         assert!(
-            !wanted(&scan(directory).unwrap()),
+            !wanted(&scan(directory, &BTreeSet::new()).unwrap()),
             "already so before the change"
         );
         change();
@@ -93,7 +96,7 @@ fn follow(directory: &Path, change: impl FnOnce(), wanted: impl Fn(&Links) -> bo
             if tokio::time::timeout(left, watcher.changed()).await.is_err() {
                 break;
             }
-            if wanted(&scan(directory).unwrap()) {
+            if wanted(&scan(directory, &BTreeSet::new()).unwrap()) {
                 return true;
             }
         }
@@ -398,7 +401,7 @@ fn count_wakes(directory: &Path) -> usize {
         let mut wakes = 0;
         let end = tokio::time::Instant::now() + Duration::from_millis(500);
         loop {
-            scan(directory).unwrap();
+            scan(directory, &BTreeSet::new()).unwrap();
             if tokio::time::timeout_at(end, watcher.changed())
                 .await
                 .is_err()

@@ -41,13 +41,13 @@ const TOOLS: [apt::Package; 7] = [
         at_least: None,
     },
     apt::Package {
-        name: "traceroute",
-        why: "`traceroute`: the wire tests look through the node with it",
+        name: "containernetworking-plugins",
+        why: "`ptp`, `bridge` and others: the CNI plugin is tested behind the real ones",
         at_least: None,
     },
     apt::Package {
-        name: "containernetworking-plugins",
-        why: "`bridge`, `ptp`, `portmap`: the CNI tests chain enforcer's plugin behind them",
+        name: "traceroute",
+        why: "`traceroute`: the wire tests look through the node with it",
         at_least: None,
     },
 ];

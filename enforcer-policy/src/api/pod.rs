@@ -8,7 +8,10 @@ use k8s_openapi::api::core::v1;
 use super::{ALLOW_SPOOFING_ANNOTATION, meta, syntax};
 use crate::invalid::{Invalid, Problem};
 use crate::lower::protocol;
-use crate::model::{NamedPort, Pod, PodKey, Readiness};
+use crate::model::{NamedPort, Pod, PodKey, Readiness, Uid};
+
+/// What the kubelet writes at the object that it makes for a static pod.
+const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
 /// A pod by name.
 ///
@@ -29,6 +32,7 @@ pub fn pod(object: &v1::Pod) -> Result<(PodKey, Pod), Vec<Invalid>> {
     let status = object.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref());
     let pod = Pod {
+        uid: uid(object),
         labels: meta::labels(labels, "metadata.labels", &mut invalid),
         addresses: status
             .map(|status| addresses(status, &mut invalid))
@@ -48,6 +52,15 @@ pub fn pod(object: &v1::Pod) -> Result<(PodKey, Pod), Vec<Invalid>> {
         may_spoof: may_spoof(object),
     };
     meta::finish((key, pod), invalid)
+}
+
+/// The API server's object for a static pod has a uid of its own, but is annotated with that of
+/// the pod, by which the kubelet and the runtime know it. A uid that is none of Kubernetes' tells
+/// nothing.
+fn uid(object: &v1::Pod) -> Option<Uid> {
+    let annotations = object.metadata.annotations.as_ref();
+    let of_static = annotations.and_then(|annotations| annotations.get(MIRROR_ANNOTATION));
+    of_static.or(object.metadata.uid.as_ref())?.parse().ok()
 }
 
 /// A pod without any condition was written by hand: nobody says that it is not ready.
@@ -268,6 +281,20 @@ mod tests {
         let metadata = json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"});
         let (_, pod) = read(json!({"metadata": metadata})).unwrap();
         assert!(pod.readiness.terminating);
+    }
+
+    #[test]
+    fn the_uid_of_a_static_pod_is_the_kubelets() {
+        let uid = |metadata: Value| read(json!({ "metadata": metadata })).unwrap().1.uid;
+        let (object, pod) = ["1", "2"].map(|digit| digit.repeat(32)).into();
+        assert_eq!(
+            uid(json!({"name": "a", "uid": object})),
+            object.parse().ok()
+        );
+        let annotations = json!({"kubernetes.io/config.mirror": pod});
+        let mirror = json!({"name": "a", "uid": object, "annotations": annotations});
+        assert_eq!(uid(mirror), pod.parse().ok());
+        assert_eq!(uid(json!({"name": "a", "uid": "by hand"})), None);
     }
 
     #[test]

@@ -193,7 +193,14 @@ pub(crate) fn policy_key(name: &str) -> PolicyKey {
 
 pub(crate) fn policy(name: &str, rules: Vec<Rule>) -> Change {
     let key = policy_key(name);
-    Change::Policy(key.clone(), Some(Arc::new(Policy { key, rules })))
+    Change::Policy(
+        key.clone(),
+        Some(Arc::new(Policy {
+            key,
+            version: None,
+            rules,
+        })),
+    )
 }
 
 pub(crate) fn no_policy(name: &str) -> Change {

@@ -231,6 +231,7 @@ fn pod() -> impl Strategy<Value = Pod> {
     )
         .prop_map(
             |(labels, addresses, node, host_network, terminated, ports, may_spoof)| Pod {
+                uid: None,
                 readiness: Readiness::default(),
                 labels,
                 addresses: one_of_each_family(addresses),

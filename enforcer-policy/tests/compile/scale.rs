@@ -93,7 +93,14 @@ fn policy(size: usize, number: usize) -> Change {
         name: format!("policy{number}"),
     };
     let rules = vec![allow, deny];
-    Change::Policy(key.clone(), Some(Arc::new(Policy { key, rules })))
+    Change::Policy(
+        key.clone(),
+        Some(Arc::new(Policy {
+            key,
+            version: None,
+            rules,
+        })),
+    )
 }
 
 fn namespace(number: usize) -> Change {

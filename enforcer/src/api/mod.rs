@@ -2,14 +2,18 @@
 //!
 //! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
 //! one line, `flows` with one [`FlowLine`] a line, without end when following, and `cut` with one
-//! [`CutAnswer`] on one line.
+//! [`CutAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and are answered
+//! by one [`Held`] on one line.
 
 pub mod client;
+pub mod holds;
 pub mod server;
 pub mod status;
 
+use enforcer_cni::protocol::{Hold, Release, Retain};
 use serde::{Deserialize, Serialize};
 
+pub use enforcer_cni::protocol::Held;
 pub use status::Status;
 
 use crate::trace::cut::{Change, Report};
@@ -62,4 +66,10 @@ pub enum Request {
     },
     /// Which live connections a change of manifests would cut.
     Cut(Change),
+    /// A pod's start waits for its endpoint.
+    Hold(Hold),
+    /// A container's network is gone.
+    Release(Release),
+    /// All other networks of containers are gone.
+    Retain(Retain),
 }

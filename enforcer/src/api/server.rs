@@ -10,6 +10,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::holds::{self, HoldQuestion};
 use super::{CutAnswer, FlowLine, Request, Status};
 use crate::flow::store::Subscription;
 use crate::http::health::Health;
@@ -61,12 +62,21 @@ pub enum Question {
         /// Where the answer goes.
         answer: oneshot::Sender<Numbers>,
     },
+    /// Of the CNI plugin.
+    Hold(HoldQuestion),
 }
 
-/// The socket; removed when dropped.
+/// The socket; removed when dropped, unless it is left.
 #[derive(Debug)]
 pub struct Socket {
     path: PathBuf,
+}
+
+impl Socket {
+    /// Leaves the file: a sign to the CNI plugin that another daemon is to come.
+    pub fn leave(mut self) {
+        self.path.clear();
+    }
 }
 
 impl Drop for Socket {
@@ -124,6 +134,9 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
         Ok(Request::Status { refresh }) => status(&mut writing, &questions, refresh).await,
         Ok(Request::Flows { follow }) => flows(&mut writing, &questions, follow).await,
         Ok(Request::Cut(change)) => cut(&mut writing, &questions, change).await,
+        Ok(Request::Hold(one)) => holds::hold(&mut writing, &questions, one).await,
+        Ok(Request::Release(one)) => holds::release(&mut writing, &questions, one).await,
+        Ok(Request::Retain(one)) => holds::retain(&mut writing, &questions, one).await,
         Err(error) => {
             send(
                 &mut writing,
@@ -191,7 +204,10 @@ async fn flows(
     }
 }
 
-async fn send(writing: &mut OwnedWriteHalf, value: &impl serde::Serialize) -> io::Result<()> {
+pub(super) async fn send(
+    writing: &mut OwnedWriteHalf,
+    value: &impl serde::Serialize,
+) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     writing.write_all(&line).await

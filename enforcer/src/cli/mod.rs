@@ -1,6 +1,8 @@
 //! The command line, one file for each verb.
 
 pub mod check;
+mod cleanup;
+mod cni;
 pub mod cut;
 mod debug;
 mod flows;
@@ -35,6 +37,8 @@ enum Verb {
     Status(status::StatusArgs),
     Flows(flows::FlowsArgs),
     Debug(debug::DebugArgs),
+    Cni(cni::CniArgs),
+    Cleanup(cleanup::CleanupArgs),
 }
 
 /// The exit code of an error.
@@ -58,6 +62,8 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),
         Verb::Debug(args) => debug::run(&args),
+        Verb::Cni(args) => cni::run(args, &mut std::io::stdout().lock()),
+        Verb::Cleanup(args) => cleanup::run(args, &mut std::io::stdout().lock()),
     };
     done.unwrap_or_else(|error| {
         // Nobody is left to tell when stderr is gone.

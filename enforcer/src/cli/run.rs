@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use super::Output;
+use super::cni::KeepArgs;
 use crate::api::DEFAULT_SOCKET;
 use crate::daemon::{self, Options, Origin, Reports};
 use crate::datapath::attach::Hook;
@@ -80,6 +81,8 @@ pub(super) struct RunArgs {
     /// Detach everything at the end, so that nothing is enforced any more.
     #[arg(long)]
     cleanup: bool,
+    #[command(flatten)]
+    cni: KeepArgs,
     /// Entries of a BPF map, such as VERDICTS=2000000; may be repeated.
     #[arg(long, value_name = "MAP=N", value_parser = map_entries)]
     map_entries: Vec<(String, u32)>,
@@ -176,11 +179,11 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("no async runtime")?;
-    runtime.block_on(daemon::run(options(args)))?;
+    runtime.block_on(daemon::run(options(args)?))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(args: RunArgs) -> Options {
+fn options(args: RunArgs) -> anyhow::Result<Options> {
     let load = LoadOptions {
         map_entries: args.map_entries.into_iter().collect::<BTreeMap<_, _>>(),
         lasting: None,
@@ -188,7 +191,8 @@ fn options(args: RunArgs) -> Options {
         mark: Some(args.mark),
         trace: args.trace_packets,
     };
-    Options {
+    Ok(Options {
+        cni: args.cni.installation(&args.socket)?,
         source: match args.manifests {
             Some(path) => Origin::Manifests(path),
             None => Origin::Kubernetes(Access::new(args.kubeconfig)),
@@ -214,7 +218,7 @@ fn options(args: RunArgs) -> Options {
             objects: !args.no_policy_enforcements,
             events: !args.no_events,
         },
-    }
+    })
 }
 
 /// Marks of kube-proxy (`KUBE-MARK-MASQ`, `KUBE-MARK-DROP`): it translates between our hooks.

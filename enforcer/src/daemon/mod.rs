@@ -1,5 +1,6 @@
 //! The daemon: the only place where source, compiler, datapath, flows and API meet.
 
+mod claims;
 mod cut;
 pub mod measure;
 mod observe;
@@ -11,16 +12,19 @@ mod sweep;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::PodKey;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Question};
+use crate::claims::Claims;
+use crate::cni::{CniError, Installation, Keeper};
 use crate::datapath::discover::{self, DiscoverError, Links};
 use crate::datapath::matching::{Matching, match_pods, pods_here};
 use crate::datapath::watch::{WatchError, Watcher};
@@ -54,6 +58,8 @@ pub struct Options {
     pub alongside: bool,
     /// Detach everything and remove all pins at the end.
     pub cleanup: bool,
+    /// The CNI plugin, where it is to be kept installed.
+    pub cni: Option<Installation>,
     /// The kernel side.
     pub datapath: writer::Options,
     /// Where HTTP is served, if it is.
@@ -112,6 +118,9 @@ pub enum DaemonError {
         "which node is this? Give --node NAME, or NODE_NAME in the environment, as in the name of its Node object"
     )]
     NoNode,
+    /// The CNI plugin cannot be removed.
+    #[error(transparent)]
+    Cni(#[from] CniError),
     /// Changes of links cannot be watched.
     #[error(transparent)]
     Links(#[from] WatchError),
@@ -137,6 +146,9 @@ pub enum DaemonError {
 /// How often a failed write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How many questions may wait. As many pods may start together.
+const QUESTIONS: usize = 128;
+
 /// Runs until SIGTERM or SIGINT. What is attached stays in force then, unless `cleanup` is set.
 pub async fn run(options: Options) -> Result<(), DaemonError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
@@ -149,7 +161,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let mut daemon = Daemon::new(options, source, sweep)?;
     daemon.others = others;
     let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
-    let (sender, mut questions) = mpsc::channel(16);
+    let (sender, mut questions) = mpsc::channel(QUESTIONS);
     let socket = server::listen(&daemon.options.socket, sender.clone()).map_err(|source| {
         DaemonError::Socket {
             path: daemon.options.socket.clone(),
@@ -167,6 +179,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     daemon.rescan().await;
     daemon.settle()?;
     // An interval and no sleep: other events may come more often than this one.
+    let look = daemon.look.clone();
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -177,6 +190,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
                 daemon.settle()?;
             }
             () = links.changed() => daemon.rescan().await,
+            () = look.notified() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
             Some(batch) = events.recv() => daemon.record(&batch),
             Some(news) = swept.recv() => daemon.swept(news),
@@ -184,14 +198,23 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
+        // What many plugins ask at a time is done at once.
+        if questions.is_empty() {
+            daemon.advance_holds();
+        }
         daemon.sweep();
     }
+    if !daemon.options.cleanup {
+        socket.leave();
+    }
     // Nothing new is asked or told; requests on their way to the API server are not waited for.
-    drop(socket);
     if let Some(reports) = reports {
         reports.stop().await;
     }
     drop(http);
+    if let Some(keeper) = daemon.keeper.take() {
+        keeper.stop().await;
+    }
     daemon.stop()
 }
 
@@ -223,6 +246,16 @@ struct Daemon {
     changes: watch::Sender<u64>,
     /// What the reports have come to.
     reports: Counters,
+    /// What the container runtime said about pods.
+    claims: Claims,
+    /// The CNI plugins that wait for an answer.
+    waiters: Vec<claims::Waiter>,
+    /// Pods with new claims.
+    claimed: BTreeSet<PodKey>,
+    /// Wakes the loop to look for links.
+    look: Arc<Notify>,
+    /// Keeps the CNI plugin installed.
+    keeper: Option<Keeper>,
 }
 
 impl Daemon {
@@ -230,6 +263,10 @@ impl Daemon {
         let scope = options.node.clone().map_or(Scope::All, Scope::Node);
         let compiler = Compiler::new(scope, capacity(&options.datapath));
         let writer = Writer::start(options.datapath.clone())?;
+        let claims = Claims::load(
+            &enforcer_cni::protocol::claims(&options.socket),
+            &options.netns_dir,
+        );
         Ok(Self {
             options,
             source,
@@ -248,13 +285,19 @@ impl Daemon {
             others: Vec::new(),
             changes: watch::Sender::default(),
             reports: Counters::default(),
+            claims,
+            waiters: Vec::new(),
+            claimed: BTreeSet::new(),
+            look: Arc::default(),
+            keeper: None,
         })
     }
 
     /// Takes what the source has and brings the kernel there.
     fn reload(&mut self) {
-        let taken = self.source.take(self.compiler.cluster());
+        let mut taken = self.source.take(self.compiler.cluster());
         self.tell_problems();
+        self.amend_changes(&mut taken.changes);
         if taken.changes.is_empty() {
             return;
         }
@@ -298,6 +341,8 @@ impl Daemon {
             self.writer.settle()?;
             self.settled = true;
             self.announce();
+            // From now on there is somebody to ask.
+            self.keeper = self.options.cni.clone().map(Keeper::start);
         }
         Ok(())
     }
@@ -305,8 +350,12 @@ impl Daemon {
     /// Looks for namespaces and links.
     async fn rescan(&mut self) {
         let directory = self.options.netns_dir.clone();
+        let others = self.claims.files();
         let look = move || -> Result<_, DiscoverError> {
-            Ok((discover::scan(&directory)?, discover::local_addresses()?))
+            Ok((
+                discover::scan(&directory, &others)?,
+                discover::local_addresses()?,
+            ))
         };
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok((links, local))) => {
@@ -320,6 +369,7 @@ impl Daemon {
             Ok(Err(error)) => self.scan_failed(&error),
             Err(error) => self.scan_failed(&error),
         }
+        self.forget_gone_claims();
         self.follow();
     }
 
@@ -369,6 +419,7 @@ impl Daemon {
                 let _ = answer.send(self.status());
             }
             Question::Cut { change, answer } => self.answer_cut(change, answer),
+            Question::Hold(question) => self.answer_plugin(question),
             Question::Flows { answer } => {
                 let _ = answer.send(self.flows.subscribe());
             }
@@ -402,7 +453,12 @@ impl Daemon {
 
     fn stop(self) -> Result<(), DaemonError> {
         if self.options.cleanup {
+            // First: no pod is to wait for who does not come.
+            if let Some(installation) = &self.options.cni {
+                installation.place.uninstall()?;
+            }
             self.writer.cleanup()?;
+            self.claims.clear();
             tracing::info!("stopped; everything that was attached is removed");
         } else {
             tracing::info!("stopped; what is attached stays in force");

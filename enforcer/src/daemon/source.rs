@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use enforcer_policy::model::{Change, Cluster};
 
 use super::{DaemonError, Options, Origin};
-use crate::source::kubernetes::{Ended, KubernetesSource};
+use crate::source::kubernetes::{Ended, KubernetesSource, Patience};
 use crate::source::manifests::{ManifestSource, Watch};
 use crate::source::problem::Problem;
 
@@ -46,7 +46,8 @@ impl Source {
             }
             Origin::Kubernetes(access) => {
                 let node = options.node.clone().ok_or(DaemonError::NoNode)?;
-                let source = KubernetesSource::start(access.clone(), node).await?;
+                let source =
+                    KubernetesSource::start(access.clone(), node, Patience::default()).await?;
                 Ok(Self::Kubernetes(source))
             }
         }

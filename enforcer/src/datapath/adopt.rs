@@ -57,6 +57,29 @@ pub enum Key {
     V6(FlowKey<4>),
 }
 
+impl Key {
+    /// The key of the flow of a pod and a peer; `None` for addresses of two families, between which
+    /// there is none.
+    pub fn of(pod: IpAddr, peer: IpAddr, ports: u32, protocol: u8) -> Option<Self> {
+        let protocol = u32::from(protocol);
+        match (pod, peer) {
+            (IpAddr::V4(pod), IpAddr::V4(peer)) => Some(Self::V4(FlowKey {
+                pod: v4(pod),
+                peer: v4(peer),
+                ports,
+                protocol,
+            })),
+            (IpAddr::V6(pod), IpAddr::V6(peer)) => Some(Self::V6(FlowKey {
+                pod: v6(pod),
+                peer: v6(peer),
+                ports,
+                protocol,
+            })),
+            _ => None,
+        }
+    }
+}
+
 /// A flow to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed {
@@ -113,22 +136,7 @@ pub fn key(tuple: &Tuple, protocol: u8, opened: Direction) -> Option<Key> {
         (_, Ports::None, _) => 0,
         (_, Ports::Pair(..), _) => return None,
     };
-    let protocol = u32::from(protocol);
-    match (tuple.source, tuple.destination) {
-        (IpAddr::V4(pod), IpAddr::V4(peer)) => Some(Key::V4(FlowKey {
-            pod: v4(pod),
-            peer: v4(peer),
-            ports,
-            protocol,
-        })),
-        (IpAddr::V6(pod), IpAddr::V6(peer)) => Some(Key::V6(FlowKey {
-            pod: v6(pod),
-            peer: v6(peer),
-            ports,
-            protocol,
-        })),
-        _ => None,
-    }
+    Key::of(tuple.source, tuple.destination, ports, protocol)
 }
 
 #[cfg(test)]

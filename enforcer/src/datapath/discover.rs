@@ -47,15 +47,15 @@ pub enum DiscoverError {
     Netlink(#[from] NetlinkError),
 }
 
-/// Looks into every namespace file of a directory.
+/// Looks into every namespace file of a directory, and into others.
 ///
 /// Runs for some milliseconds and blocks: call it on a thread for that. A namespace that is being
 /// removed is a problem of its own and does not hide the others.
-pub fn scan(directory: &Path) -> Result<Links, DiscoverError> {
+pub fn scan(directory: &Path, others: &BTreeSet<PathBuf>) -> Result<Links, DiscoverError> {
     let host = Netlink::open()?;
     let mut found = Links::default();
     let mut opened = Vec::new();
-    for (path, netns) in open_all(directory, &mut found.problems)? {
+    for (path, netns) in open_all(directory, others, &mut found.problems)? {
         // The number must be there before the node's links are read: they refer to it.
         match host.namespace_number(&netns) {
             Ok(number) => opened.push((path, netns, number)),
@@ -89,14 +89,15 @@ pub fn local_addresses() -> Result<BTreeSet<IpAddr>, DiscoverError> {
         .collect())
 }
 
-/// Opens every namespace but the daemon's own, each once, in the order of their paths.
+/// Opens every namespace but the daemon's own, each once, those of the directory first.
 fn open_all(
     directory: &Path,
+    others: &BTreeSet<PathBuf>,
     problems: &mut Vec<(PathBuf, DiscoverError)>,
 ) -> Result<Vec<(PathBuf, Netns)>, DiscoverError> {
     let mut seen = BTreeSet::from([Netns::current()?.id()]);
     let mut opened = Vec::new();
-    for path in files(directory)? {
+    for path in files(directory)?.into_iter().chain(others.iter().cloned()) {
         match Netns::open(&path) {
             Ok(netns) if seen.insert(netns.id()) => opened.push((path, netns)),
             Ok(_) => {}

@@ -21,6 +21,7 @@
 pub mod adopt;
 pub mod attach;
 pub mod bpffs;
+pub mod cleanup;
 pub mod clock;
 pub mod conntrack;
 pub mod discover;

@@ -323,6 +323,11 @@ impl Writer {
         self.links.get(&ifindex)?.owner.pod()
     }
 
+    /// Whether programs on this link enforce what is compiled for this pod.
+    pub fn enforces(&self, ifindex: u32, pod: &PodKey) -> bool {
+        self.pod_of(ifindex) == Some(pod) && self.endpoints.contains_key(pod)
+    }
+
     /// Links that could not be attached to: whose they are, and why.
     pub fn failures(&self) -> impl Iterator<Item = (u32, Option<&PodKey>, &str)> {
         self.failures

@@ -70,8 +70,8 @@ impl Live {
         }
     }
 
-    /// Fails unless exchanges end soon, for good.
-    pub(crate) fn is_cut_within(&self, time: Duration) {
+    /// Fails unless exchanges end soon, for good; gives when the last was seen.
+    pub(crate) fn is_cut_within(&self, time: Duration) -> Instant {
         let begin = Instant::now();
         let mut last = (self.count(), Instant::now());
         while last.1.elapsed() < SILENCE {
@@ -82,6 +82,7 @@ impl Live {
             }
             assert!(begin.elapsed() < time + SILENCE, "{} is not cut", self.name);
         }
+        last.1
     }
 }
 

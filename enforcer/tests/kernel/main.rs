@@ -13,6 +13,8 @@ mod far;
 mod lengths;
 mod longest;
 mod packets;
+#[path = "../common/random.rs"]
+#[allow(dead_code, reason = "each test file uses some of it")]
 mod random;
 mod restore;
 mod verifier;

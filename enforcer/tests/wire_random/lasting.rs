@@ -17,9 +17,9 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ask::{AGAIN, GRACE, Outcome, receive};
 use crate::common::{BRIDGE, LONG};
-use crate::dice::Dice;
 use crate::probe::{Backend, Kind, Probe};
 use crate::questions::{Judged, ask};
+use crate::random::Random;
 use crate::serve::{Seen, TOKEN, bound, read_token, token};
 use crate::services;
 use crate::stage::Stage;
@@ -81,7 +81,7 @@ impl Lasting {
     }
 
     /// Opens some more among what is allowed.
-    pub(crate) async fn open(&mut self, world: &mut World, probes: &[Probe], dice: &mut Dice) {
+    pub(crate) async fn open(&mut self, world: &mut World, probes: &[Probe], dice: &mut Random) {
         let of = |wanted: fn(&Probe) -> bool| {
             let all = probes.iter();
             all.filter(move |probe| probe.allowed && probe.from != probe.to && wanted(probe))
@@ -153,7 +153,7 @@ impl Lasting {
         objects: &Objects,
         first: u64,
         tally: &mut Tally,
-        dice: &mut Dice,
+        dice: &mut Random,
     ) -> (Vec<Probe>, Outcome) {
         let is_there = |tcp: &Tcp| {
             let now = [tcp.client, tcp.real].map(|end| name_at(world, end.ip()));
@@ -183,7 +183,7 @@ impl Lasting {
     }
 
     /// Speaks on all, and on again where an answer must come.
-    async fn speak(&mut self, asked: &[Asked], dice: &mut Dice, outcome: &mut Outcome) {
+    async fn speak(&mut self, asked: &[Asked], dice: &mut Random, outcome: &mut Outcome) {
         for one in asked {
             if let Some(index) = one.tcp {
                 let tcp = &mut self.tcp[index];

@@ -14,7 +14,6 @@ mod ask;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "each test file uses some of the helpers")]
 mod common;
-mod dice;
 mod failure;
 mod lasting;
 mod manifests;
@@ -23,6 +22,9 @@ mod probe;
 #[path = "../common/proxied.rs"]
 mod proxied;
 mod questions;
+#[path = "../common/random.rs"]
+#[allow(dead_code, reason = "each test file uses some of it")]
+mod random;
 mod reports;
 mod round;
 mod serve;

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use enforcer_policy::oracle::{Answer, Objects};
 
-use crate::dice::Dice;
 use crate::probe::{Kind, Probe, question};
+use crate::random::Random;
 use crate::world::{Host, World};
 
 /// Ports of each protocol that a pair is asked about.
@@ -67,7 +67,7 @@ struct Pair {
 pub(crate) fn questions(
     world: &World,
     objects: &Objects,
-    dice: &mut Dice,
+    dice: &mut Random,
     first: u64,
 ) -> Vec<Probe> {
     let mut probes = Vec::new();
@@ -123,7 +123,7 @@ fn pairs(world: &World) -> Vec<Pair> {
     pairs
 }
 
-fn kinds(world: &World, objects: &Objects, dice: &mut Dice, pair: Pair) -> Vec<Kind> {
+fn kinds(world: &World, objects: &Objects, dice: &mut Random, pair: Pair) -> Vec<Kind> {
     let mut kinds = vec![Kind::Icmp];
     // Both directions of a protocol without ports are one flow: only one of them is opened.
     // The kernel's NAT has nothing to tell two of them apart by.

@@ -9,11 +9,11 @@ use enforcer_policy::oracle::Objects;
 use enforcer_testing::generate::wire::{self, Layout, Story, WireEdit};
 
 use crate::ask;
-use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::lasting::Lasting;
 use crate::probe::{Probe, Wrong};
 use crate::questions::questions;
+use crate::random::Random;
 use crate::reports::Reports;
 use crate::serve::Seen;
 use crate::services;
@@ -40,7 +40,7 @@ impl Round {
     pub(crate) fn stage(self) -> (Stage, Families) {
         let stages = stage::stages();
         let stage = usize::try_from(self.number % stages.len() as u64).unwrap();
-        let families = stage::families(&mut Dice::new(self.seed, self.number));
+        let families = stage::families(&mut Random::numbered(self.seed, self.number));
         (stages[stage], families)
     }
 
@@ -70,7 +70,7 @@ impl Round {
 /// A round that is being played.
 struct Play {
     round: Round,
-    dice: Dice,
+    dice: Random,
     seen: Rc<Seen>,
     objects: Objects,
     lasting: Lasting,
@@ -85,7 +85,7 @@ struct Play {
 
 impl Play {
     fn new(round: Round, objects: &Objects) -> Self {
-        let mut dice = Dice::new(round.seed, !round.number);
+        let mut dice = Random::numbered(round.seed, !round.number);
         let seen = Rc::new(Seen::default());
         let mut world = world(round.stage(), objects, &mut dice, &seen);
         world.follow(objects, true);
@@ -175,7 +175,7 @@ impl Play {
 fn world(
     (stage, families): (Stage, Families),
     objects: &Objects,
-    dice: &mut Dice,
+    dice: &mut Random,
     seen: &Rc<Seen>,
 ) -> World {
     let (mut ports, others) = wire::ports();

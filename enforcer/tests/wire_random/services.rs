@@ -6,9 +6,9 @@ use enforcer_lab::Protocol;
 use enforcer_lab::proxy::TrafficPolicy;
 use enforcer_policy::oracle::{Answer, Objects, Part, ServiceQuestion, Side, Target};
 
-use crate::dice::Dice;
 use crate::probe::{Backend, Kind, Probe};
 use crate::questions::ask;
+use crate::random::Random;
 use crate::world::{Host, Who, World};
 
 /// Attempts of each pod at each port of a service; each may get another backend.
@@ -18,7 +18,7 @@ const ATTEMPTS: usize = 2;
 pub(crate) fn questions(
     world: &World,
     objects: &Objects,
-    dice: &mut Dice,
+    dice: &mut Random,
     first: u64,
 ) -> Vec<Probe> {
     let mut probes = Vec::new();

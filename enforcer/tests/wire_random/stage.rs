@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use enforcer_lab::{Fabric, Families, Lab, LabError, Shape};
 
 use crate::common::{BRIDGE, FILTERED_BRIDGE};
-use crate::dice::Dice;
+use crate::random::Random;
 
 /// A shape of cluster.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ fn has_netkit() -> bool {
 }
 
 /// The families of a round.
-pub(crate) fn families(dice: &mut Dice) -> Families {
+pub(crate) fn families(dice: &mut Random) -> Families {
     let families = [Families::Dual, Families::Dual, Families::V4, Families::V6];
     families[dice.below(families.len())]
 }

@@ -6,8 +6,8 @@ use enforcer_lab::Families;
 use enforcer_policy::oracle::{Objects, Part};
 use enforcer_testing::coverage::{Coverage, observe};
 
-use crate::dice::Dice;
 use crate::probe::Probe;
+use crate::random::Random;
 use crate::stage::{Stage, stages};
 
 /// Questions of each stage that are looked at closely: it is slow.
@@ -32,7 +32,7 @@ impl Tally {
         self.meet(format!("families {families:?}"));
     }
 
-    pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Dice) {
+    pub(crate) fn probes(&mut self, objects: &Objects, probes: &[Probe], dice: &mut Random) {
         self.probes += probes.len();
         let (to_services, probes): (Vec<_>, Vec<_>) =
             probes.iter().partition(|probe| probe.backends.is_some());

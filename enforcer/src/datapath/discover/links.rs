@@ -47,6 +47,15 @@ pub struct Namespace {
     pub unenforceable: Vec<Unenforceable>,
 }
 
+impl Namespace {
+    /// Whether it has a link of this name.
+    pub fn has(&self, ifname: &str) -> bool {
+        let mut links = self.links.iter().map(|link| &link.pod_ifname);
+        let mut others = self.unenforceable.iter().map(|link| &link.pod_ifname);
+        links.any(|name| name == ifname) || others.any(|name| name == ifname)
+    }
+}
+
 /// A link between a namespace and the node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodLink {

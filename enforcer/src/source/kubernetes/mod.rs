@@ -21,4 +21,5 @@ mod pending;
 mod reflector;
 mod source;
 
+pub use reflector::Patience;
 pub use source::{Ended, KubernetesSource, StartError};

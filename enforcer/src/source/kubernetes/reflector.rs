@@ -16,12 +16,24 @@ use super::kinds::{Resource, Watched};
 use super::lines::Lines;
 use super::message::{Message, News};
 
-/// How long an answer may take to begin, and the next piece of a list to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long silence is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long an answer may take to begin, and the next piece of a list to come.
+    pub answer: Duration,
+    /// A watch in which nothing came for so long is begun anew: servers send a bookmark every minute,
+    /// so the connection is probably dead.
+    pub idle: Duration,
+}
 
-/// A watch in which nothing came for so long is begun anew: servers send a bookmark every minute,
-/// so the connection is probably dead.
-const IDLE: Duration = Duration::from_secs(75);
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+        }
+    }
+}
 
 /// How many objects a page has.
 const PAGE: u32 = 250;
@@ -64,12 +76,18 @@ pub(super) struct Reflector<W> {
     /// Until when no streaming list is tried.
     paged_until: Option<Instant>,
     backoff: Backoff,
+    patience: Patience,
     kind: std::marker::PhantomData<W>,
 }
 
 impl<W: Watched> Reflector<W> {
-    pub(super) fn new(connection: Arc<Connection>, messages: mpsc::Sender<Message>) -> Self {
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        messages: mpsc::Sender<Message>,
+        patience: Patience,
+    ) -> Self {
         Self {
+            patience,
             connection,
             messages,
             position: None,
@@ -134,7 +152,7 @@ impl<W: Watched> Reflector<W> {
         let begin = Instant::now();
         let mut lines = self.open(&watch_params(false), &version).await?;
         self.tell(News::Following).await?;
-        let news = self.follow(&mut lines, IDLE).await;
+        let news = self.follow(&mut lines).await;
         if begin.elapsed() < BRIEF && self.position.as_deref() == Some(version.as_str()) {
             // It brought nothing. Once may be chance.
             news?;
@@ -164,15 +182,16 @@ impl<W: Watched> Reflector<W> {
     async fn list_streaming(&mut self) -> Result<(), Stop> {
         let opened = self.open(&watch_params(true), "").await;
         let mut lines = match opened {
-            Err(Failure::Invalid(words)) => {
-                self.fall_back(&words);
+            // A server that hangs is no better than one that does not know of streaming lists.
+            Err(failure @ (Failure::Invalid(_) | Failure::Silent(_))) => {
+                self.fall_back(&failure.to_string());
                 return Ok(());
             }
             other => other?,
         };
         self.tell(News::ListBegins).await?;
         loop {
-            let line = match lines.next(PATIENCE).await {
+            let line = match lines.next(self.patience.answer).await {
                 // A server that does not know of streaming lists does not end them.
                 Err(Failure::Silent(_)) => {
                     self.fall_back("no end of the list came");
@@ -196,7 +215,7 @@ impl<W: Watched> Reflector<W> {
         self.tell(News::ListEnds).await?;
         self.tell(News::Following).await?;
         self.backoff.succeeded();
-        match self.follow(&mut lines, IDLE).await {
+        match self.follow(&mut lines).await {
             Err(Stop::Failure(Failure::Silent(_))) => Ok(self.look_behind().await?),
             other => other,
         }
@@ -213,8 +232,8 @@ impl<W: Watched> Reflector<W> {
     }
 
     /// All that comes to the end of a watch.
-    async fn follow(&mut self, lines: &mut Lines, patience: Duration) -> Result<(), Stop> {
-        while let Some(line) = lines.next(patience).await? {
+    async fn follow(&mut self, lines: &mut Lines) -> Result<(), Stop> {
+        while let Some(line) = lines.next(self.patience.idle).await? {
             match understand::<W>(line)? {
                 Event::News(news, version) => {
                     self.tell(*news).await?;
@@ -270,9 +289,9 @@ impl<W: Watched> Reflector<W> {
         let request = Request::new(resource.path()).list(params);
         let request = request.map_err(|error| Failure::Invalid(error.to_string()))?;
         let client = self.connection.client();
-        match timeout(PATIENCE, client.request_text(request)).await {
+        match timeout(self.patience.answer, client.request_text(request)).await {
             Ok(answer) => answer.map_err(|error| Failure::of_client(error, resource, "list")),
-            Err(_) => Err(Failure::Silent(PATIENCE)),
+            Err(_) => Err(Failure::Silent(self.patience.answer)),
         }
     }
 
@@ -281,13 +300,13 @@ impl<W: Watched> Reflector<W> {
         let request = Request::new(resource.path()).watch(params, version);
         let request = request.map_err(|error| Failure::Invalid(error.to_string()))?;
         let client = self.connection.client();
-        match timeout(PATIENCE, client.request_stream(request)).await {
+        match timeout(self.patience.answer, client.request_stream(request)).await {
             Ok(Ok(stream)) => {
                 self.connection.has_reached();
                 Ok(Lines::new(stream))
             }
             Ok(Err(error)) => Err(Failure::of_client(error, resource, "watch")),
-            Err(_) => Err(Failure::Silent(PATIENCE)),
+            Err(_) => Err(Failure::Silent(self.patience.answer)),
         }
     }
 

@@ -14,7 +14,7 @@ use super::kinds::{
 };
 use super::ledger::{Behind, Ledger};
 use super::message::Message;
-use super::reflector::Reflector;
+use super::reflector::{Patience, Reflector};
 use crate::kubernetes::client::{Access, ConnectError};
 use crate::source::problem::Problem;
 
@@ -64,7 +64,11 @@ impl KubernetesSource {
     ///
     /// # Errors
     /// When there is nothing to connect to. A server that does not answer is no error: it may come.
-    pub async fn start(access: Access, node: String) -> Result<Self, StartError> {
+    pub async fn start(
+        access: Access,
+        node: String,
+        patience: Patience,
+    ) -> Result<Self, StartError> {
         let (sender, messages) = mpsc::channel(WAITING);
         let (started, outcome) = oneshot::channel();
         let name = node.clone();
@@ -73,7 +77,7 @@ impl KubernetesSource {
             .build()?;
         std::thread::Builder::new()
             .name("kubernetes".to_owned())
-            .spawn(move || runtime.block_on(watch(access, name, sender, started)))?;
+            .spawn(move || runtime.block_on(watch(access, name, patience, sender, started)))?;
         outcome
             .await
             .map_err(|_| std::io::Error::other("its thread ended"))??;
@@ -172,6 +176,7 @@ fn tell(before: &[Behind], now: &[Behind]) {
 async fn watch(
     access: Access,
     node: String,
+    patience: Patience,
     messages: mpsc::Sender<Message>,
     started: oneshot::Sender<Result<(), ConnectError>>,
 ) {
@@ -182,12 +187,12 @@ async fn watch(
     // The daemon may have gone; then the reflectors notice that.
     let _ = started.send(Ok(()));
     let mut all = JoinSet::new();
-    start::<Nodes>(&mut all, &connection, &messages);
-    start::<Namespaces>(&mut all, &connection, &messages);
-    start::<Pods>(&mut all, &connection, &messages);
-    start::<NetworkPolicies>(&mut all, &connection, &messages);
-    start::<Services>(&mut all, &connection, &messages);
-    start::<EndpointSlices>(&mut all, &connection, &messages);
+    start::<Nodes>(&mut all, &connection, &messages, patience);
+    start::<Namespaces>(&mut all, &connection, &messages, patience);
+    start::<Pods>(&mut all, &connection, &messages, patience);
+    start::<NetworkPolicies>(&mut all, &connection, &messages, patience);
+    start::<Services>(&mut all, &connection, &messages, patience);
+    start::<EndpointSlices>(&mut all, &connection, &messages, patience);
     // They end together, when nobody listens. One that ends alone has a bug; the daemon must hear of it.
     all.join_next().await;
 }
@@ -196,7 +201,9 @@ fn start<W: Watched>(
     all: &mut JoinSet<()>,
     connection: &Arc<Connection>,
     messages: &mpsc::Sender<Message>,
+    patience: Patience,
 ) {
-    let reflector = Reflector::<W>::new(Arc::clone(connection), messages.clone());
+    let connection = Arc::clone(connection);
+    let reflector = Reflector::<W>::new(connection, messages.clone(), patience);
     all.spawn(reflector.run());
 }

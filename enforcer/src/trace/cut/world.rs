@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use enforcer_common::Reason;
-use enforcer_common::abi::{Direction, Endpoint, Flow, FlowKey, address};
+use enforcer_common::abi::{Direction, Endpoint, Flow};
 use enforcer_common::parse::pair;
 use enforcer_common::tables::AddressTables;
 use enforcer_policy::compile::Compiler;
@@ -15,6 +15,7 @@ use enforcer_policy::model::{Cluster, PodKey};
 use super::Node;
 use super::connection::Connection;
 use super::report::State;
+use crate::datapath::adopt::Key;
 use crate::datapath::discover::PodLink;
 use crate::datapath::frame;
 use crate::datapath::judge::{Arrival, Judge as _, JudgeError, LINK, OTHER_LINK};
@@ -137,30 +138,11 @@ impl World {
     fn remember(&self, connection: &Connection, direction: Direction, flow: &Flow) {
         let (own, peer) = connection.ends(direction);
         let ports = pair(own.port(), peer.port());
-        let protocol = u32::from(connection.protocol);
-        match (own.ip(), peer.ip()) {
-            (IpAddr::V4(own), IpAddr::V4(peer)) => {
-                let (pod, peer) = (address::v4(own), address::v4(peer));
-                let key = FlowKey {
-                    pod,
-                    peer,
-                    ports,
-                    protocol,
-                };
-                self.memory.put_flow(&key, flow);
-            }
-            (IpAddr::V6(own), IpAddr::V6(peer)) => {
-                let (pod, peer) = (address::v6(own), address::v6(peer));
-                let key = FlowKey {
-                    pod,
-                    peer,
-                    ports,
-                    protocol,
-                };
-                self.memory.put_flow(&key, flow);
-            }
+        match Key::of(own.ip(), peer.ip(), ports, connection.protocol) {
+            Some(Key::V4(key)) => self.memory.put_flow(&key, flow),
+            Some(Key::V6(key)) => self.memory.put_flow(&key, flow),
             // No packet has two families.
-            _ => {}
+            None => {}
         }
     }
 

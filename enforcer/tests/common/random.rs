@@ -1,12 +1,18 @@
-//! Numbers that are the same in every run.
+//! Numbers that look random and are the same in every run, after `SplitMix64`.
 
-/// A generator after `SplitMix64`: every seed gives a sequence of its own.
-#[derive(Clone)]
+/// A source of such numbers: every seed gives a sequence of its own.
+#[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
+    }
+
+    /// One of many sequences of a seed.
+    pub(crate) fn numbered(seed: u64, number: u64) -> Self {
+        let mut random = Self(seed);
+        Self(random.next() ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -17,7 +23,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `limit`.
+    /// A number below a limit that is not 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit as u64).unwrap()
     }
@@ -30,6 +36,20 @@ impl Random {
     /// One of several.
     pub(crate) fn of<T: Copy>(&mut self, several: &[T]) -> T {
         several[self.below(several.len())]
+    }
+
+    /// Another order.
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, self.below(last + 1));
+        }
+    }
+
+    /// Up to `count` of a list, in another order.
+    pub(crate) fn some<T>(&mut self, mut list: Vec<T>, count: usize) -> Vec<T> {
+        self.shuffle(&mut list);
+        list.truncate(count);
+        list
     }
 
     pub(crate) fn u32(&mut self) -> u32 {
