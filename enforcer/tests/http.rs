@@ -37,7 +37,7 @@ fn daemon(health: &Arc<Mutex<Health>>) -> Http {
                     drop(answer.send(health.lock().unwrap().clone()));
                 }
                 Question::Numbers { answer } => drop(answer.send(Numbers::default())),
-                _ => panic!("HTTP asks nothing else"),
+                _ => unreachable!("HTTP asks nothing else"),
             }
         }
     });

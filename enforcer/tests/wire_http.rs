@@ -57,7 +57,7 @@ fn the_daemon_says_that_it_lives_and_is_ready_and_what_it_counts() {
             "no {line} in:\n{page}"
         );
     }
-    let denied = "enforcer_packets_total{direction=\"ingress\",reason=\"denied-by-policy\"} ";
+    let denied = "enforcer_packets_total{direction=\"ingress\",reason=\"policy-denied\"} ";
     let denied = page.lines().find_map(|line| line.strip_prefix(denied));
     assert!(denied.is_some_and(|count| count != "0"), "{page}");
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use enforcer::report::{Count, Pace};
+use enforcer_cluster::{ControlPlane, Options};
 
-use crate::world::{Teller, furnish, observation, pace, plane, policy, reports, until};
+use crate::world::{Teller, define, furnish, observation, pace, plane, policy, reports, until};
 
 #[tokio::test]
 async fn a_report_goes_with_its_policy_also_when_no_daemon_runs() {
@@ -26,14 +27,21 @@ async fn a_report_goes_with_its_policy_also_when_no_daemon_runs() {
 }
 
 /// Daemons of nodes that all see the same nodes.
-async fn daemons(namespace: &str, nodes: &[&str], all: &[&str], pace: Pace) -> Vec<Teller> {
+async fn daemons(
+    plane: &ControlPlane,
+    namespace: &str,
+    nodes: &[&str],
+    all: &[&str],
+    pace: Pace,
+) -> Vec<Teller> {
     let mut tellers = Vec::new();
     for node in nodes {
-        let teller = Teller::start(node, pace).await;
+        let client = plane.client().await.unwrap();
+        let teller = Teller::start_with(client, node, pace);
         teller.tell(|story| {
             story.nodes = all.iter().map(|node| (*node).to_owned()).collect();
-            let db = observation(plane(), namespace, "db", 1, &[]);
-            let web = observation(plane(), namespace, "web", 1, &[]);
+            let db = observation(plane, namespace, "db", 1, &[]);
+            let web = observation(plane, namespace, "web", 1, &[]);
             story.observed.policies.extend([db, web]);
         });
         until("the reports", || teller.count(Count::Written) == 2).await;
@@ -50,7 +58,7 @@ async fn what_a_node_leaves_behind_is_deleted_by_one_daemon_that_nobody_chose() 
         gone: Duration::from_secs(3),
         ..pace()
     };
-    let mut tellers = daemons("left", &nodes, &nodes, pace).await;
+    let mut tellers = daemons(plane(), "left", &nodes, &nodes, pace).await;
     assert_eq!(reports(plane(), "left").len(), 8);
     tellers.pop().unwrap().stop().await;
     // Every daemon has seen all nodes.
@@ -78,7 +86,7 @@ async fn what_a_node_leaves_behind_is_deleted_by_one_daemon_that_nobody_chose() 
 async fn a_node_that_only_seems_to_be_gone_keeps_its_reports() {
     let nodes = ["seem-1", "seem-2"];
     furnish(plane(), "seem", &["db", "web"], &nodes);
-    let tellers = daemons("seem", &nodes, &nodes, pace()).await;
+    let tellers = daemons(plane(), "seem", &nodes, &nodes, pace()).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     tellers[0].tell(|story| story.nodes.retain(|node| node != "seem-2"));
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -91,19 +99,26 @@ async fn a_node_that_only_seems_to_be_gone_keeps_its_reports() {
 
 #[tokio::test]
 async fn reports_of_a_node_that_nobody_saw_go_are_found_in_turn() {
+    // Of its own: who sweeps everything, sweeps what other tests leave.
+    let options = Options {
+        controller_manager: false,
+        ..Options::default()
+    };
+    let own = ControlPlane::start(&options).unwrap();
+    define(&own);
     let nodes = ["unseen-1", "unseen-2"];
-    furnish(plane(), "unseen", &["db", "web"], &nodes);
-    let gone = daemons("unseen", &["unseen-2"], &nodes, pace()).await;
+    furnish(&own, "unseen", &["db", "web"], &nodes);
+    let gone = daemons(&own, "unseen", &["unseen-2"], &nodes, pace()).await;
     for teller in gone {
         teller.stop().await;
     }
-    plane().kubectl(&["delete", "node", "unseen-2"]).unwrap();
+    own.kubectl(&["delete", "node", "unseen-2"]).unwrap();
     let pace = Pace {
         sweep: Duration::from_secs(4),
         ..pace()
     };
-    let left = daemons("unseen", &["unseen-1"], &["unseen-1"], pace).await;
-    until("they are gone", || reports(plane(), "unseen").len() == 2).await;
+    let left = daemons(&own, "unseen", &["unseen-1"], &["unseen-1"], pace).await;
+    until("they are gone", || reports(&own, "unseen").len() == 2).await;
     for teller in left {
         assert_eq!(teller.count(Count::Swept), 2);
         teller.stop().await;

@@ -116,7 +116,7 @@ async fn answer(story: Arc<Mutex<Story>>, mut questions: mpsc::Receiver<Question
         match question {
             Question::Enforcement { answer } => drop(answer.send(story.observed)),
             Question::Nodes { answer } => drop(answer.send(story.nodes)),
-            _ => panic!("reports ask nothing else"),
+            _ => unreachable!("reports ask nothing else"),
         }
     }
 }
