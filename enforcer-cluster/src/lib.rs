@@ -8,6 +8,7 @@
 //!   stopped, killed and started again on the same data;
 //! - [`Options`]: what to start, and with which flags;
 //! - [`Account`]: a service account's kubeconfig, whose token can be exchanged;
+//! - [`Kubelet`]: makes Pods of the cluster network namespaces of a lab;
 //! - [`FaultProxy`]: stands before the API server and does what networks and servers do to clients.
 
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ mod janitor;
 mod keeper;
 mod kubeconfig;
 mod kubectl;
+mod kubelet;
 mod ports;
 mod proxy;
 mod server;
@@ -30,4 +32,5 @@ pub use account::Account;
 pub use assets::program;
 pub use control_plane::{ControlPlane, Options, Part};
 pub use error::ClusterError;
+pub use kubelet::{ADDRESSES, BY_HAND, Hook, Kubelet, RunningPod};
 pub use proxy::{Ending, Fault, FaultProxy, Link, Request};
