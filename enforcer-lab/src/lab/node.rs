@@ -142,7 +142,9 @@ impl Node {
     /// Removes a pod at once: its link, its routes and what others know of its MAC address, as a
     /// CNI plugin does. Just dropping it leaves all that to the kernel, which takes its time.
     pub fn remove_pod(&self, pod: Pod) -> Result<(), LabError> {
-        self.unplug(&pod)
+        let unplugged = self.unplug(&pod);
+        drop(pod);
+        unplugged
     }
 
     /// The same for a pod that somebody holds: its namespace stays as long, without its link.

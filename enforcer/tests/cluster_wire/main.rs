@@ -6,10 +6,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod churn;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "each test file uses some of the helpers")]
 mod common;
 mod judge;
+mod latency;
+mod load;
 mod objects;
+mod outage;
+mod pending;
 mod policies;
+#[path = "../common/proxied.rs"]
+mod proxied;
+mod services;
 mod world;

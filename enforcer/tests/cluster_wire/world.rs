@@ -11,7 +11,7 @@ use enforcer_cluster::{
 };
 use enforcer_lab::{Cluster, Daemon, Fabric, Families};
 
-use super::common::{BRIDGE, LONG, PROGRAM};
+use super::common::{BRIDGE, LONG, PROGRAM, eventually};
 
 /// Shared, because it takes seconds to start. Its servers end with the process.
 static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| {
@@ -62,6 +62,9 @@ impl World {
         for name in namespaces {
             plane.kubectl(&["create", "namespace", name]).unwrap();
             plane.kubectl(&["label", "namespace", name, OURS]).unwrap();
+            let account = ["get", "serviceaccount", "default", "-n", name];
+            // Without it, pods are refused.
+            eventually("its service account", || plane.kubectl(&account).is_ok());
         }
         let cluster = Cluster::new(2, BRIDGE, Families::Dual, Fabric::Vxlan).unwrap();
         let mut world = Self {
