@@ -68,6 +68,24 @@ pub enum ClusterError {
     /// A fault proxy cannot be started.
     #[error("starting a fault proxy: {0}")]
     Proxy(#[source] io::Error),
+    /// A kubelet cannot be started.
+    #[error("starting the kubelet of {node}: {source}")]
+    Kubelet {
+        /// Its node.
+        node: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A kubelet does not get where it should.
+    #[error("the kubelet of {node}: {what} ({problems})")]
+    Waiting {
+        /// Its node.
+        node: String,
+        /// What was waited for.
+        what: String,
+        /// What it complains about.
+        problems: String,
+    },
     /// No port is left.
     #[error("no free port on 127.0.0.1 between {0} and {1}")]
     NoPort(u16, u16),
@@ -88,6 +106,11 @@ impl ClusterError {
 
     pub(crate) fn proxy_tls(source: tokio_rustls::rustls::Error) -> Self {
         Self::Proxy(io::Error::other(source))
+    }
+
+    pub(crate) fn kubelet(node: &str) -> impl FnOnce(io::Error) -> Self {
+        let node = node.to_owned();
+        |source| Self::Kubelet { node, source }
     }
 
     pub(crate) fn client(source: impl std::error::Error + Send + Sync + 'static) -> Self {

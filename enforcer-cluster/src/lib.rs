@@ -9,6 +9,7 @@
 //! - [`Options`]: what to start, and with which flags;
 //! - [`Account`]: a service account's kubeconfig, whose token can be exchanged;
 //! - [`Objects`]: writes objects quickly, for code that is not async;
+//! - [`Kubelet`]: makes Pods of the cluster network namespaces of a lab;
 //! - [`FaultProxy`]: stands before the API server and does what networks and servers do to clients.
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ mod janitor;
 mod keeper;
 mod kubeconfig;
 mod kubectl;
+mod kubelet;
 mod objects;
 mod ports;
 mod proxy;
@@ -32,5 +34,6 @@ pub use account::Account;
 pub use assets::program;
 pub use control_plane::{ControlPlane, Options, Part};
 pub use error::ClusterError;
+pub use kubelet::{ADDRESSES, BY_HAND, Hook, Kubelet, RunningPod};
 pub use objects::Objects;
 pub use proxy::{Ending, Fault, FaultProxy, Link, Request};

@@ -1,5 +1,6 @@
 //! The program under test, inside the node.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,6 +35,21 @@ impl Node {
     /// split at white space. It reads the node's manifests unless the arguments name a kubeconfig, and
     /// serves no HTTP unless they say where. It is not ready when this returns.
     pub fn start(&self, program: &Path, arguments: &str) -> Result<Daemon, LabError> {
+        if arguments.contains("--kubeconfig") {
+            return self.start_from(program, &[], arguments);
+        }
+        let manifests = self.manifests();
+        let source = ["--manifests".as_ref(), manifests.as_os_str()];
+        self.start_from(program, &source, arguments)
+    }
+
+    /// The same with another source of objects than the lab's manifests, such as `--kubeconfig FILE`.
+    pub fn start_from(
+        &self,
+        program: &Path,
+        source: &[&OsStr],
+        arguments: &str,
+    ) -> Result<Daemon, LabError> {
         let log = self.home().join("log");
         let socket = self.home().join("socket");
         let output = File::options()
@@ -43,10 +59,7 @@ impl Node {
             .map_err(LabError::file(&log))?;
         let errors = output.try_clone().map_err(LabError::file(&log))?;
         let mut command = Command::new(program);
-        command.arg("run");
-        if !arguments.contains("--kubeconfig") {
-            command.arg("--manifests").arg(self.manifests());
-        }
+        command.arg("run").args(source);
         for (flag, value) in [
             ("--netns-dir", &self.netns_dir()),
             ("--bpffs", &self.bpffs()),

@@ -24,7 +24,7 @@ use source::Source;
 use tree::Tree;
 
 /// The programs of the image, each the package of this name.
-const PROGRAMS: &[&str] = &["enforcer"];
+const PROGRAMS: &[&str] = &["enforcer", "enforcer-cni"];
 
 /// What the image is called where nobody says otherwise.
 const NAME: &str = "enforcer";

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use super::shape::subnet;
 use super::{Node, Pod};
@@ -31,8 +32,7 @@ pub struct SecondLink {
 impl Node {
     /// Adds a second network.
     pub fn add_network(&self) -> Result<Network, LabError> {
-        let number = self.networks.get() + 1;
-        self.networks.set(number);
+        let number = self.networks.fetch_add(1, Ordering::Relaxed) + 1;
         let bridge = format!("second{number}");
         self.ip(&format!("link add {bridge} type bridge"))?;
         self.ip(&format!("link set {bridge} up"))?;

@@ -1,10 +1,10 @@
 //! A node and its pods.
 
-use std::cell::Cell;
 use std::fs;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use ipnet::IpNet;
 
@@ -23,8 +23,8 @@ pub struct Node {
     pub(super) plan: Plan,
     /// Size of the largest packet of a pod.
     pub(super) mtu: u16,
-    pods: Cell<u16>,
-    pub(super) networks: Cell<u8>,
+    pods: AtomicU16,
+    pub(super) networks: AtomicU8,
     home: PathBuf,
     manifests: PathBuf,
 }
@@ -60,8 +60,8 @@ impl Node {
             families: from.families,
             plan: from.plan,
             mtu: from.mtu,
-            pods: Cell::new(0),
-            networks: Cell::new(0),
+            pods: AtomicU16::new(0),
+            networks: AtomicU8::new(0),
             home: from.home,
             manifests: from.manifests,
         };
@@ -115,14 +115,13 @@ impl Node {
 
     /// Adds a pod with the next free addresses, one of each family of the lab.
     pub fn add_pod(&self, name: &str) -> Result<Pod, LabError> {
-        let addresses = self.plan.pod(self.pods.get() + 2);
+        let addresses = self.plan.pod(self.pods.load(Ordering::Relaxed) + 2);
         self.add_pod_with(name, &self.families.keep(addresses))
     }
 
     /// Counts one more pod and gives its number, from 1 on.
     pub(super) fn next_pod(&self) -> u16 {
-        self.pods.set(self.pods.get() + 1);
-        self.pods.get()
+        self.pods.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A pod's namespace, without any link.
@@ -143,6 +142,13 @@ impl Node {
     /// Removes a pod at once: its link, its routes and what others know of its MAC address, as a
     /// CNI plugin does. Just dropping it leaves all that to the kernel, which takes its time.
     pub fn remove_pod(&self, pod: Pod) -> Result<(), LabError> {
+        let unplugged = self.unplug(&pod);
+        drop(pod);
+        unplugged
+    }
+
+    /// The same for a pod that somebody holds: its namespace stays as long, without its link.
+    pub fn unplug(&self, pod: &Pod) -> Result<(), LabError> {
         if pod.host_link.is_empty() {
             pod.ip("link delete eth0")?;
         } else {
@@ -154,7 +160,6 @@ impl Node {
                 self.ip(&format!("route delete {} dev cni0", single(*address)))?;
             }
         }
-        drop(pod);
         self.ip("neighbor flush all").map(drop)
     }
 

@@ -1,0 +1,169 @@
+//! A control plane, two nodes, their kubelets and daemons.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use enforcer_cluster::{
+    Account, ControlPlane, FaultProxy, Hook, Kubelet, Options, Part, RunningPod,
+};
+use enforcer_lab::{Cluster, Daemon, Fabric, Families};
+
+use super::common::{BRIDGE, LONG, PROGRAM, eventually};
+
+/// Shared, because it takes seconds to start. Its servers end with the process.
+static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| {
+    let plane = ControlPlane::start(&Options::default()).unwrap();
+    plane.apply(&shipped()).unwrap();
+    Mutex::new(plane)
+});
+/// A test has left objects.
+static USED: AtomicBool = AtomicBool::new(false);
+
+/// What tests call their namespaces is theirs; they have this label.
+const OURS: &str = "enforcer.test/ours=yes";
+const HOUR: Duration = Duration::from_secs(3600);
+const LOCALHOST: &str = "127.0.0.1";
+
+/// Everything that is shipped, but the DaemonSet: nothing here runs its image.
+fn shipped() -> String {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/manifests/enforcer.yaml"
+    );
+    let all = fs::read_to_string(path).unwrap();
+    let kept = all
+        .split("\n---\n")
+        .filter(|one| !one.contains("\nkind: DaemonSet\n"));
+    kept.collect::<Vec<_>>().join("\n---\n")
+}
+
+/// The world of a test. Pods, load and the like go before it.
+pub(crate) struct World {
+    pub(crate) daemons: Vec<Option<Daemon>>,
+    pub(crate) kubelets: Vec<Kubelet>,
+    pub(crate) proxies: Vec<FaultProxy>,
+    accounts: Vec<Account>,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) plane: MutexGuard<'static, ControlPlane>,
+}
+
+impl World {
+    /// Two nodes with daemons in force, and these namespaces.
+    pub(crate) fn new(namespaces: &[&str], arguments: &str) -> Self {
+        Self::with_hook(namespaces, arguments, || Box::new(|_| ()))
+    }
+
+    /// The same with kubelets that do something as soon as a pod has its namespace.
+    pub(crate) fn with_hook(namespaces: &[&str], arguments: &str, hook: impl Fn() -> Hook) -> Self {
+        let plane = clean();
+        for name in namespaces {
+            plane.kubectl(&["create", "namespace", name]).unwrap();
+            plane.kubectl(&["label", "namespace", name, OURS]).unwrap();
+            let account = ["get", "serviceaccount", "default", "-n", name];
+            // Without it, pods are refused.
+            eventually("its service account", || plane.kubectl(&account).is_ok());
+        }
+        let cluster = Cluster::new(2, BRIDGE, Families::Dual, Fabric::Vxlan).unwrap();
+        let mut world = Self {
+            daemons: Vec::new(),
+            kubelets: Vec::new(),
+            proxies: Vec::new(),
+            accounts: Vec::new(),
+            cluster: Arc::new(cluster),
+            plane,
+        };
+        for number in 0..2 {
+            let kubelet = Kubelet::start_with(&world.plane, &world.cluster, number, hook());
+            world.kubelets.push(kubelet.unwrap());
+            let node = &world.cluster.nodes[number];
+            let proxy = FaultProxy::start_in(&world.plane, node, LOCALHOST.parse().unwrap());
+            let proxy = proxy.unwrap();
+            let account = world.plane.service_account_kubeconfig(
+                "enforcer-system",
+                "enforcer",
+                HOUR,
+                &proxy.url(),
+            );
+            world.accounts.push(account.unwrap());
+            world.proxies.push(proxy);
+            world.daemons.push(None);
+            world.launch(number, arguments);
+        }
+        for daemon in world.daemons.iter().flatten() {
+            daemon.wait_ready(LONG * 2).unwrap();
+        }
+        world
+    }
+
+    /// Starts a node's daemon, instead of the one that runs there.
+    pub(crate) fn launch(&mut self, node: usize, arguments: &str) {
+        self.daemons[node] = None;
+        let kubeconfig = self.accounts[node].kubeconfig();
+        let node_of_lab = &self.cluster.nodes[node];
+        let source = [
+            "--kubeconfig".as_ref(),
+            kubeconfig.as_os_str(),
+            "--node".as_ref(),
+            node_of_lab.name.as_ref(),
+        ];
+        let daemon = node_of_lab.start_from(Path::new(PROGRAM), &source, arguments);
+        self.daemons[node] = Some(daemon.unwrap());
+    }
+
+    pub(crate) fn apply(&self, manifests: &str) {
+        self.plane.apply(manifests).unwrap();
+    }
+
+    /// Runs kubectl; the words are split at spaces.
+    pub(crate) fn kubectl(&self, words: &str) -> String {
+        let words: Vec<&str> = words.split(' ').collect();
+        self.plane.kubectl(&words).unwrap()
+    }
+
+    /// A pod that the API server knows, wherever it runs.
+    pub(crate) fn pod(&self, node: usize, namespace: &str, name: &str) -> Arc<RunningPod> {
+        self.kubelets[node]
+            .wait_for(namespace, name, LONG * 2)
+            .unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (number, daemon) in self.daemons.iter().enumerate() {
+                let log = daemon.as_ref().map(Daemon::log).unwrap_or_default();
+                println!("The log of daemon {number}:\n{log}");
+                println!("Kubelet: {:?}", self.kubelets[number].problems());
+            }
+        }
+    }
+}
+
+/// The control plane, running, and without anything of an earlier test.
+fn clean() -> MutexGuard<'static, ControlPlane> {
+    let mut plane = PLANE.lock().unwrap_or_else(PoisonError::into_inner);
+    for part in [Part::Etcd, Part::ApiServer, Part::Controllers] {
+        plane.start_part(part).unwrap();
+    }
+    if USED.swap(true, Ordering::Relaxed) {
+        for words in [
+            &[
+                "delete",
+                "pods",
+                "-A",
+                "--all",
+                "--force",
+                "--grace-period=0",
+            ][..],
+            &["delete", "namespaces", "-l", OURS],
+            &["delete", "nodes", "--all"],
+        ] {
+            plane.kubectl(words).unwrap();
+        }
+    }
+    plane
+}
