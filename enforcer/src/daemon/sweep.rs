@@ -104,9 +104,11 @@ impl Daemon {
             return self.sweep.rest();
         }
         let pods = self.writer.take_suspects();
-        if !pods.is_empty() {
-            self.sweep.begin(move || News::Read(work::read(&pods)));
+        if pods.is_empty() {
+            // They have no link here: nothing to read, for which somebody may be waiting.
+            return self.tell();
         }
+        self.sweep.begin(move || News::Read(work::read(&pods)));
     }
 
     pub(super) fn swept(&mut self, news: News) {
