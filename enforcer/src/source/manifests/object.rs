@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use enforcer_policy::api::DEFAULT_NAMESPACE;
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{
     Change, Cluster, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
 };
@@ -201,30 +202,30 @@ impl ObjectKey {
 
     pub(crate) fn pod_key(&self) -> PodKey {
         PodKey {
-            namespace: self.namespace.clone().unwrap_or_default(),
-            name: self.name.clone(),
+            namespace: self.namespace.as_deref().unwrap_or_default().into(),
+            name: self.name.as_str().into(),
         }
     }
 
     pub(crate) fn service_key(&self) -> ServiceKey {
         ServiceKey {
-            namespace: self.namespace.clone().unwrap_or_default(),
-            name: self.name.clone(),
+            namespace: self.namespace.as_deref().unwrap_or_default().into(),
+            name: self.name.as_str().into(),
         }
     }
 
     fn slice_key(&self) -> SliceKey {
         SliceKey {
-            namespace: self.namespace.clone().unwrap_or_default(),
-            name: self.name.clone(),
+            namespace: self.namespace.as_deref().unwrap_or_default().into(),
+            name: self.name.as_str().into(),
         }
     }
 
     pub(crate) fn policy_key(&self) -> PolicyKey {
         PolicyKey {
             kind: PolicyKind::NetworkPolicy,
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
+            namespace: self.namespace.as_deref().map(Name::from),
+            name: self.name.as_str().into(),
         }
     }
 }
