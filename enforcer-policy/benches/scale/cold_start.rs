@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_testing::big::{self, Size};
 
-use crate::objects::{self, Size};
+use crate::objects;
 
 const SIZE: Size = Size {
     nodes: 300,
@@ -26,7 +27,7 @@ fn on_cpu() -> Duration {
 /// The best of some runs, for one node and for a whole cluster.
 pub(crate) fn report() {
     let scopes = [
-        ("one node", Scope::Node(objects::HERE.to_owned())),
+        ("one node", Scope::Node(big::name_of_node(0))),
         ("all nodes", Scope::All),
     ];
     for (name, scope) in scopes {

@@ -2,9 +2,10 @@
 
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::{Change, Cluster};
+use enforcer_testing::big::{self, Size};
 
 use crate::HEAP;
-use crate::objects::{self, Size};
+use crate::objects;
 
 const SIZE: Size = Size {
     nodes: 300,
@@ -45,7 +46,7 @@ pub(crate) fn report() {
         "bytes", "model", "compiler", "peak"
     );
     let mut cluster = Cluster::default();
-    let mut compiler = Compiler::new(Scope::Node(objects::HERE.to_owned()), Capacity::default());
+    let mut compiler = Compiler::new(Scope::Node(big::name_of_node(0)), Capacity::default());
     let mut sums = [0; 2];
     for (kind, make) in KINDS {
         let model = kept(|| {
