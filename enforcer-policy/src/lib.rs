@@ -21,6 +21,8 @@
 pub mod api;
 pub mod compile;
 pub mod explain;
+pub mod few;
+pub mod intern;
 pub mod invalid;
 pub mod lower;
 pub mod model;

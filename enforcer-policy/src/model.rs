@@ -10,6 +10,7 @@ pub use service::{Service, ServiceKey, ServiceKind, ServicePort, TargetPort, Tra
 pub use slice::{EndpointSlice, SERVICE_NAME_LABEL, SliceEndpoint, SliceKey, SlicePort};
 pub use uid::Uid;
 
+use crate::intern::Name;
 use crate::rule::{Policy, PolicyKey, Protocol};
 use crate::selector::Labels;
 
@@ -60,9 +61,9 @@ impl fmt::Display for Family {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodKey {
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Name,
     /// Its name.
-    pub name: String,
+    pub name: Name,
 }
 
 impl fmt::Display for PodKey {
@@ -89,7 +90,7 @@ impl Namespace {
     /// A namespace that nobody described: it has the label that the API server gives to all.
     pub fn implied(name: &str) -> Self {
         Self {
-            labels: Labels::from([(NAMESPACE_NAME_LABEL.to_owned(), name.to_owned())]),
+            labels: Labels::from([(NAMESPACE_NAME_LABEL, name)]),
         }
     }
 }
@@ -104,7 +105,7 @@ pub struct Pod {
     /// Its addresses, at most one of each family; empty until it has any.
     pub addresses: Vec<IpAddr>,
     /// The name of the node it is bound to.
-    pub node: Option<String>,
+    pub node: Option<Name>,
     /// It shares the node's network: neither isolated nor selected, it is its node.
     pub host_network: bool,
     /// It has ended (phase Succeeded or Failed): no peer, and its address may be another's.
@@ -164,7 +165,7 @@ pub struct Readiness {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamedPort {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// Its protocol.
     pub protocol: Protocol,
     /// Its number.

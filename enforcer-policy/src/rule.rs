@@ -10,6 +10,7 @@ use std::fmt;
 use enforcer_common::abi::Direction;
 use ipnet::IpNet;
 
+use crate::intern::Name;
 use crate::selector::LabelSelector;
 
 /// A policy object, lowered.
@@ -46,9 +47,9 @@ pub struct PolicyKey {
     /// Its kind.
     pub kind: PolicyKind,
     /// Its namespace; `None` for cluster-scoped kinds.
-    pub namespace: Option<String>,
+    pub namespace: Option<Name>,
     /// Its name.
-    pub name: String,
+    pub name: Name,
 }
 
 impl fmt::Display for PolicyKey {
@@ -125,7 +126,7 @@ pub struct PodSelector {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Namespaces {
     /// This one, by name.
-    Named(String),
+    Named(Name),
     /// Those with matching labels.
     Matching(LabelSelector),
 }
@@ -183,7 +184,7 @@ pub enum PortSpec {
     /// From the first to the last, inclusive.
     Range(u16, u16),
     /// The container ports of this name at the destination pod; matches no other destination.
-    Named(String),
+    Named(Name),
 }
 
 /// The protocols of the NetworkPolicy API.

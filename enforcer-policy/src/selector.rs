@@ -1,22 +1,24 @@
 //! Label selectors (Kubernetes API: `meta/v1.LabelSelector`), validated.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use labels::Labels;
 
-/// The labels of an object.
-pub type Labels = BTreeMap<String, String>;
+use crate::few::Few;
+use crate::intern::Name;
+
+mod labels;
 
 /// A conjunction of requirements; without any it matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelSelector {
     /// Sorted and without repetition, so that equal selectors are equal values.
-    pub requirements: BTreeSet<Requirement>,
+    pub requirements: Few<Requirement>,
 }
 
 /// One requirement. `matchLabels` becomes `In` with one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requirement {
     /// The label's key.
-    pub key: String,
+    pub key: Name,
     /// What the label must be like.
     pub test: Test,
 }
@@ -25,9 +27,9 @@ pub struct Requirement {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Test {
     /// The label is there and has one of these values.
-    In(BTreeSet<String>),
+    In(Few<Name>),
     /// The label is missing or has none of these values.
-    NotIn(BTreeSet<String>),
+    NotIn(Few<Name>),
     /// The label is there.
     Exists,
     /// The label is missing.
@@ -39,8 +41,8 @@ impl Requirement {
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         match &self.test {
-            Test::In(values) => value.is_some_and(|value| values.contains(value)),
-            Test::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+            Test::In(values) => value.is_some_and(|value| values.contains(value.as_str())),
+            Test::NotIn(values) => value.is_none_or(|value| !values.contains(value.as_str())),
             Test::Exists => value.is_some(),
             Test::DoesNotExist => value.is_none(),
         }

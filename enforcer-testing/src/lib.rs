@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod big;
 pub mod coverage;
 pub mod generate;
 pub mod objects;

@@ -166,7 +166,7 @@ fn in_addresses(objects: &Objects, check: &Check) -> Vec<Question> {
             let found = cluster
                 .pods
                 .iter()
-                .find(|(key, _)| (&key.namespace, &key.name) == (namespace, name));
+                .find(|(key, _)| key.namespace == *namespace && key.name == *name);
             found.unwrap().1.addresses.clone()
         }
     };

@@ -33,7 +33,7 @@ fn sender<'a>(cluster: &'a Cluster, side: &Side) -> (&'a PodKey, &'a Pod) {
         Side::Address(address) => cluster.pod_by_address(*address).unwrap(),
         Side::Pod(namespace, name) => {
             let mut pods = cluster.pods.iter();
-            let found = pods.find(|(key, _)| (&key.namespace, &key.name) == (namespace, name));
+            let found = pods.find(|(key, _)| key.namespace == *namespace && key.name == *name);
             found.unwrap()
         }
     }
@@ -41,7 +41,7 @@ fn sender<'a>(cluster: &'a Cluster, side: &Side) -> (&'a PodKey, &'a Pod) {
 
 /// Addresses of a pod; of one in its node's network that has none, those of the node.
 fn addresses<'a>(cluster: &'a Cluster, pod: &'a Pod) -> &'a [IpAddr] {
-    let node = pod.node.as_ref().and_then(|name| cluster.nodes.get(name));
+    let node = pod.node.as_deref().and_then(|name| cluster.nodes.get(name));
     match node {
         Some(node) if pod.host_network && pod.addresses.is_empty() => &node.addresses,
         _ => &pod.addresses,
@@ -67,8 +67,8 @@ fn routed(cluster: &Cluster, question: &ServiceQuestion) -> Option<Route> {
         }
         Target::Name(namespace, name) => {
             let key = ServiceKey {
-                namespace: namespace.clone(),
-                name: name.clone(),
+                namespace: namespace.into(),
+                name: name.into(),
             };
             let (key, service) = cluster.services.get_key_value(&key)?;
             if service.headless {
@@ -127,7 +127,7 @@ fn reaches(
         own_node || tables.allows(set, found.identity, protocol, backend.port)
     };
     let masqueraded = route.masqueraded && !pod.host_network;
-    let node = pod.node.as_ref().and_then(|name| cluster.nodes.get(name));
+    let node = pod.node.as_deref().and_then(|name| cluster.nodes.get(name));
     let source = if masqueraded {
         let addresses = node.map(|node| node.addresses.as_slice());
         let found = addresses.unwrap_or_default().iter().find(same).copied();
@@ -183,7 +183,7 @@ fn is_open(cluster: &Cluster, question: &ServiceQuestion) -> bool {
         ports.any(|port| matches!(port.target, TargetPort::Name(_)))
     });
     let (_, pod) = sender(cluster, &question.from);
-    let node = pod.node.as_ref().and_then(|name| cluster.nodes.get(name));
+    let node = pod.node.as_deref().and_then(|name| cluster.nodes.get(name));
     let known = |address: &IpAddr| node.is_some_and(|node| node.addresses.contains(address));
     let undescribed = pod.terminated
         || node.is_none()

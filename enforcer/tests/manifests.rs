@@ -51,7 +51,7 @@ impl Manifests {
 
 fn policies(snapshot: &Snapshot) -> Vec<String> {
     let keys = snapshot.cluster.policies.keys();
-    keys.map(|key| key.name.clone()).collect()
+    keys.map(|key| key.name.to_string()).collect()
 }
 
 fn codes(snapshot: &Snapshot) -> Vec<&'static str> {

@@ -1,5 +1,6 @@
 //! Everything a developer or CI runs: `cargo xtask <verb>`, one file per verb.
 
+mod bench;
 mod build;
 mod build_ebpf;
 mod ci;
@@ -51,6 +52,9 @@ enum Verb {
     Deploy(deploy::Arguments),
     /// Build a Kubernetes control plane and run the cluster tests on it (root or sudo).
     Envtest(envtest::Arguments),
+    /// Measure what enforcer needs.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -78,6 +82,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Image(arguments) => image::run(arguments),
         Verb::Deploy(arguments) => deploy::run(arguments),
         Verb::Envtest(arguments) => envtest::run(arguments),
+        Verb::Bench(bench) => bench::run(bench),
         Verb::Ci => ci::run(),
     }
 }

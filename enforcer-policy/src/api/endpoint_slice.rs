@@ -6,6 +6,7 @@ use k8s_openapi::api::discovery::v1;
 
 use super::choice::choice;
 use super::{meta, syntax};
+use crate::intern::Name;
 use crate::invalid::{Invalid, Problem};
 use crate::lower::protocol;
 use crate::model::{
@@ -70,7 +71,11 @@ fn endpoints(
             ready,
             serving: conditions.and_then(|it| it.serving).unwrap_or(ready),
             terminating: conditions.and_then(|it| it.terminating).unwrap_or(false),
-            node: entry.node_name.clone().filter(|name| !name.is_empty()),
+            node: entry
+                .node_name
+                .as_deref()
+                .filter(|name| !name.is_empty())
+                .map(Name::from),
             pod: pod(entry, namespace),
         });
     }
@@ -116,8 +121,8 @@ fn pod(entry: &v1::Endpoint, namespace: &str) -> Option<PodKey> {
     }
     let there = target.namespace.as_deref().filter(|name| !name.is_empty());
     Some(PodKey {
-        namespace: there.unwrap_or(namespace).to_owned(),
-        name: target.name.clone()?,
+        namespace: there.unwrap_or(namespace).into(),
+        name: target.name.as_deref()?.into(),
     })
 }
 
@@ -136,7 +141,7 @@ fn ports(object: &v1::EndpointSlice, invalid: &mut Vec<Invalid>) -> Vec<SlicePor
         });
         if let Some(protocol) = protocol {
             ports.push(SlicePort {
-                name: entry.name.clone().unwrap_or_default(),
+                name: entry.name.as_deref().unwrap_or_default().into(),
                 protocol,
                 port: port.flatten(),
             });

@@ -18,8 +18,8 @@ pub fn namespace(object: &v1::Namespace) -> Result<(String, Namespace), Vec<Inva
         "metadata.labels",
         &mut invalid,
     );
-    labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.clone());
-    meta::finish((name, Namespace { labels }), invalid)
+    labels.insert(NAMESPACE_NAME_LABEL, name.clone());
+    meta::finish((name.into(), Namespace { labels }), invalid)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn node(object: &v1::Node) -> Result<(String, Node), Vec<Invalid>> {
         }
     }
     let addresses = addresses.into_iter().collect();
-    meta::finish((name, Node { addresses }), invalid)
+    meta::finish((name.into(), Node { addresses }), invalid)
 }
 
 #[cfg(test)]

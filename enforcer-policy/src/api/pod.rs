@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1;
 
 use super::{ALLOW_SPOOFING_ANNOTATION, meta, syntax};
+use crate::intern::Name;
 use crate::invalid::{Invalid, Problem};
 use crate::lower::protocol;
 use crate::model::{NamedPort, Pod, PodKey, Readiness, Uid};
@@ -38,8 +39,9 @@ pub fn pod(object: &v1::Pod) -> Result<(PodKey, Pod), Vec<Invalid>> {
             .map(|status| addresses(status, &mut invalid))
             .unwrap_or_default(),
         node: spec
-            .and_then(|spec| spec.node_name.clone())
-            .filter(|name| !name.is_empty()),
+            .and_then(|spec| spec.node_name.as_deref())
+            .filter(|name| !name.is_empty())
+            .map(Name::from),
         host_network: spec.and_then(|spec| spec.host_network).unwrap_or(false),
         terminated: matches!(phase, Some("Succeeded" | "Failed")),
         ports: spec
@@ -141,7 +143,7 @@ fn container_ports(
         }
         if let (Some(protocol), Some(port)) = (protocol, port) {
             ports.insert(NamedPort {
-                name,
+                name: name.into(),
                 protocol,
                 port,
             });

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::choice::choice;
 use super::{meta, syntax};
+use crate::intern::Name;
 use crate::invalid::{Invalid, Problem};
 use crate::lower::protocol;
 use crate::model::{
@@ -243,7 +244,10 @@ fn ports(
             let problem = Problem::Duplicate(format!("{} {}", port.protocol, port.port));
             invalid.push(Invalid::new(format!("{path}.port"), problem));
         }
-        ports.push(ServicePort { name, ..port });
+        ports.push(ServicePort {
+            name: name.into(),
+            ..port
+        });
     }
     ports
 }
@@ -262,7 +266,7 @@ fn port(
     let node_port = entry.node_port.filter(|port| *port != 0 && on_nodes);
     let node_port = node_port.map(|port| number(port, &format!("{path}.nodePort"), invalid));
     Some(ServicePort {
-        name: String::new(),
+        name: Name::default(),
         protocol: protocol?,
         port: port?,
         target: target?,
@@ -275,7 +279,7 @@ fn target(entry: &v1::ServicePort, field: &str, invalid: &mut Vec<Invalid>) -> O
     match &entry.target_port {
         Some(IntOrString::String(name)) if !name.is_empty() => {
             if syntax::is_port_name(name) {
-                return Some(TargetPort::Name(name.clone()));
+                return Some(TargetPort::Name(name.into()));
             }
             let problem = Problem::NotAPortName(name.clone());
             invalid.push(Invalid::new(field, problem));

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::numbers::Numbers;
+use crate::intern::Name;
 use crate::rule::{IpBlock, PodSelector, Protocol};
 
 /// The number of a [`Criterion`] while anything refers to it.
@@ -19,7 +20,7 @@ pub(super) enum Criterion {
     Blocks(Vec<IpBlock>),
     /// Which ports of this name and protocol does it have? (Egress rules only: ingress rules ask
     /// their own pod, once, when its set is made.)
-    PortName(String, Protocol),
+    PortName(Name, Protocol),
 }
 
 #[derive(Debug)]
@@ -156,10 +157,8 @@ impl Criteria {
     }
 
     /// The number of a port name that is in use.
-    pub(super) fn port_name(&self, name: &str, protocol: Protocol) -> Option<CriterionId> {
-        let id = *self
-            .ids
-            .get(&Criterion::PortName(name.to_owned(), protocol))?;
+    pub(super) fn port_name(&self, name: &Name, protocol: Protocol) -> Option<CriterionId> {
+        let id = *self.ids.get(&Criterion::PortName(name.clone(), protocol))?;
         self.entries.get(&id).filter(|entry| entry.uses > 0)?;
         Some(id)
     }

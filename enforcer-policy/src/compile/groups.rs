@@ -1,11 +1,12 @@
 //! Pods with the same namespace and labels are one group: selectors see no difference.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use super::criteria::CriterionId;
 use super::index::{PodIndex, selects};
 use super::numbers::Numbers;
+use super::sorted::Sorted;
+use crate::intern::Name;
 use crate::model::PodKey;
 use crate::rule::{Namespaces, PodSelector};
 use crate::selector::Labels;
@@ -16,9 +17,9 @@ pub(super) type GroupId = u32;
 /// Pods that no selector tells apart.
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) namespace: String,
+    pub(super) namespace: Name,
     pub(super) labels: Labels,
-    pub(super) pods: BTreeSet<PodKey>,
+    pub(super) pods: Sorted<PodKey>,
     /// The selectors in use that mean its pods, sorted.
     pub(super) criteria: Vec<CriterionId>,
 }
@@ -26,17 +27,17 @@ pub(super) struct Group {
 #[derive(Debug)]
 struct Namespace {
     labels: Labels,
-    groups: BTreeSet<GroupId>,
+    groups: Sorted<GroupId>,
 }
 
 /// The groups of all selectable pods, and the pod selectors in use.
 #[derive(Debug)]
 pub(super) struct Groups {
-    ids: HashMap<(String, Labels), GroupId>,
+    ids: HashMap<(Name, Labels), GroupId>,
     entries: BTreeMap<GroupId, Group>,
     of: HashMap<PodKey, GroupId>,
     /// The namespaces that have groups.
-    namespaces: BTreeMap<String, Namespace>,
+    namespaces: BTreeMap<Name, Namespace>,
     selectors: PodIndex<CriterionId>,
     meant: HashMap<CriterionId, BTreeSet<GroupId>>,
     numbers: Numbers,
@@ -78,7 +79,7 @@ impl Groups {
 
     fn add(
         &mut self,
-        (name, labels): (String, Labels),
+        (name, labels): (Name, Labels),
         namespace_labels: impl FnOnce() -> Labels,
     ) -> GroupId {
         let id = self.numbers.next(|id| self.entries.contains_key(&id));
@@ -87,7 +88,7 @@ impl Groups {
             .entry(name.clone())
             .or_insert_with(|| Namespace {
                 labels: namespace_labels(),
-                groups: BTreeSet::new(),
+                groups: Sorted::default(),
             });
         namespace.groups.insert(id);
         let criteria = self.selectors.matching(&name, &namespace.labels, &labels);
@@ -98,7 +99,7 @@ impl Groups {
         let group = Group {
             namespace: name,
             labels,
-            pods: BTreeSet::new(),
+            pods: Sorted::default(),
             criteria,
         };
         self.entries.insert(id, group);
@@ -145,7 +146,7 @@ impl Groups {
     }
 
     /// Takes selectors into use; returns the groups that they mean.
-    pub(super) fn start(&mut self, fresh: &[(CriterionId, Arc<PodSelector>)]) -> BTreeSet<GroupId> {
+    pub(super) fn start(&mut self, fresh: &[(CriterionId, PodSelector)]) -> BTreeSet<GroupId> {
         let mut added = PodIndex::new();
         let mut touched = BTreeSet::new();
         for (id, selector) in fresh {
@@ -213,7 +214,7 @@ impl Groups {
             return BTreeSet::new();
         };
         namespace.labels = labels;
-        let mut touched = namespace.groups.clone();
+        let mut touched: BTreeSet<GroupId> = namespace.groups.iter().copied().collect();
         touched.retain(|id| self.match_again(*id));
         touched
     }
@@ -285,7 +286,7 @@ impl Groups {
     /// The groups of a namespace.
     pub(super) fn in_namespace(&self, name: &str) -> impl Iterator<Item = &Group> + '_ {
         let ids = self.namespaces.get(name).into_iter();
-        ids.flat_map(|ns| &ns.groups)
+        ids.flat_map(|ns| ns.groups.iter())
             .filter_map(|id| self.entries.get(id))
     }
 

@@ -1,113 +1,90 @@
 //! Selectors, found by the labels that they could match.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
+use super::sorted::Sorted;
+use crate::intern::Name;
 use crate::rule::{Namespaces, PodSelector};
 use crate::selector::{LabelSelector, Labels, Test};
 
-type Bucket<T> = BTreeMap<T, Arc<PodSelector>>;
+/// Selectors that are filed under the same, by the items that stand for them.
+type Bucket<T> = Sorted<(T, PodSelector)>;
 
-/// Where an entry is filed: under something that whatever it matches must have.
-enum Hook<'a> {
-    /// One of these values of a label.
-    Values(&'a str, Vec<&'a str>),
+/// What an entry is filed under: something that whatever it matches must have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Hook {
+    /// This value of a label.
+    Value(Name, Name),
     /// A label.
-    Key(&'a str),
+    Key(Name),
+    /// Nothing: it could match whatever there is.
+    Nothing,
 }
 
-fn hook(selector: &LabelSelector) -> Option<Hook<'_>> {
-    let mut key = None;
+/// All hooks of a selector: one, or one for each value that a label may have.
+fn hooks(selector: &LabelSelector) -> Vec<Hook> {
+    let mut hooks = vec![Hook::Nothing];
     for requirement in &selector.requirements {
+        let key = &requirement.key;
         match &requirement.test {
             Test::In(values) => {
-                let values = values.iter().map(String::as_str).collect();
-                return Some(Hook::Values(&requirement.key, values));
+                let value = |value: &Name| Hook::Value(key.clone(), value.clone());
+                return values.iter().map(value).collect();
             }
-            Test::Exists => key = Some(Hook::Key(&requirement.key)),
+            Test::Exists => hooks = vec![Hook::Key(key.clone())],
             Test::NotIn(_) | Test::DoesNotExist => {}
         }
     }
-    key
+    hooks
 }
 
 /// Buckets by label.
 #[derive(Debug)]
 struct ByLabel<T> {
-    by_value: HashMap<String, HashMap<String, Bucket<T>>>,
-    by_key: HashMap<String, Bucket<T>>,
-    rest: Bucket<T>,
+    buckets: HashMap<Hook, Bucket<T>>,
 }
 
 impl<T: Copy + Ord> ByLabel<T> {
     fn new() -> Self {
         Self {
-            by_value: HashMap::new(),
-            by_key: HashMap::new(),
-            rest: Bucket::new(),
+            buckets: HashMap::new(),
         }
     }
 
-    fn insert(&mut self, hook: Option<Hook<'_>>, item: T, selector: &Arc<PodSelector>) {
-        match hook {
-            None => drop(self.rest.insert(item, Arc::clone(selector))),
-            Some(Hook::Key(key)) => {
-                let bucket = self.by_key.entry(key.to_owned()).or_default();
-                bucket.insert(item, Arc::clone(selector));
-            }
-            Some(Hook::Values(key, values)) => {
-                let by_value = self.by_value.entry(key.to_owned()).or_default();
-                for value in values {
-                    let bucket = by_value.entry(value.to_owned()).or_default();
-                    bucket.insert(item, Arc::clone(selector));
-                }
-            }
+    fn insert(&mut self, hooks: Vec<Hook>, item: T, selector: &PodSelector) {
+        for hook in hooks {
+            let bucket = self.buckets.entry(hook).or_default();
+            bucket.insert((item, selector.clone()));
         }
     }
 
-    fn remove(&mut self, hook: Option<Hook<'_>>, item: T) {
-        match hook {
-            None => drop(self.rest.remove(&item)),
-            Some(Hook::Key(key)) => remove_from(&mut self.by_key, key, &item),
-            Some(Hook::Values(key, values)) => {
-                let Some(by_value) = self.by_value.get_mut(key) else {
-                    return;
-                };
-                for value in values {
-                    remove_from(by_value, value, &item);
-                }
-                if by_value.is_empty() {
-                    self.by_value.remove(key);
+    fn remove(&mut self, hooks: &[Hook], item: T) {
+        for hook in hooks {
+            if let Some(bucket) = self.buckets.get_mut(hook) {
+                bucket.remove_by(|(one, _)| one.cmp(&item));
+                if bucket.is_empty() {
+                    self.buckets.remove(hook);
                 }
             }
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.by_value.is_empty() && self.by_key.is_empty() && self.rest.is_empty()
+        self.buckets.is_empty()
     }
 
-    fn candidates<'a>(
-        &'a self,
-        labels: &'a Labels,
-    ) -> impl Iterator<Item = (T, &'a PodSelector)> + 'a {
-        let by_label = labels.iter().flat_map(|(key, value)| {
-            let by_value = self.by_value.get(key).and_then(|values| values.get(value));
-            by_value.into_iter().chain(self.by_key.get(key))
+    /// The entries whose hook something with these labels has.
+    fn candidates<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a (T, PodSelector)> {
+        let hooks = labels.iter().flat_map(|(key, value)| {
+            [
+                Hook::Value(key.clone(), value.clone()),
+                Hook::Key(key.clone()),
+            ]
         });
-        by_label
-            .chain([&self.rest])
-            .flatten()
-            .map(|(&item, selector)| (item, selector.as_ref()))
-    }
-}
-
-fn remove_from<T: Ord>(buckets: &mut HashMap<String, Bucket<T>>, name: &str, item: &T) {
-    if let Some(bucket) = buckets.get_mut(name) {
-        bucket.remove(item);
-        if bucket.is_empty() {
-            buckets.remove(name);
-        }
+        let hooks = hooks.chain([Hook::Nothing]).filter(|_| !self.is_empty());
+        hooks
+            .filter_map(|hook| self.buckets.get(&hook))
+            .flat_map(|bucket| bucket.iter())
     }
 }
 
@@ -115,7 +92,7 @@ fn remove_from<T: Ord>(buckets: &mut HashMap<String, Bucket<T>>, name: &str, ite
 #[derive(Debug)]
 pub(super) struct PodIndex<T> {
     /// Selectors of one namespace, by its name and then by labels of the pod.
-    named: HashMap<String, ByLabel<T>>,
+    named: HashMap<Name, ByLabel<T>>,
     /// Selectors of many namespaces, by labels of the pod...
     by_pod: ByLabel<T>,
     /// ...or, where every pod would do, by labels of the namespace.
@@ -131,36 +108,36 @@ impl<T: Copy + Ord> PodIndex<T> {
         }
     }
 
-    pub(super) fn insert(&mut self, item: T, selector: &Arc<PodSelector>) {
-        let pods = hook(&selector.pods);
+    pub(super) fn insert(&mut self, item: T, selector: &PodSelector) {
+        let pods = hooks(&selector.pods);
         match &selector.namespaces {
             Namespaces::Named(name) => {
                 let named = self.named.entry(name.clone()).or_insert_with(ByLabel::new);
                 named.insert(pods, item, selector);
             }
-            Namespaces::Matching(namespaces) if pods.is_none() => {
-                self.by_namespace.insert(hook(namespaces), item, selector);
+            Namespaces::Matching(namespaces) if pods == [Hook::Nothing] => {
+                self.by_namespace.insert(hooks(namespaces), item, selector);
             }
             Namespaces::Matching(_) => self.by_pod.insert(pods, item, selector),
         }
     }
 
     pub(super) fn remove(&mut self, item: T, selector: &PodSelector) {
-        let pods = hook(&selector.pods);
+        let pods = hooks(&selector.pods);
         match &selector.namespaces {
             Namespaces::Named(name) => {
                 let Some(named) = self.named.get_mut(name) else {
                     return;
                 };
-                named.remove(pods, item);
+                named.remove(&pods, item);
                 if named.is_empty() {
                     self.named.remove(name);
                 }
             }
-            Namespaces::Matching(namespaces) if pods.is_none() => {
-                self.by_namespace.remove(hook(namespaces), item);
+            Namespaces::Matching(namespaces) if pods == [Hook::Nothing] => {
+                self.by_namespace.remove(&hooks(namespaces), item);
             }
-            Namespaces::Matching(_) => self.by_pod.remove(pods, item),
+            Namespaces::Matching(_) => self.by_pod.remove(&pods, item),
         }
     }
 
@@ -178,7 +155,7 @@ impl<T: Copy + Ord> PodIndex<T> {
             .chain(self.by_pod.candidates(labels))
             .chain(self.by_namespace.candidates(namespace_labels))
             .filter(|(_, selector)| selects(selector, namespace, namespace_labels, labels))
-            .map(|(item, _)| item)
+            .map(|(item, _)| *item)
             .collect();
         items.sort_unstable();
         items

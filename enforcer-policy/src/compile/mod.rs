@@ -35,6 +35,7 @@ mod places;
 mod plan;
 mod port_lists;
 mod set;
+mod sorted;
 mod spans;
 mod subjects;
 mod transition;
@@ -48,6 +49,7 @@ use enforcer_common::abi::Direction;
 
 pub use capacity::{Capacity, Scope, Stats};
 
+use self::claims::Claimant;
 use crate::explain::PeerIdentity;
 use crate::model::{Change, Cluster, PodKey, ServiceKey};
 use crate::rule::PolicyKey;
@@ -146,20 +148,23 @@ impl Compiler {
     /// Whoever has this address: the first by name of the selectable pods that claim it, else of the
     /// nodes, else nobody of the cluster. Needs no walk over the cluster.
     pub fn owner(&self, address: IpAddr) -> PeerIdentity {
-        let claim = self.claims.get(address);
-        let pod = claim.and_then(|claim| claim.pods.first());
-        let node = claim.and_then(|claim| claim.nodes.first());
-        match (pod, node) {
-            (Some(pod), _) => PeerIdentity::Pod(pod.clone()),
-            (None, Some(node)) => PeerIdentity::Node(node.clone()),
-            (None, None) => PeerIdentity::Outside,
-        }
+        let claimants = self.claims.of(address);
+        let owner = claimants.into_iter().find_map(|claimant| match claimant {
+            Claimant::Pod(pod) => Some(PeerIdentity::Pod(pod.clone())),
+            Claimant::Node(node) => Some(PeerIdentity::Node(node.to_string())),
+            Claimant::Host | Claimant::Service(_) => None,
+        });
+        owner.unwrap_or(PeerIdentity::Outside)
     }
 
     /// The services, sorted, that have this address, and that it may be translated for.
     pub fn services(&self, address: IpAddr) -> impl Iterator<Item = &ServiceKey> {
-        let claim = self.claims.get(address);
-        claim.into_iter().flat_map(|claim| &claim.services)
+        self.claims
+            .of(address)
+            .filter_map(|claimant| match claimant {
+                Claimant::Service(service) => Some(service),
+                _ => None,
+            })
     }
 
     /// The endpoints that deny everything because something that they need does not fit into the

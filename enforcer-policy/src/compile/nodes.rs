@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use enforcer_common::abi::address::FIRST_NODE;
 
 use super::numbers::Numbers;
+use crate::intern::Name;
 
 /// Node names that have a number, with how many speak of them (Node objects and pods).
 #[derive(Debug)]
 pub(super) struct NodeNumbers {
-    names: HashMap<String, (u32, usize)>,
+    names: HashMap<Name, (u32, usize)>,
     taken: std::collections::HashSet<u32>,
     numbers: Numbers,
 }
@@ -31,7 +32,7 @@ impl NodeNumbers {
         }
         let number = self.numbers.next(|number| self.taken.contains(&number));
         self.taken.insert(number);
-        self.names.insert(name.to_owned(), (number, 1));
+        self.names.insert(Name::from(name), (number, 1));
     }
 
     /// One less.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use enforcer_common::abi::Peer;
 use enforcer_common::abi::address::{LOCAL_NODE, NO_NODE};
@@ -49,7 +48,7 @@ impl Compiler {
         for (id, criterion) in self.criteria.take_started() {
             match criterion.as_ref() {
                 Criterion::Pods(selector) => {
-                    selectors.push((id, Arc::new(selector.clone())));
+                    selectors.push((id, selector.clone()));
                 }
                 Criterion::Blocks(blocks) => {
                     self.blocks.start(id, blocks);
@@ -57,6 +56,7 @@ impl Compiler {
                 }
                 Criterion::PortName(name, protocol) => {
                     let users = self.port_users.get(&(name.clone(), *protocol));
+                    let users = users.into_iter().flat_map(|users| users.iter());
                     places.addresses.extend(self.addresses_of_pods(users));
                 }
             }
@@ -89,6 +89,7 @@ impl Compiler {
             }
             Criterion::PortName(name, protocol) => {
                 let users = self.port_users.get(&(name.clone(), *protocol));
+                let users = users.into_iter().flat_map(|users| users.iter());
                 places.addresses.extend(self.addresses_of_pods(users));
             }
         }
@@ -107,14 +108,12 @@ impl Compiler {
         groups
             .iter()
             .filter_map(|id| self.groups.get(*id))
-            .flat_map(|group| self.addresses_of_pods(Some(&group.pods)))
+            .flat_map(|group| self.addresses_of_pods(group.pods.iter()))
             .collect()
     }
 
-    fn addresses_of_pods(&self, pods: Option<&BTreeSet<PodKey>>) -> BTreeSet<IpAddr> {
-        pods.into_iter()
-            .flatten()
-            .filter_map(|key| self.cluster.pods.get(key))
+    fn addresses_of_pods<'a>(&self, pods: impl Iterator<Item = &'a PodKey>) -> BTreeSet<IpAddr> {
+        pods.filter_map(|key| self.cluster.pods.get(key))
             .flat_map(|pod| pod.addresses.iter().copied())
             .collect()
     }
@@ -160,20 +159,16 @@ impl Compiler {
     fn want_address(&mut self, address: IpAddr) -> Option<Peer> {
         let claim = self.claims.get(address)?;
         let peer = Peer {
-            node: self.node_of(claim),
-            identity: self.identities.hold(self.faces(address, claim)),
-            flags: if claim.services.is_empty() {
-                0
-            } else {
-                Peer::SERVICE
-            },
+            node: self.node_of(&claim),
+            identity: self.identities.hold(self.faces(address, &claim)),
+            flags: if claim.service { Peer::SERVICE } else { 0 },
         };
         (peer != Peer::default()).then_some(peer)
     }
 
     /// An address that several nodes claim is no node's.
-    fn node_of(&self, claim: &Claim) -> u32 {
-        if claim.local {
+    fn node_of(&self, claim: &Claim<'_>) -> u32 {
+        if claim.host {
             return LOCAL_NODE;
         }
         let mut nodes = claim.nodes.iter();
@@ -183,12 +178,12 @@ impl Compiler {
         }
     }
 
-    fn faces(&self, address: IpAddr, claim: &Claim) -> Faces {
+    fn faces(&self, address: IpAddr, claim: &Claim<'_>) -> Faces {
         let blocks = self.blocks.covering(address);
         let blocks: Vec<_> = blocks.into_iter().map(Feature::selected).collect();
         let mut faces = Faces::new();
         // A service that an address belongs to besides is no second owner of it.
-        if claim.local || !claim.nodes.is_empty() || claim.pods.is_empty() {
+        if claim.host || !claim.nodes.is_empty() || claim.pods.is_empty() {
             faces.insert(blocks.clone());
         }
         for pod in &claim.pods {

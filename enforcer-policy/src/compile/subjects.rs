@@ -1,7 +1,6 @@
 //! Policies by the pods that they apply to, and their rules made ready for sets.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use enforcer_common::abi::Direction;
 
@@ -10,6 +9,7 @@ use super::index::PodIndex;
 use super::numbers::Numbers;
 use super::set::{PeerPort, Ports, SetRule, Who};
 use super::spans::{self, Span, span};
+use crate::intern::Name;
 use crate::model::NamedPort;
 use crate::rule::{PeerSelector, Peers, PodSelector, Policy, PolicyKey, PortSpec, Protocol, Rule};
 use crate::selector::Labels;
@@ -22,14 +22,14 @@ struct Prepared {
     direction: Direction,
     rule: SetRule,
     /// Names that are looked up at the rule's own pod: those of ingress rules.
-    own_ports: Vec<(String, Protocol)>,
+    own_ports: Vec<(Name, Protocol)>,
 }
 
 /// The rules of one policy that have the same subject.
 #[derive(Debug)]
 pub(super) struct Subject {
     policy: PolicyKey,
-    selector: Arc<PodSelector>,
+    selector: PodSelector,
     rules: Vec<Prepared>,
 }
 
@@ -61,7 +61,7 @@ impl Subjects {
         }
         for (selector, rules) in subjects {
             let id = self.numbers.next(|id| self.entries.contains_key(&id));
-            let selector = Arc::new(selector.clone());
+            let selector = selector.clone();
             self.index.insert(id, &selector);
             let ids = self.by_policy.entry(key.clone()).or_default();
             ids.push(id);
@@ -123,10 +123,10 @@ impl Subjects {
     }
 
     /// The subjects of a policy.
-    pub(super) fn selectors(&self, policy: &PolicyKey) -> Vec<Arc<PodSelector>> {
+    pub(super) fn selectors(&self, policy: &PolicyKey) -> Vec<PodSelector> {
         let ids = self.by_policy.get(policy).into_iter().flatten();
         ids.filter_map(|id| self.entries.get(id))
-            .map(|subject| Arc::clone(&subject.selector))
+            .map(|subject| subject.selector.clone())
             .collect()
     }
 

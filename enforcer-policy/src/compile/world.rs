@@ -5,15 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Compiler;
+use super::claims::Claimant;
+use super::sorted::Sorted;
 use super::subjects::Subjects;
 use super::transition::Dirty;
+use crate::intern::Name;
 use crate::model::{
     Change, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
 };
 use crate::rule::{Policy, PolicyKey, Protocol};
 
 /// The selectable pods that have a port of this name and protocol.
-pub(super) type PortUsers = BTreeMap<(String, Protocol), BTreeSet<PodKey>>;
+pub(super) type PortUsers = BTreeMap<(Name, Protocol), Sorted<PodKey>>;
 
 /// A batch of changes by kind; of several changes of one object the last counts.
 #[derive(Default)]
@@ -119,15 +122,11 @@ impl Compiler {
             self.nodes.release(name);
         }
         for address in old.into_iter().flat_map(|node| node.addresses) {
-            self.claims.edit(address, |claim| {
-                claim.nodes.remove(name);
-            });
+            self.claims.remove(address, Claimant::Node(name.into()));
             dirty.addresses.insert(address);
         }
         for address in node.into_iter().flat_map(|node| node.addresses) {
-            self.claims.edit(address, |claim| {
-                claim.nodes.insert(name.to_owned());
-            });
+            self.claims.add(address, Claimant::Node(name.into()));
             dirty.addresses.insert(address);
         }
     }
@@ -140,15 +139,11 @@ impl Compiler {
         let new = addresses(service.as_ref());
         self.cluster.apply(Change::Service(key.clone(), service));
         for &address in old.difference(&new) {
-            self.claims.edit(address, |claim| {
-                claim.services.remove(key);
-            });
+            self.claims.remove(address, Claimant::Service(key.clone()));
             dirty.addresses.insert(address);
         }
         for &address in new.difference(&old) {
-            self.claims.edit(address, |claim| {
-                claim.services.insert(key.clone());
-            });
+            self.claims.add(address, Claimant::Service(key.clone()));
             dirty.addresses.insert(address);
         }
     }
@@ -186,9 +181,7 @@ impl Compiler {
             users.or_default().insert(key.clone());
         }
         for &address in &new.addresses {
-            self.claims.edit(address, |claim| {
-                claim.pods.insert(key.clone());
-            });
+            self.claims.add(address, Claimant::Pod(key.clone()));
             dirty.addresses.insert(address);
             if !old.is_some_and(|old| old.addresses.contains(&address)) {
                 dirty.arrivals.insert(address);
@@ -211,9 +204,7 @@ impl Compiler {
         }
         for &address in &old.addresses {
             if !new.is_some_and(|new| new.addresses.contains(&address)) {
-                self.claims.edit(address, |claim| {
-                    claim.pods.remove(key);
-                });
+                self.claims.remove(address, Claimant::Pod(key.clone()));
                 dirty.addresses.insert(address);
             }
         }
@@ -222,8 +213,8 @@ impl Compiler {
         }
     }
 
-    fn forget_port_user(&mut self, key: &PodKey, name: &str, protocol: Protocol) {
-        let port = (name.to_owned(), protocol);
+    fn forget_port_user(&mut self, key: &PodKey, name: &Name, protocol: Protocol) {
+        let port = (name.clone(), protocol);
         if let Some(users) = self.port_users.get_mut(&port) {
             users.remove(key);
             if users.is_empty() {
@@ -234,14 +225,14 @@ impl Compiler {
 
     pub(super) fn change_local_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
         let mut dirty = Dirty::default();
-        for address in self.claims.local() {
+        for address in self.claims.host() {
             if !addresses.contains(&address) {
-                self.claims.edit(address, |claim| claim.local = false);
+                self.claims.remove(address, Claimant::Host);
                 dirty.addresses.insert(address);
             }
         }
         for address in addresses {
-            self.claims.edit(address, |claim| claim.local = true);
+            self.claims.add(address, Claimant::Host);
             dirty.addresses.insert(address);
         }
         self.transition(&dirty);

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use enforcer_common::abi::Direction;
 
 use super::{Explanation, Lack, Nearest, PeerIdentity, RuleRef};
+use crate::intern::Name;
 use crate::rule::{Origin, PortSpec, Protocol};
 use crate::selector::{Requirement, Test};
 
@@ -137,7 +138,7 @@ impl Display for Explanation {
 }
 
 /// What a label is, and what was wanted of it.
-fn label(f: &mut Formatter<'_>, found: Option<&String>, wanted: &Requirement) -> fmt::Result {
+fn label(f: &mut Formatter<'_>, found: Option<&Name>, wanted: &Requirement) -> fmt::Result {
     match found {
         Some(value) => write!(f, "{}={value}", wanted.key)?,
         None => write!(f, "no label {}", wanted.key)?,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Asked, PeerIdentity};
+use crate::intern::Name;
 use crate::model::{Cluster, Pod, PodKey};
 use crate::rule::{
     IpBlock, Namespaces, PeerSelector, Peers, PodSelector, PortMatch, PortSpec, Ports, Protocol,
@@ -20,23 +21,23 @@ pub enum Lack {
     /// The peer is in another namespace.
     Namespace {
         /// Where the peer is.
-        found: String,
+        found: Name,
         /// Where the rule wants it.
-        wanted: String,
+        wanted: Name,
     },
     /// The peer's namespace does not have the label.
     NamespaceLabel {
         /// The namespace.
-        namespace: String,
+        namespace: Name,
         /// The label's value there.
-        found: Option<String>,
+        found: Option<Name>,
         /// What the rule wants.
         wanted: Requirement,
     },
     /// The peer does not have the label.
     PodLabel {
         /// The label's value at the peer.
-        found: Option<String>,
+        found: Option<Name>,
         /// What the rule wants.
         wanted: Requirement,
     },
@@ -70,7 +71,7 @@ pub enum Lack {
     /// The destination does not define a port of this name and protocol.
     NoSuchPort {
         /// The name.
-        name: String,
+        name: Name,
         /// The protocol.
         protocol: Protocol,
         /// The destination, where it is a pod.
@@ -81,7 +82,7 @@ pub enum Lack {
         /// The port.
         found: u16,
         /// The name in the rule.
-        name: String,
+        name: Name,
         /// What it means at the destination.
         means: Vec<u16>,
     },
@@ -152,7 +153,7 @@ pub(super) fn of_selector(
 fn unmet<'a>(
     selector: &'a LabelSelector,
     labels: &'a Labels,
-) -> impl Iterator<Item = (Option<String>, Requirement)> + 'a {
+) -> impl Iterator<Item = (Option<Name>, Requirement)> + 'a {
     selector
         .requirements
         .iter()

@@ -1,10 +1,10 @@
 //! `LabelSelector`.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as k8s;
 
 use crate::api::{meta, syntax};
+use crate::few::Few;
+use crate::intern::Name;
 use crate::invalid::{Invalid, Problem};
 use crate::selector::{LabelSelector, Requirement, Test};
 
@@ -18,18 +18,20 @@ pub(super) fn label_selector(
 ) -> LabelSelector {
     let labels = selector.match_labels.as_ref();
     let labels = meta::labels(labels, &format!("{path}.matchLabels"), invalid);
-    let mut requirements: BTreeSet<_> = labels
-        .into_iter()
+    let mut requirements: Vec<_> = labels
+        .iter()
         .map(|(key, value)| Requirement {
-            key,
-            test: Test::In(BTreeSet::from([value])),
+            key: key.clone(),
+            test: Test::In(Few::from([value.clone()])),
         })
         .collect();
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let path = format!("{path}.matchExpressions[{index}]");
         requirements.extend(requirement(expression, &path, invalid));
     }
-    LabelSelector { requirements }
+    LabelSelector {
+        requirements: requirements.into_iter().collect(),
+    }
 }
 
 fn requirement(
@@ -51,7 +53,7 @@ fn requirement(
             invalid.push(Invalid::new(format!("{path}.values[{index}]"), problem));
         }
     }
-    let values = given.iter().cloned().collect();
+    let values = given.iter().map(Name::from).collect();
     let (test, needs) = match expression.operator.as_str() {
         "In" => (Test::In(values), true),
         "NotIn" => (Test::NotIn(values), true),
@@ -68,7 +70,10 @@ fn requirement(
         let problem = Problem::SelectorValues { operator, needs };
         invalid.push(Invalid::new(format!("{path}.values"), problem));
     }
-    Some(Requirement { key, test })
+    Some(Requirement {
+        key: key.into(),
+        test,
+    })
 }
 
 fn unknown_operator(found: &str) -> Problem {
@@ -97,8 +102,7 @@ mod tests {
     fn matches(selector: Value, labels: &[(&str, &str)]) -> bool {
         let (selector, invalid) = read(selector);
         assert_eq!(invalid, []);
-        let labels = labels.iter().map(|(k, v)| ((*k).into(), (*v).into()));
-        selector.matches(&labels.collect())
+        selector.matches(&labels.iter().copied().collect())
     }
 
     #[test]
@@ -169,8 +173,8 @@ mod tests {
                 "s.matchExpressions[3].values",
             ]
         );
-        let codes: BTreeSet<_> = invalid.iter().map(|one| one.problem.code()).collect();
-        assert_eq!(codes, BTreeSet::from(["selector-values"]));
+        let codes: Few<_> = invalid.iter().map(|one| one.problem.code()).collect();
+        assert_eq!(codes, Few::from(["selector-values"]));
     }
 
     #[test]

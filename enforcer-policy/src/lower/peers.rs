@@ -68,7 +68,7 @@ fn pod_selector(
 ) -> Option<PodSelector> {
     let namespaces = match (namespaces, &pods) {
         (Some(selector), _) => Namespaces::Matching(selector),
-        (None, Some(_)) => Namespaces::Named(own.to_owned()),
+        (None, Some(_)) => Namespaces::Named(own.into()),
         (None, None) => return None,
     };
     let pods = pods.unwrap_or_default();

@@ -69,7 +69,7 @@ fn named(name: &str, end: Option<i32>, path: &str, invalid: &mut Vec<Invalid>) -
         invalid.push(end_port(path, end, "cannot stand beside a port name"));
     }
     if syntax::is_port_name(name) {
-        return Some(PortSpec::Named(name.to_owned()));
+        return Some(PortSpec::Named(name.into()));
     }
     let problem = Problem::NotAPortName(name.to_owned());
     invalid.push(Invalid::new(format!("{path}.port"), problem));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::{Family, Pod};
+use crate::intern::Name;
 use crate::rule::Protocol;
 use crate::selector::Labels;
 
@@ -11,9 +12,9 @@ use crate::selector::Labels;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey {
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Name,
     /// Its name.
-    pub name: String,
+    pub name: Name,
 }
 
 impl fmt::Display for ServiceKey {
@@ -80,7 +81,7 @@ pub enum TrafficPolicy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePort {
     /// Its name; empty when it is the only one.
-    pub name: String,
+    pub name: Name,
     /// Its protocol.
     pub protocol: Protocol,
     /// Where clients connect.
@@ -97,7 +98,7 @@ pub enum TargetPort {
     /// The same number for all pods.
     Number(u16),
     /// Each pod's port of this name.
-    Name(String),
+    Name(Name),
 }
 
 impl Service {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::{Family, PodKey, ServiceKey};
+use crate::intern::Name;
 use crate::rule::Protocol;
 
 /// The label with the name of the service that a slice belongs to.
@@ -13,9 +14,9 @@ pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceKey {
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Name,
     /// Its name.
-    pub name: String,
+    pub name: Name,
 }
 
 impl fmt::Display for SliceKey {
@@ -49,7 +50,7 @@ pub struct SliceEndpoint {
     /// It is ending.
     pub terminating: bool,
     /// The node it is on.
-    pub node: Option<String>,
+    pub node: Option<Name>,
     /// The pod that it is.
     pub pod: Option<PodKey>,
 }
@@ -58,7 +59,7 @@ pub struct SliceEndpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlicePort {
     /// The name of the service's port.
-    pub name: String,
+    pub name: Name,
     /// Its protocol.
     pub protocol: Protocol,
     /// Its number; none means all, which no proxy can translate to.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Backend;
+use crate::intern::Name;
 use crate::model::{
     Cluster, EndpointSlice, Family, Pod, PodKey, Service, ServiceKey, ServicePort, SliceKey,
     TargetPort,
@@ -82,7 +83,7 @@ fn slices_of<'a>(
 ) -> impl Iterator<Item = &'a EndpointSlice> {
     let first = SliceKey {
         namespace: key.namespace.clone(),
-        name: String::new(),
+        name: Name::default(),
     };
     let after = cluster.slices.range(first..);
     after
@@ -126,7 +127,7 @@ fn of_selector(
 ) -> Vec<Backend> {
     let first = PodKey {
         namespace: key.namespace.clone(),
-        name: String::new(),
+        name: Name::default(),
     };
     let pods = cluster.pods.range(first..);
     pods.take_while(|(pod, _)| pod.namespace == key.namespace)

@@ -16,6 +16,7 @@ pub use endpoints::{endpoints, headless};
 pub use frontend::{Frontend, Via, by_name, frontend, frontend_of};
 pub use route::{NoBackend, Route, route};
 
+use crate::intern::Name;
 use crate::model::PodKey;
 
 /// One endpoint of a service port.
@@ -28,7 +29,7 @@ pub struct Backend {
     /// The pod that it is, when somebody says so.
     pub pod: Option<PodKey>,
     /// The node that it is on.
-    pub node: Option<String>,
+    pub node: Option<Name>,
     /// It takes new connections.
     pub ready: bool,
     /// It answers, maybe while it is ending.

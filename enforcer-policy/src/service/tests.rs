@@ -9,8 +9,8 @@ use crate::rule::Protocol;
 
 fn key(name: &str) -> ServiceKey {
     ServiceKey {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
+        namespace: "default".into(),
+        name: name.into(),
     }
 }
 

@@ -21,8 +21,8 @@ pub(crate) fn compiler() -> Compiler {
 
 pub(crate) fn pod_key(name: &str) -> PodKey {
     PodKey {
-        namespace: "ns".to_owned(),
-        name: name.to_owned(),
+        namespace: "ns".into(),
+        name: name.into(),
     }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn labels(labels: &[(&str, &str)]) -> Labels {
 
 pub(crate) fn named_port(name: &str, port: u16) -> NamedPort {
     NamedPort {
-        name: name.to_owned(),
+        name: name.into(),
         protocol: Protocol::Tcp,
         port,
     }
@@ -80,21 +80,21 @@ pub(crate) fn no_service(name: &str) -> Change {
 
 pub(crate) fn service_key(name: &str) -> ServiceKey {
     ServiceKey {
-        namespace: "ns".to_owned(),
-        name: name.to_owned(),
+        namespace: "ns".into(),
+        name: name.into(),
     }
 }
 
 pub(crate) fn namespace(more: &[(&str, &str)]) -> Change {
     let mut labels = labels(more);
-    labels.insert(NAMESPACE_NAME_LABEL.to_owned(), "ns".to_owned());
+    labels.insert(NAMESPACE_NAME_LABEL, "ns".to_owned());
     Change::Namespace("ns".to_owned(), Some(Namespace { labels }))
 }
 
 pub(crate) fn label_selector(labels: &[(&str, &str)]) -> LabelSelector {
     let is = |(key, value): &(&str, &str)| Requirement {
-        key: (*key).to_owned(),
-        test: Test::In([(*value).to_owned()].into()),
+        key: (*key).into(),
+        test: Test::In([(*value).into()].into()),
     };
     LabelSelector {
         requirements: labels.iter().map(is).collect(),
@@ -104,7 +104,7 @@ pub(crate) fn label_selector(labels: &[(&str, &str)]) -> LabelSelector {
 /// The pods of `ns` with the label `app: name`.
 pub(crate) fn app(name: &str) -> PodSelector {
     PodSelector {
-        namespaces: Namespaces::Named("ns".to_owned()),
+        namespaces: Namespaces::Named("ns".into()),
         pods: label_selector(&[("app", name)]),
     }
 }
@@ -138,7 +138,7 @@ pub(crate) fn port(port: u16) -> Ports {
 }
 
 pub(crate) fn to_name(name: &str) -> Ports {
-    tcp(PortSpec::Named(name.to_owned()))
+    tcp(PortSpec::Named(name.into()))
 }
 
 pub(crate) fn allow(
@@ -186,8 +186,8 @@ pub(crate) fn isolating(rule: Rule) -> Vec<Rule> {
 pub(crate) fn policy_key(name: &str) -> PolicyKey {
     PolicyKey {
         kind: PolicyKind::NetworkPolicy,
-        namespace: Some("ns".to_owned()),
-        name: name.to_owned(),
+        namespace: Some("ns".into()),
+        name: name.into(),
     }
 }
 

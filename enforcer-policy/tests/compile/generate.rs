@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use enforcer_common::abi::Direction;
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{
     Change, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Pod, PodKey, Readiness, Service,
     ServiceKey,
@@ -65,10 +66,10 @@ fn labels() -> impl Strategy<Value = Labels> {
 }
 
 fn test() -> impl Strategy<Value = Test> {
-    let values = || btree_set(select(vec!["x".to_owned(), "y".to_owned()]), 1..=2);
+    let values = || btree_set(select(vec!["x", "y"]).prop_map(Name::from), 1..=2);
     prop_oneof![
-        4 => values().prop_map(Test::In),
-        1 => values().prop_map(Test::NotIn),
+        4 => values().prop_map(|values| Test::In(values.into_iter().collect())),
+        1 => values().prop_map(|values| Test::NotIn(values.into_iter().collect())),
         1 => Just(Test::Exists),
         1 => Just(Test::DoesNotExist),
     ]
@@ -77,17 +78,19 @@ fn test() -> impl Strategy<Value = Test> {
 fn label_selector() -> impl Strategy<Value = LabelSelector> {
     btree_set(
         (select(vec!["a", "b"]), test()).prop_map(|(key, test)| Requirement {
-            key: key.to_owned(),
+            key: key.into(),
             test,
         }),
         0..=2,
     )
-    .prop_map(|requirements| LabelSelector { requirements })
+    .prop_map(|requirements| LabelSelector {
+        requirements: requirements.into_iter().collect(),
+    })
 }
 
 fn pod_selector() -> impl Strategy<Value = PodSelector> {
     let namespaces = prop_oneof![
-        2 => namespace_name().prop_map(Namespaces::Named),
+        2 => namespace_name().prop_map(|name| Namespaces::Named(name.into())),
         1 => label_selector().prop_map(Namespaces::Matching),
     ];
     (namespaces, label_selector()).prop_map(|(namespaces, pods)| PodSelector { namespaces, pods })
@@ -137,7 +140,7 @@ fn ports() -> impl Strategy<Value = Ports> {
     let port = prop_oneof![
         1 => Just(PortSpec::All),
         3 => range,
-        2 => port_name().prop_map(PortSpec::Named),
+        2 => port_name().prop_map(|name| PortSpec::Named(name.into())),
     ];
     let one = (protocol(), port).prop_map(|(protocol, port)| PortMatch { protocol, port });
     prop_oneof![
@@ -215,7 +218,7 @@ fn pod() -> impl Strategy<Value = Pod> {
     let port =
         (port_name(), protocol(), select(vec![80_u16, 8080])).prop_map(|(name, protocol, port)| {
             NamedPort {
-                name,
+                name: name.into(),
                 protocol,
                 port,
             }
@@ -235,7 +238,7 @@ fn pod() -> impl Strategy<Value = Pod> {
                 readiness: Readiness::default(),
                 labels,
                 addresses: one_of_each_family(addresses),
-                node,
+                node: node.map(Name::from),
                 host_network,
                 terminated,
                 ports: ports.into_iter().collect(),
@@ -260,8 +263,8 @@ fn pod_change() -> impl Strategy<Value = Change> {
     let key =
         (namespace_name(), select(vec!["one", "two", "three"])).prop_map(|(namespace, name)| {
             PodKey {
-                namespace,
-                name: name.to_owned(),
+                namespace: namespace.into(),
+                name: name.into(),
             }
         });
     (key, option::weighted(0.85, pod())).prop_map(|(key, pod)| Change::Pod(key, pod))
@@ -270,7 +273,7 @@ fn pod_change() -> impl Strategy<Value = Change> {
 fn namespace_change() -> impl Strategy<Value = Change> {
     (namespace_name(), option::weighted(0.9, labels())).prop_map(|(name, labels)| {
         let namespace = labels.map(|mut labels| {
-            labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.clone());
+            labels.insert(NAMESPACE_NAME_LABEL, name.clone());
             Namespace { labels }
         });
         Change::Namespace(name, namespace)
@@ -298,8 +301,8 @@ fn service_change() -> impl Strategy<Value = Change> {
         ..Service::default()
     });
     let key = select(vec!["web", "dns"]).prop_map(|name| ServiceKey {
-        namespace: "blue".to_owned(),
-        name: name.to_owned(),
+        namespace: "blue".into(),
+        name: name.into(),
     });
     (key, option::weighted(0.8, service)).prop_map(|(key, service)| Change::Service(key, service))
 }
@@ -312,8 +315,8 @@ fn policy_change() -> impl Strategy<Value = Change> {
         .prop_map(|(name, rules)| {
             let key = PolicyKey {
                 kind: PolicyKind::NetworkPolicy,
-                namespace: Some("blue".to_owned()),
-                name: name.to_owned(),
+                namespace: Some("blue".into()),
+                name: name.into(),
             };
             let policy = rules.map(|rules| {
                 Arc::new(Policy {

@@ -56,7 +56,7 @@ fn is_own_node(cluster: &Cluster, pod: &Pod, address: IpAddr) -> bool {
         .iter()
         .filter(|(_, node)| node.addresses.contains(&address));
     match (owners.next(), owners.next()) {
-        (Some((name, _)), None) => pod.node.as_ref() == Some(name),
+        (Some((name, _)), None) => pod.node.as_deref() == Some(name.as_str()),
         _ => false,
     }
 }

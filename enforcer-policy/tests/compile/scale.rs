@@ -15,8 +15,8 @@ use enforcer_policy::selector::{LabelSelector, Requirement, Test};
 fn labelled(key: &str, value: String) -> LabelSelector {
     LabelSelector {
         requirements: [Requirement {
-            key: key.to_owned(),
-            test: Test::In([value].into()),
+            key: key.into(),
+            test: Test::In([value.into()].into()),
         }]
         .into(),
     }
@@ -30,8 +30,8 @@ fn bytes(number: usize) -> [u8; 3] {
 
 fn pod(size: usize, number: usize) -> Change {
     let key = PodKey {
-        namespace: format!("ns{}", number % (size / 10)),
-        name: format!("pod{number}"),
+        namespace: format!("ns{}", number % (size / 10)).into(),
+        name: format!("pod{number}").into(),
     };
     let app = number / (size / 10);
     let [high, middle, low] = bytes(number);
@@ -47,11 +47,11 @@ fn policy(size: usize, number: usize) -> Change {
     let namespace = format!("ns{}", number % (size / 10));
     let app = number / (size / 10);
     let subject = PodSelector {
-        namespaces: Namespaces::Named(namespace.clone()),
+        namespaces: Namespaces::Named(namespace.as_str().into()),
         pods: labelled("app", format!("app{app}")),
     };
     let friends = PodSelector {
-        namespaces: Namespaces::Named(namespace.clone()),
+        namespaces: Namespaces::Named(namespace.as_str().into()),
         pods: labelled("app", format!("app{}", (app + 1) % 10)),
     };
     let team = PodSelector {
@@ -89,8 +89,8 @@ fn policy(size: usize, number: usize) -> Change {
     };
     let key = PolicyKey {
         kind: PolicyKind::NetworkPolicy,
-        namespace: Some(namespace),
-        name: format!("policy{number}"),
+        namespace: Some(namespace.into()),
+        name: format!("policy{number}").into(),
     };
     let rules = vec![allow, deny];
     Change::Policy(
@@ -154,7 +154,7 @@ fn only_what_the_pods_of_the_node_are_asked_is_in_the_tables() {
     compiler.apply(changes.map(|(number, mut change)| {
         if let Change::Pod(_, Some(pod)) = &mut change {
             let node = if number < 10 { "here" } else { "there" };
-            pod.node = Some(node.to_owned());
+            pod.node = Some(node.into());
         }
         change
     }));

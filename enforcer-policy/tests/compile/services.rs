@@ -23,7 +23,7 @@ fn revision(compiler: &Compiler, name: &str, direction: Direction) -> u32 {
 fn isolated(peers: &Peers) -> Compiler {
     let mut compiler = compiler();
     let on = |name: &str, address: &str| {
-        let node = Some("n1".to_owned());
+        let node = Some("n1".into());
         put(
             name,
             Pod {
@@ -116,7 +116,7 @@ fn a_pod_that_gets_a_node_has_its_flows_judged_anew() {
     let mut compiler = isolated(&block("192.168.0.0/16", &[]));
     compiler.apply([node("n2", "192.168.0.2")]);
     let first = revision(&compiler, "out", Direction::Egress);
-    let node = Some("n2".to_owned());
+    let node = Some("n2".into());
     let moved = Pod {
         node,
         ..pod("out", "10.0.0.1")
@@ -130,8 +130,8 @@ fn endpoint_slices_and_readiness_write_nothing() {
     let mut compiler = isolated(&from(&["b"]));
     compiler.apply([service("a", "10.96.0.1"), new_pod("b", "10.0.0.3")]);
     let key = SliceKey {
-        namespace: "ns".to_owned(),
-        name: "a-1".to_owned(),
+        namespace: "ns".into(),
+        name: "a-1".into(),
     };
     let slice = EndpointSlice {
         service: Some(service_key("a")),

@@ -6,8 +6,10 @@ use enforcer_common::abi::address::{FIRST_NODE, LOCAL_NODE};
 use enforcer_common::abi::{Direction, Endpoint};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::explain::PeerIdentity;
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Change, Pod};
 use enforcer_policy::rule::{PeerSelector, Peers, Ports};
+use enforcer_policy::selector::Labels;
 use enforcer_policy::tables::Op;
 
 use crate::build::{
@@ -140,7 +142,7 @@ fn only_another_pod_or_another_address_is_another_endpoint() {
     compiler.apply([new_pod("a", "10.0.0.1")]);
     let first = endpoint(&compiler, "a").id;
     let mut relabelled = pod("a", "10.0.0.1");
-    relabelled.labels.clear();
+    relabelled.labels = Labels::default();
     compiler.apply([put("a", relabelled)]);
     assert_eq!(first, endpoint(&compiler, "a").id);
     compiler.apply([gone("a"), new_pod("a", "10.0.0.1")]);
@@ -285,7 +287,7 @@ fn the_hosts_own_addresses_go_before_node_objects() {
     compiler.set_local_addresses(BTreeSet::new());
     assert_eq!(number(&compiler, "192.168.0.1"), north);
     let mut bound = pod("a", "10.0.0.1");
-    bound.node = Some("south".to_owned());
+    bound.node = Some("south".into());
     compiler.apply([put("a", bound)]);
     compiler.apply([Change::Node("south".to_owned(), None)]);
     compiler.apply([node("south", "192.168.0.3")]);
@@ -316,7 +318,7 @@ fn an_address_that_ceases_to_be_the_own_nodes_cuts_its_flows() {
 fn endpoints_are_the_pods_of_the_node_or_of_none_and_peers_are_all() {
     let on = |name: &str, address: &str, node: Option<&str>| {
         let mut pod = pod(name, address);
-        pod.node = node.map(str::to_owned);
+        pod.node = node.map(Name::from);
         put(name, pod)
     };
     let mut compiler = Compiler::new(Scope::Node("here".to_owned()), Capacity::default());
@@ -407,7 +409,7 @@ fn a_change_writes_only_what_it_concerns() {
     });
     compiler.apply(pods.chain(policies));
     let mut relabelled = pod("p7", "10.0.0.7");
-    relabelled.labels.clear();
+    relabelled.labels = Labels::default();
     let ops = compiler.apply([put("p7", relabelled)]);
     assert!(ops.len() < 12, "{ops:?}");
     assert!(

@@ -41,8 +41,8 @@ impl Claim {
     /// The pod.
     pub fn pod(&self) -> PodKey {
         PodKey {
-            namespace: self.hold.namespace.clone(),
-            name: self.hold.pod.clone(),
+            namespace: self.hold.namespace.as_str().into(),
+            name: self.hold.pod.as_str().into(),
         }
     }
 

@@ -32,8 +32,8 @@ fn hold(container: &str, uid: Option<&str>, address: &str) -> Hold {
 
 fn key() -> PodKey {
     PodKey {
-        namespace: "default".to_owned(),
-        name: "db".to_owned(),
+        namespace: "default".into(),
+        name: "db".into(),
     }
 }
 

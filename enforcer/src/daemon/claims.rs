@@ -81,8 +81,8 @@ impl Daemon {
             return;
         }
         let key = PodKey {
-            namespace: hold.namespace.clone(),
-            name: hold.pod.clone(),
+            namespace: hold.namespace.as_str().into(),
+            name: hold.pod.as_str().into(),
         };
         let known = self.compiler.cluster().pods.get(&key);
         if let Err(error) = self.claims.put(hold, known) {

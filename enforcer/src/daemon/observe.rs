@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Pod, PodKey};
 use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
 
@@ -70,8 +71,8 @@ impl Daemon {
                     continue;
                 };
                 let name = PolicyName {
-                    namespace,
-                    name: policy.key.name.clone(),
+                    namespace: namespace.into(),
+                    name: policy.key.name.to_string(),
                 };
                 let entry = observed.policies.entry(name).or_default();
                 entry.version.clone_from(&policy.version);
@@ -121,9 +122,9 @@ impl Daemon {
         };
         let own = own.filter(move |(key, _)| !elsewhere(key));
         let own = own.filter_map(|(key, _)| Some((key, pods.get(key)?)));
-        let host = pods
-            .iter()
-            .filter(move |(_, pod)| pod.host_network && node.is_some() && pod.node == *node);
+        let host = pods.iter().filter(move |(_, pod)| {
+            pod.host_network && node.is_some() && pod.node.as_deref() == node.as_deref()
+        });
         own.chain(host).filter(|(_, pod)| !pod.terminated)
     }
 
@@ -136,7 +137,7 @@ impl Daemon {
         let first = PolicyKey {
             kind: PolicyKind::NetworkPolicy,
             namespace: Some(key.namespace.clone()),
-            name: String::new(),
+            name: Name::default(),
         };
         let policies = self.compiler.cluster().policies.range(first..);
         policies

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, EventKind};
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Pod, PodKey};
 use enforcer_policy::rule::{Namespaces, PodSelector, Policy};
 
@@ -194,7 +195,7 @@ impl Daemon {
         };
         let first = PodKey {
             namespace: namespace.clone(),
-            name: String::new(),
+            name: Name::default(),
         };
         Box::new(
             pods.range(first..)

@@ -59,7 +59,8 @@ fn covers(other: &Subject<'_>, subject: &Subject<'_>) -> bool {
     match (other.policy.rules.first(), subject.policy.rules.first()) {
         (Some(wide), Some(narrow)) => {
             let (wide, narrow) = (&wide.subject.pods, &narrow.subject.pods);
-            wide.requirements.is_subset(&narrow.requirements)
+            let mut wanted = wide.requirements.iter();
+            wanted.all(|one| narrow.requirements.contains(one))
         }
         _ => false,
     }

@@ -14,6 +14,7 @@ mod subject;
 use std::collections::{BTreeMap, BTreeSet};
 
 use enforcer_common::abi::Direction;
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Cluster, Pod, PodKey};
 use enforcer_policy::rule::{Origin, Policy, Rule};
 use enforcer_policy::selector::Labels;
@@ -122,11 +123,12 @@ impl<'a> Scene<'a> {
             }
         }
         let cluster = &scene.cluster;
-        let inhabited = cluster.pods.keys().map(|key| &key.namespace);
-        let names: BTreeSet<&String> = cluster.namespaces.keys().chain(inhabited).collect();
+        let inhabited = cluster.pods.keys().map(|key| key.namespace.as_str());
+        let described = cluster.namespaces.keys().map(String::as_str);
+        let names: BTreeSet<&str> = described.chain(inhabited).collect();
         scene.namespaces = names
             .into_iter()
-            .map(|name| (name.clone(), cluster.namespace_labels(name)))
+            .map(|name| (name.to_owned(), cluster.namespace_labels(name)))
             .collect();
         scene
     }
@@ -134,8 +136,8 @@ impl<'a> Scene<'a> {
     /// The pods of a namespace: they stand together, for they are sorted by key.
     fn pods_of<'s>(&'s self, namespace: &'s str) -> impl Iterator<Item = (&'s PodKey, &'s Pod)> {
         let first = PodKey {
-            namespace: namespace.to_owned(),
-            name: String::new(),
+            namespace: namespace.into(),
+            name: Name::default(),
         };
         let after = self.cluster.pods.range(first..);
         after.take_while(move |(key, _)| key.namespace == namespace)

@@ -53,16 +53,16 @@ fn reference(regarding: &Regarding, uid: String) -> ObjectReference {
         Regarding::Policy(policy, _) | Regarding::Contents(policy) => (
             "networking.k8s.io/v1",
             "NetworkPolicy",
-            &policy.namespace,
-            &policy.name,
+            policy.namespace.as_str(),
+            policy.name.as_str(),
         ),
-        Regarding::Pod(pod) => ("v1", "Pod", &pod.namespace, &pod.name),
+        Regarding::Pod(pod) => ("v1", "Pod", pod.namespace.as_str(), pod.name.as_str()),
     };
     ObjectReference {
         api_version: Some(api_version.to_owned()),
         kind: Some(kind.to_owned()),
-        namespace: Some(namespace.clone()),
-        name: Some(name.clone()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
         uid: Some(uid),
         ..ObjectReference::default()
     }

@@ -99,8 +99,8 @@ pub(super) fn complaints<'a>(
         complaints.insert(regarding, Complaint { sign, note });
         for pod in &content.not_enforced {
             let regarding = Regarding::Pod(PodKey {
-                namespace: name.namespace.clone(),
-                name: pod.pod.clone(),
+                namespace: name.namespace.as_str().into(),
+                name: pod.pod.as_str().into(),
             });
             let note = format!(
                 "NetworkPolicy {} and others that select this pod do not hold for it, or not for all of \

@@ -120,7 +120,7 @@ fn content(
         _ => State::Partly,
     };
     let named = bad.take(MOST_PODS).map(|(pod, why)| UnenforcedPod {
-        pod: pod.name.clone(),
+        pod: pod.name.to_string(),
         reason: shortened(&why.why, LONGEST_REASON),
     });
     Some(Content {

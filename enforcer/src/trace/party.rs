@@ -168,14 +168,14 @@ fn host_network(compiler: &Compiler, key: PodKey, pod: &Pod) -> Result<Party, Pa
     let node = pod.node.as_ref();
     let mut addresses = pod.addresses.clone();
     if addresses.is_empty() {
-        let node = node.and_then(|name| compiler.cluster().nodes.get(name));
+        let node = node.and_then(|name| compiler.cluster().nodes.get(name.as_str()));
         addresses.extend(node.into_iter().flat_map(|node| &node.addresses));
     }
     let Some(first) = addresses.first() else {
         return Err(PartyError::NoAddress(key));
     };
     let who = match node {
-        Some(name) => PeerIdentity::Node(name.clone()),
+        Some(name) => PeerIdentity::Node(name.to_string()),
         None => compiler.owner(*first),
     };
     Ok(Party {
@@ -200,7 +200,8 @@ pub(super) fn common_family(from: &Party, to: &Party) -> Result<(IpAddr, IpAddr)
 /// they run: from blocks that nobody can have (RFC 1112 §4, RFC 6666).
 pub(super) fn supposed_addresses(cluster: &Cluster) -> Vec<Change> {
     let waiting = cluster.pods.iter().filter(|(_, pod)| {
-        let node = pod.node.as_ref().and_then(|name| cluster.nodes.get(name));
+        let node = pod.node.as_deref();
+        let node = node.and_then(|name| cluster.nodes.get(name));
         pod.addresses.is_empty()
             && !(pod.host_network
                 && !pod.terminated
@@ -226,10 +227,10 @@ const SUPPOSED_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0);
 /// What is missing in the manifests although it follows from them: the address of a pod that
 /// shares its node's network is its node's, described or not.
 pub(super) fn implied_nodes(cluster: &Cluster) -> Vec<Change> {
-    let mut nodes: HashMap<&String, Node> = HashMap::new();
+    let mut nodes: HashMap<&str, Node> = HashMap::new();
     let sharing = cluster.pods.values();
     let sharing = sharing.filter(|pod| pod.host_network && !pod.terminated);
-    for (pod, name) in sharing.filter_map(|pod| Some((pod, pod.node.as_ref()?))) {
+    for (pod, name) in sharing.filter_map(|pod| Some((pod, pod.node.as_deref()?))) {
         let known = || cluster.nodes.get(name).cloned().unwrap_or_default();
         let node = nodes.entry(name).or_insert_with(known);
         // Behind those that are described: the preferred ones come first.
@@ -241,6 +242,6 @@ pub(super) fn implied_nodes(cluster: &Cluster) -> Vec<Change> {
     }
     let changes = nodes
         .into_iter()
-        .map(|(name, node)| Change::Node(name.clone(), Some(node)));
+        .map(|(name, node)| Change::Node(name.to_owned(), Some(node)));
     changes.collect()
 }

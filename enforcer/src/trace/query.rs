@@ -167,8 +167,8 @@ impl Side {
             return Err(QuestionError::Side(text.to_owned()));
         }
         Ok(Self::Pod(PodKey {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
+            namespace: namespace.into(),
+            name: name.into(),
         }))
     }
 
@@ -177,8 +177,8 @@ impl Side {
         let whole = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
         whole.then(|| {
             Self::Service(ServiceKey {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
+                namespace: namespace.into(),
+                name: name.into(),
             })
         })
     }

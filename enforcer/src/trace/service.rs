@@ -143,7 +143,7 @@ impl Tracer {
         route.backends.retain(|backend| !self.is_supposed(backend));
         // What a process of the node sends has the node's address anyway.
         route.masqueraded &= matches!(from.who, PeerIdentity::Pod(_));
-        let port = Some(found.port.name.clone()).filter(|name| !name.is_empty());
+        let port = Some(found.port.name.to_string()).filter(|name| !name.is_empty());
         Way {
             name: ServiceName {
                 name: found.key.to_string(),

@@ -152,8 +152,8 @@ pub(crate) fn observation(
 ) -> (PolicyName, Observation) {
     let object = get(plane, &["networkpolicy", name, "-n", namespace]);
     let pod = |number: &u32| PodKey {
-        namespace: namespace.to_owned(),
-        name: format!("web-{number}"),
+        namespace: namespace.into(),
+        name: format!("web-{number}").into(),
     };
     let why = Unenforced {
         why: "10.0.0.1 is on eth0 (macvlan): it has no end on the node".to_owned(),

@@ -102,7 +102,7 @@ fn is_about(cluster: &Cluster, question: &Question, addresses: &BTreeSet<IpAddr>
                     .addresses
                     .iter()
                     .any(|address| addresses.contains(address));
-                (&key.namespace, &key.name) == (namespace, name) && (implied || doubtful)
+                key.namespace == *namespace && key.name == *name && (implied || doubtful)
             }),
         })
 }

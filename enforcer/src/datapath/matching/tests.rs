@@ -56,8 +56,8 @@ fn there(namespaces: &[(&str, &[PodLink], &[Unenforceable])]) -> Links {
 
 fn key(name: &str) -> PodKey {
     PodKey {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
+        namespace: "default".into(),
+        name: name.into(),
     }
 }
 

@@ -12,8 +12,8 @@ fn name() -> PolicyName {
 
 fn pod() -> Regarding {
     Regarding::Pod(PodKey {
-        namespace: "shop".to_owned(),
-        name: "web-0".to_owned(),
+        namespace: "shop".into(),
+        name: "web-0".into(),
     })
 }
 

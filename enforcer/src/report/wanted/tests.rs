@@ -5,8 +5,8 @@ const POLICY: &str = "db";
 
 fn pod(name: &str) -> PodKey {
     PodKey {
-        namespace: "shop".to_owned(),
-        name: name.to_owned(),
+        namespace: "shop".into(),
+        name: name.into(),
     }
 }
 

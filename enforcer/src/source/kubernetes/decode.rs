@@ -1,5 +1,6 @@
 //! From the bytes of one object to what is kept of it.
 
+use enforcer_policy::intern::Name;
 use kube::core::Status;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -133,10 +134,12 @@ fn object<W: Watched>(raw: &RawValue, meta: Meta) -> News {
 }
 
 fn key(kind: Kind, meta: &Meta) -> ObjectKey {
+    let namespace = meta.namespace.as_deref();
+    let namespace = namespace.filter(|_| kind.is_namespaced());
     ObjectKey {
         kind,
-        namespace: meta.namespace.clone().filter(|_| kind.is_namespaced()),
-        name: meta.name.clone(),
+        namespace: namespace.map(Name::from),
+        name: meta.name.as_str().into(),
     }
 }
 

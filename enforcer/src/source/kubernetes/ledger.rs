@@ -168,8 +168,7 @@ impl Ledger {
     fn put(&mut self, at: Instant, change: Change, uid: String, cluster: &Cluster) {
         let key = ObjectKey::of(&change);
         self.refused.remove(&key);
-        let local =
-            matches!(&change, Change::Pod(_, Some(pod)) if pod.node.as_ref() == Some(&self.node));
+        let local = matches!(&change, Change::Pod(_, Some(pod)) if pod.node.as_deref() == Some(self.node.as_str()));
         let before = self.incarnations.get(&key).filter(|_| local);
         // Another pod of the same name, whose predecessor's end has not been told.
         let reborn = before.is_some_and(|before| *before != uid);

@@ -170,7 +170,7 @@ pub(super) fn key(node: &Node, kind: Kind) -> Option<ObjectKey> {
     let namespace = word("namespace").unwrap_or(DEFAULT_NAMESPACE);
     Some(ObjectKey {
         kind,
-        namespace: kind.is_namespaced().then(|| namespace.to_owned()),
-        name: word("name")?.to_owned(),
+        namespace: kind.is_namespaced().then(|| namespace.into()),
+        name: word("name")?.into(),
     })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use enforcer_policy::api::DEFAULT_NAMESPACE;
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{
     Change, Cluster, EndpointSlice, Namespace, Node, Pod, PodKey, Service, ServiceKey, SliceKey,
 };
@@ -71,9 +72,9 @@ pub struct ObjectKey {
     /// Its kind.
     pub kind: Kind,
     /// Its namespace, when the kind has one.
-    pub namespace: Option<String>,
+    pub namespace: Option<Name>,
     /// Its name.
-    pub name: String,
+    pub name: Name,
 }
 
 /// Why words name no object.
@@ -119,16 +120,21 @@ impl ObjectKey {
         }
         Ok(Self {
             kind,
-            namespace: namespace.map(str::to_owned),
-            name: own.to_owned(),
+            namespace: namespace.map(Name::from),
+            name: own.into(),
         })
     }
 
     /// The object that a change is about.
     pub(crate) fn of(change: &Change) -> Self {
+        let own = |kind, name: &String| Self {
+            kind,
+            namespace: None,
+            name: name.into(),
+        };
         let (kind, namespace, name) = match change {
-            Change::Node(name, _) => (Kind::Node, None, name),
-            Change::Namespace(name, _) => (Kind::Namespace, None, name),
+            Change::Node(name, _) => return own(Kind::Node, name),
+            Change::Namespace(name, _) => return own(Kind::Namespace, name),
             Change::Pod(key, _) => (Kind::Pod, Some(&key.namespace), &key.name),
             Change::Policy(key, _) => (Kind::NetworkPolicy, key.namespace.as_ref(), &key.name),
             Change::Service(key, _) => (Kind::Service, Some(&key.namespace), &key.name),
@@ -144,8 +150,8 @@ impl ObjectKey {
     /// The change that says that the object went away.
     pub(crate) fn gone(&self) -> Change {
         match self.kind {
-            Kind::Node => Change::Node(self.name.clone(), None),
-            Kind::Namespace => Change::Namespace(self.name.clone(), None),
+            Kind::Node => Change::Node(self.name.to_string(), None),
+            Kind::Namespace => Change::Namespace(self.name.to_string(), None),
             Kind::Pod => Change::Pod(self.pod_key(), None),
             Kind::NetworkPolicy => Change::Policy(self.policy_key(), None),
             Kind::Service => Change::Service(self.service_key(), None),
@@ -155,15 +161,20 @@ impl ObjectKey {
 
     /// The names of all objects of a kind.
     pub(crate) fn all_of(kind: Kind, cluster: &Cluster) -> BTreeSet<Self> {
-        let named = |namespace: Option<&String>, name: &String| Self {
+        let named = |namespace: Option<&Name>, name: &Name| Self {
             kind,
             namespace: namespace.cloned(),
             name: name.clone(),
         };
-        let own = |name| named(None, name);
+        let own = |name| named(None, &Name::from(name));
         match kind {
-            Kind::Node => cluster.nodes.keys().map(own).collect(),
-            Kind::Namespace => cluster.namespaces.keys().map(own).collect(),
+            Kind::Node => cluster.nodes.keys().map(String::as_str).map(own).collect(),
+            Kind::Namespace => cluster
+                .namespaces
+                .keys()
+                .map(String::as_str)
+                .map(own)
+                .collect(),
             Kind::Pod => {
                 let keys = cluster.pods.keys();
                 keys.map(|key| named(Some(&key.namespace), &key.name))
@@ -190,8 +201,8 @@ impl ObjectKey {
     /// Takes the object of this name out of `cluster`, and says whether there was one.
     pub(crate) fn remove_from(&self, cluster: &mut Cluster) -> bool {
         match self.kind {
-            Kind::Node => cluster.nodes.remove(&self.name).is_some(),
-            Kind::Namespace => cluster.namespaces.remove(&self.name).is_some(),
+            Kind::Node => cluster.nodes.remove(self.name.as_str()).is_some(),
+            Kind::Namespace => cluster.namespaces.remove(self.name.as_str()).is_some(),
             Kind::Pod => cluster.pods.remove(&self.pod_key()).is_some(),
             Kind::NetworkPolicy => cluster.policies.remove(&self.policy_key()).is_some(),
             Kind::Service => cluster.services.remove(&self.service_key()).is_some(),
@@ -261,10 +272,10 @@ impl Object {
     /// Puts it into `cluster` under its name.
     pub(crate) fn insert_into(&self, key: &ObjectKey, cluster: &mut Cluster) {
         match self {
-            Self::Node(node) => drop(cluster.nodes.insert(key.name.clone(), node.clone())),
+            Self::Node(node) => drop(cluster.nodes.insert(key.name.to_string(), node.clone())),
             Self::Namespace(namespace) => {
                 let namespaces = &mut cluster.namespaces;
-                drop(namespaces.insert(key.name.clone(), namespace.clone()));
+                drop(namespaces.insert(key.name.to_string(), namespace.clone()));
             }
             Self::Service(service) => {
                 drop(cluster.services.insert(key.service_key(), service.clone()));

@@ -235,8 +235,8 @@ mod tests {
             idle: 7,
         };
         let pod = PodKey {
-            namespace: "default".to_owned(),
-            name: "a".to_owned(),
+            namespace: "default".into(),
+            name: "a".into(),
         };
         let owners = BTreeMap::from([(1, pod)]);
         let egress = Direction::Egress as u8;

@@ -63,15 +63,15 @@ impl World {
 
 fn key(name: &str) -> PodKey {
     PodKey {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
+        namespace: "default".into(),
+        name: name.into(),
     }
 }
 
 fn pod_at(name: &str, last: u8, uid: &str, node: &str) -> News {
     let pod = Pod {
         addresses: vec![IpAddr::from([10, 0, 0, last])],
-        node: Some(node.to_owned()),
+        node: Some(node.into()),
         ..Pod::default()
     };
     News::Put {
@@ -87,8 +87,8 @@ fn pod(name: &str, last: u8) -> News {
 fn object(kind: Kind, name: &str) -> ObjectKey {
     ObjectKey {
         kind,
-        namespace: kind.is_namespaced().then(|| "default".to_owned()),
-        name: name.to_owned(),
+        namespace: kind.is_namespaced().then(|| "default".into()),
+        name: name.into(),
     }
 }
 
