@@ -30,7 +30,14 @@ fn the_program_understands_the_daemonsets_arguments() {
     let text = rest.split("\n---").next().unwrap();
     let set: DaemonSet =
         serde_saphyr::from_str(&format!("apiVersion: apps/v1\nkind: DaemonSet{text}")).unwrap();
-    let container = set.spec.unwrap().template.spec.unwrap().containers.remove(0);
+    let container = set
+        .spec
+        .unwrap()
+        .template
+        .spec
+        .unwrap()
+        .containers
+        .remove(0);
     let arguments = container.args.unwrap();
     assert!(arguments.len() > 5);
     is_understood(&arguments);

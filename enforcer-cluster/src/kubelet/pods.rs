@@ -127,7 +127,7 @@ impl Pods {
 
     fn start(&self, pod: &Pod) -> Result<RunningPod, String> {
         let meta = &pod.metadata;
-        let [namespace, name] = [&meta.namespace, &meta.name].map(|word| word.clone());
+        let [namespace, name] = [&meta.namespace, &meta.name].map(Clone::clone);
         let [namespace, name] = [namespace, name].map(Option::unwrap_or_default);
         let failed = |error: LabError| format!("starting {namespace}/{name}: {error}");
         let node = self.home.node();
