@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use enforcer_lab::proxy::{Mode, Proxy};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::DeserializeOwned;
@@ -12,7 +11,7 @@ use super::common::eventually;
 use super::judge::{Question, judge};
 use super::objects::{pod, policy};
 use super::proxied;
-use super::world::World;
+use super::world::{World, proxy};
 
 fn service(name: &str) -> String {
     format!(
@@ -46,15 +45,7 @@ fn run_proxy(world: &World, node: usize, backends: usize) -> Vec<IpAddr> {
         ports.all(|port| port.backends.iter().filter(|one| one.ready).count() == backends)
     });
     let addresses = known.iter().map(|service| service.cluster_ips[0]).collect();
-    let node = &world.cluster.nodes[node];
-    let proxy = Proxy {
-        mode: Mode::Nftables,
-        pods: node.cluster_pods(),
-        node: node.addresses(),
-        masquerade_all: false,
-        services: known,
-    };
-    proxy.apply(node).unwrap();
+    proxy(&world.cluster.nodes[node], known);
     addresses
 }
 

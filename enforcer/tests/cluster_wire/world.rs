@@ -9,7 +9,8 @@ use std::time::Duration;
 use enforcer_cluster::{
     Account, ControlPlane, FaultProxy, Hook, Kubelet, Options, Part, RunningPod,
 };
-use enforcer_lab::{Cluster, Daemon, Fabric, Families};
+use enforcer_lab::proxy::{Mode, Proxy, Service};
+use enforcer_lab::{Cluster, Daemon, Fabric, Families, Node};
 
 use super::common::{BRIDGE, LONG, PROGRAM, eventually};
 
@@ -79,6 +80,7 @@ impl World {
             let kubelet = Kubelet::start_with(&world.plane, &world.cluster, number, hook());
             world.kubelets.push(kubelet.unwrap());
             let node = &world.cluster.nodes[number];
+            proxy(node, Vec::new());
             let proxy = FaultProxy::start_in(&world.plane, node, LOCALHOST.parse().unwrap());
             let proxy = proxy.unwrap();
             let account = world.plane.service_account_kubeconfig(
@@ -141,6 +143,19 @@ impl Drop for World {
             }
         }
     }
+}
+
+/// Writes what kube-proxy would into a node. Without services it is there too, as in every cluster:
+/// the kernel tracks connections then.
+pub(crate) fn proxy(node: &Node, services: Vec<Service>) {
+    let proxy = Proxy {
+        mode: Mode::Nftables,
+        pods: node.cluster_pods(),
+        node: node.addresses(),
+        masquerade_all: false,
+        services,
+    };
+    proxy.apply(node).unwrap();
 }
 
 /// The control plane, running, and without anything of an earlier test.
