@@ -127,8 +127,8 @@ impl Pods {
 
     fn start(&self, pod: &Pod) -> Result<RunningPod, String> {
         let meta = &pod.metadata;
-        let [namespace, name] = [&meta.namespace, &meta.name].map(Clone::clone);
-        let [namespace, name] = [namespace, name].map(Option::unwrap_or_default);
+        let word = |word: &Option<String>| word.clone().unwrap_or_default();
+        let (namespace, name) = (word(&meta.namespace), word(&meta.name));
         let failed = |error: LabError| format!("starting {namespace}/{name}: {error}");
         let node = self.home.node();
         let mut running = RunningPod {

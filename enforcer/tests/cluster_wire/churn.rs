@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::judge::{judge, may};
 use super::load::{Allowed, Hammer};
-use super::objects::{pod, policy};
+use super::objects::{FRIENDS, pod, policy};
 use super::world::World;
 
 /// How many pods come and go.
@@ -21,9 +21,6 @@ const PODS: usize = 300;
 const ADDRESSES: usize = 60;
 /// Requests under way.
 const AT_A_TIME: usize = 6;
-
-const FRIENDS: &str =
-    "policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {role: friend}}}]}]";
 
 /// One pod's life on a node that nobody is; pods of one address follow each other.
 async fn live(api: &Api<Pod>, number: usize) {
@@ -44,7 +41,8 @@ async fn live(api: &Api<Pod>, number: usize) {
     api.patch_status(&name, &change, &Patch::Merge(status))
         .await
         .unwrap();
-    let labels = json!({"metadata": {"labels": {"role": role(number % 2 == 0), "number": name}}});
+    let labels =
+        json!({"metadata": {"labels": {"role": role(number.is_multiple_of(2)), "number": name}}});
     api.patch(&name, &change, &Patch::Merge(labels))
         .await
         .unwrap();

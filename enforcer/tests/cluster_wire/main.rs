@@ -2,7 +2,7 @@
 //! programs of `cargo xtask envtest`.
 //!
 //! Two nodes of a lab have a kubelet each that makes Pods network namespaces, and a daemon each with
-//! the rights of the shipped ClusterRole. All tests share a control plane, one after the other.
+//! the rights of the shipped role. All tests share a control plane, one after the other.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 

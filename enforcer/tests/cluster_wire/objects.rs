@@ -1,5 +1,9 @@
 //! Manifests as users write them.
 
+/// The rest of a policy's spec that lets friends come in.
+pub(crate) const FRIENDS: &str =
+    "policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {role: friend}}}]}]";
+
 /// A pod's place, name and labels.
 #[derive(Clone, Copy)]
 pub(crate) struct PodSpec<'a> {

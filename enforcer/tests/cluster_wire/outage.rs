@@ -5,18 +5,15 @@ use std::time::{Duration, Instant};
 
 use enforcer::api::client;
 use enforcer_cluster::{BY_HAND, Part};
-use enforcer_lab::{Protocol, Server};
+use enforcer_lab::{Pod, Protocol, Server};
 use serde_json::{Value, json};
 
 use super::common::{LONG, eventually};
 use super::judge::{Question, judge, may, stays};
 use super::load::{Allowed, Hammer};
-use super::objects::{PodSpec, pod, policy};
+use super::objects::{FRIENDS, PodSpec, pod, policy};
 use super::world::World;
 
-/// Friends may come in.
-const FRIENDS: &str =
-    "policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {role: friend}}}]}]";
 /// How long the long outage lasts.
 const OUTAGE: Duration = Duration::from_secs(20);
 
@@ -31,6 +28,33 @@ fn shop(world: &World) {
         pod("shop", "far-foe", "node1", "role: foe"),
     ];
     world.apply(&objects.concat());
+}
+
+fn bring_back(world: &mut World) {
+    for part in [Part::Etcd, Part::ApiServer, Part::Controllers] {
+        world.plane.start_part(part).unwrap();
+    }
+}
+
+/// Tells the API server of a pod that only the container runtime knows.
+fn tell(world: &World, late: &Pod) {
+    let by_hand = PodSpec {
+        namespace: "shop",
+        name: "late",
+        node: "node0",
+        labels: "role: friend",
+        annotations: &format!("{BY_HAND}: \"\""),
+    };
+    world.apply(&by_hand.manifest());
+    let addresses: Vec<Value> = late
+        .addresses
+        .iter()
+        .map(|ip| json!({ "ip": ip }))
+        .collect();
+    let status = json!({"status": {"phase": "Running", "podIPs": addresses}}).to_string();
+    let words = ["patch", "pod", "late", "-n", "shop", "--subresource=status"];
+    let patch = ["--type=merge", "-p", &status];
+    world.plane.kubectl(&[&words[..], &patch].concat()).unwrap();
 }
 
 #[test]
@@ -66,9 +90,7 @@ fn nothing_is_lifted_or_cut_while_api_server_and_etcd_are_killed_and_new_policie
             world.plane.kill_part(*part);
         }
         check();
-        for part in [Part::Etcd, Part::ApiServer, Part::Controllers] {
-            world.plane.start_part(part).unwrap();
-        }
+        bring_back(&mut world);
         // A policy of far's, for and against everybody.
         if number % 2 == 0 {
             world.apply(&policy(
@@ -153,32 +175,14 @@ fn a_daemon_that_starts_while_the_api_server_is_away_keeps_what_is_in_force_and_
         thread::sleep(Duration::from_millis(200));
     }
     assert!(!client::status(&socket, false).unwrap().synced);
-    for part in [Part::Etcd, Part::ApiServer, Part::Controllers] {
-        world.plane.start_part(part).unwrap();
-    }
+    bring_back(&mut world);
     world.daemons[0]
         .as_ref()
         .unwrap()
         .wait_ready(LONG * 2)
         .unwrap();
     stays("nobody has told of the pod yet", &questions(false));
-    let by_hand = PodSpec {
-        namespace: "shop",
-        name: "late",
-        node: "node0",
-        labels: "role: friend",
-        annotations: &format!("{BY_HAND}: \"\""),
-    };
-    world.apply(&by_hand.manifest());
-    let addresses: Vec<Value> = late
-        .addresses
-        .iter()
-        .map(|ip| json!({ "ip": ip }))
-        .collect();
-    let status = json!({"status": {"phase": "Running", "podIPs": addresses}}).to_string();
-    let words = ["patch", "pod", "late", "-n", "shop", "--subresource=status"];
-    let patch = ["--type=merge", "-p", &status];
-    world.plane.kubectl(&[&words[..], &patch].concat()).unwrap();
+    tell(&world, &late);
     judge("the new pod is known", &questions(true));
     judge("the foe is a foe", &[may(&foe, &web, false)]);
     check();

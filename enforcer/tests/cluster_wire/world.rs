@@ -28,7 +28,7 @@ const OURS: &str = "enforcer.test/ours=yes";
 const HOUR: Duration = Duration::from_secs(3600);
 const LOCALHOST: &str = "127.0.0.1";
 
-/// Everything that is shipped, but the DaemonSet: nothing here runs its image.
+/// Everything that is shipped, but the `DaemonSet`: nothing here runs its image.
 fn shipped() -> String {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -135,12 +135,15 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        let problems: Vec<_> = self.kubelets.iter().flat_map(Kubelet::problems).collect();
         if std::thread::panicking() {
+            println!("Problems of kubelets: {problems:?}");
             for (number, daemon) in self.daemons.iter().enumerate() {
                 let log = daemon.as_ref().map(Daemon::log).unwrap_or_default();
                 println!("The log of daemon {number}:\n{log}");
-                println!("Kubelet: {:?}", self.kubelets[number].problems());
             }
+        } else {
+            assert!(problems.is_empty(), "{problems:?}");
         }
     }
 }
