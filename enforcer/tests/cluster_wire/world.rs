@@ -12,7 +12,7 @@ use enforcer_cluster::{
 use enforcer_lab::proxy::{Mode, Proxy, Service};
 use enforcer_lab::{Cluster, Daemon, Fabric, Families, Node};
 
-use super::common::{BRIDGE, LONG, PROGRAM, eventually};
+use super::common::{FILTERED_BRIDGE, LONG, PROGRAM, eventually};
 
 /// Shared, because it takes seconds to start. Its servers end with the process.
 static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| {
@@ -67,7 +67,9 @@ impl World {
             // Without it, pods are refused.
             eventually("its service account", || plane.kubectl(&account).is_ok());
         }
-        let cluster = Cluster::new(2, BRIDGE, Families::Dual, Fabric::Vxlan).unwrap();
+        // As kube-proxy wants it: without it, the kernel tracks nothing between pods of a node, and what
+        // is under way when a policy comes cannot be told apart.
+        let cluster = Cluster::new(2, FILTERED_BRIDGE, Families::Dual, Fabric::Vxlan).unwrap();
         let mut world = Self {
             daemons: Vec::new(),
             kubelets: Vec::new(),
