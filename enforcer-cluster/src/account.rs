@@ -55,7 +55,28 @@ impl ControlPlane {
         Ok(self.kubectl(&words)?.trim().to_owned())
     }
 
-    /// A kubeconfig with such a token, for the API server at `server` (its own address:
+    /// A token that is bound to a node, like those of the pods that run there.
+    pub fn token_on_node(
+        &self,
+        namespace: &str,
+        name: &str,
+        node: &str,
+    ) -> Result<String, ClusterError> {
+        let words = [
+            "create",
+            "token",
+            name,
+            "-n",
+            namespace,
+            "--bound-object-kind",
+            "Node",
+            "--bound-object-name",
+            node,
+        ];
+        Ok(self.kubectl(&words)?.trim().to_owned())
+    }
+
+    /// A kubeconfig with a token of [`ControlPlane::token`], for the API server at `server` (its own address:
     /// [`ControlPlane::url`]).
     pub fn service_account_kubeconfig(
         &self,

@@ -10,6 +10,7 @@ mod common;
 mod away;
 mod changes;
 mod churn;
+mod reports;
 mod rights;
 mod uninstall;
 mod world;
