@@ -13,7 +13,7 @@ use enforcer_lab::{Daemon, Families, Lab, Pod, Shape};
 use serde_json::{Value, json};
 
 use crate::common::live::Live;
-use crate::common::{LONG, PROGRAM, eventually};
+use crate::common::{LONG, PROGRAM, eventually, within};
 
 /// Everything that users install.
 const MANIFESTS: &str = include_str!("../../../deploy/manifests/enforcer.yaml");
@@ -62,7 +62,7 @@ impl World {
         objects.put(&node).unwrap();
         // Made by the controllers; pods wait for it.
         let words = ["get", "serviceaccount", "default", "-n", name];
-        eventually("a service account for pods", || {
+        within(LONG * 6, "a service account for pods", || {
             plane.kubectl(&words).is_ok()
         });
         let lab = Lab::new(Shape::Ptp, Families::V4).unwrap();

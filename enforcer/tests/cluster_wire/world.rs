@@ -12,7 +12,7 @@ use enforcer_cluster::{
 use enforcer_lab::proxy::{Mode, Proxy, Service};
 use enforcer_lab::{Cluster, Daemon, Fabric, Families, Node};
 
-use super::common::{FILTERED_BRIDGE, LONG, PROGRAM, eventually};
+use super::common::{FILTERED_BRIDGE, LONG, PROGRAM, within};
 
 /// Shared, because it takes seconds to start. Its servers end with the process.
 static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| {
@@ -64,8 +64,10 @@ impl World {
             plane.kubectl(&["create", "namespace", name]).unwrap();
             plane.kubectl(&["label", "namespace", name, OURS]).unwrap();
             let account = ["get", "serviceaccount", "default", "-n", name];
-            // Without it, pods are refused.
-            eventually("its service account", || plane.kubectl(&account).is_ok());
+            // Without it, pods are refused. Controllers that were ended before take their time to begin.
+            within(LONG * 6, "its service account", || {
+                plane.kubectl(&account).is_ok()
+            });
         }
         // As kube-proxy wants it: without it, the kernel tracks nothing between pods of a node, and what
         // is under way when a policy comes cannot be told apart.
