@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use enforcer_cluster::Ending;
+use enforcer_cluster::{Account, Ending};
 
 use super::watcher::{Watcher, pause};
 use super::world::World;
@@ -25,19 +25,22 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
 subjects: [{kind: ServiceAccount, name: reader, namespace: default}]
 "#;
 
+/// A service account that may read everything, with this resource in the place of pods.
+fn reader(world: &World, pods: &str) -> Account {
+    let plane = &world.plane;
+    let words = ["create", "serviceaccount", "reader"];
+    plane.kubectl(&words).unwrap();
+    plane.apply(&ROLE.replace("PODS", pods)).unwrap();
+    let url = world.proxy.url();
+    plane
+        .service_account_kubeconfig("default", "reader", HOUR, &url)
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_missing_verb_is_told_with_what_to_allow_and_taken_up_when_it_is_allowed() {
     let world = World::new();
-    world
-        .plane
-        .kubectl(&["create", "serviceaccount", "reader"])
-        .unwrap();
-    world.plane.apply(&ROLE.replace("PODS", "events")).unwrap();
-    let url = world.proxy.url();
-    let account = world
-        .plane
-        .service_account_kubeconfig("default", "reader", HOUR, &url)
-        .unwrap();
+    let account = reader(&world, "events");
     let mut watcher = Watcher::start(account.kubeconfig()).await;
     watcher
         .until("told", |watcher| {
@@ -62,16 +65,7 @@ async fn a_missing_verb_is_told_with_what_to_allow_and_taken_up_when_it_is_allow
 #[tokio::test]
 async fn a_token_that_has_expired_is_read_anew() {
     let world = World::new();
-    world
-        .plane
-        .kubectl(&["create", "serviceaccount", "reader"])
-        .unwrap();
-    world.plane.apply(&ROLE.replace("PODS", "pods")).unwrap();
-    let url = world.proxy.url();
-    let account = world
-        .plane
-        .service_account_kubeconfig("default", "reader", HOUR, &url)
-        .unwrap();
+    let account = reader(&world, "pods");
     let over = world
         .plane
         .short_token("default", "reader", Duration::ZERO)
@@ -92,16 +86,7 @@ async fn a_token_that_has_expired_is_read_anew() {
 #[tokio::test]
 async fn a_token_that_expires_while_watching_changes_nothing_until_it_is_exchanged() {
     let world = World::new();
-    world
-        .plane
-        .kubectl(&["create", "serviceaccount", "reader"])
-        .unwrap();
-    world.plane.apply(&ROLE.replace("PODS", "pods")).unwrap();
-    let url = world.proxy.url();
-    let account = world
-        .plane
-        .service_account_kubeconfig("default", "reader", HOUR, &url)
-        .unwrap();
+    let account = reader(&world, "pods");
     let seconds = Duration::from_secs(8);
     let short = world
         .plane
