@@ -1,6 +1,6 @@
 //! What was measured, and the report.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub(super) struct Figures {
     connections: f64,
     /// What a connection takes in all, in µs: client, server and daemon share one processor.
     whole: f64,
+    /// What of that is the daemon's.
+    daemon: f64,
 }
 
 impl Figures {
@@ -38,7 +40,11 @@ impl Figures {
         let connections_apart = connections(&path, time).context("connections")?;
         let together = cpus.together();
         stage.keep_daemon_on(&[together.client])?;
-        let on_one = connections(&stage.path(together), time).context("connections")?;
+        let before = stage.daemon_time()?;
+        let (begin, rate_together) = (Instant::now(), connections(&stage.path(together), time));
+        let rate_together = rate_together.context("connections")?;
+        let daemon = stage.daemon_time()?.saturating_sub(before);
+        let made = rate_together * begin.elapsed().as_secs_f64();
         stage.keep_daemon_on(&[cpus.client, cpus.server])?;
         stage.verify_tracking()?;
         Ok(Self {
@@ -47,7 +53,8 @@ impl Figures {
             p50: latency.p50,
             p99: latency.p99,
             connections: connections_apart,
-            whole: 1e6 / on_one,
+            whole: 1e6 / rate_together,
+            daemon: daemon.as_secs_f64() * 1e6 / made,
         })
     }
 }
@@ -193,15 +200,17 @@ fn absolute(conditions: &[Condition], measured: &[Vec<Figures>]) -> Table {
             "p99, µs",
             "connections/s",
             "a connection in all, µs",
+            "the daemon's part of that, µs",
         ],
     );
-    let of: [fn(&Figures) -> f64; 6] = [
+    let of: [fn(&Figures) -> f64; 7] = [
         |one| one.packets,
         |one| one.lost * 100.0,
         |one| one.p50,
         |one| one.p99,
         |one| one.connections,
         |one| one.whole,
+        |one| one.daemon,
     ];
     for (condition, rounds) in conditions.iter().zip(measured) {
         let mut row = vec![Cell::of(condition.name())];

@@ -75,19 +75,38 @@ impl Stage {
 
     /// Keeps the daemon, if there is one, on these processors.
     pub(super) fn keep_daemon_on(&self, cpus: &[usize]) -> Result<()> {
-        let Held::Daemon(daemon) = &self.held else {
-            return Ok(());
-        };
-        let threads = format!("/proc/{}/task", daemon.id());
-        for thread in fs::read_dir(&threads).with_context(|| threads.clone())? {
-            let name = thread?.file_name();
-            let id = name.to_str().and_then(|name| name.parse().ok());
+        for thread in self.daemon_threads()? {
+            let id = thread.rsplit('/').next().and_then(|id| id.parse().ok());
             pin_thread(
                 Pid::from_raw(id.context("a thread without a number")?),
                 cpus,
             )?;
         }
         Ok(())
+    }
+
+    /// The processor time that the daemon has taken, if there is one.
+    pub(super) fn daemon_time(&self) -> Result<Duration> {
+        let mut whole = Duration::ZERO;
+        for thread in self.daemon_threads()? {
+            let path = format!("{thread}/schedstat");
+            let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+            let time = text.split(' ').next().and_then(|time| time.parse().ok());
+            whole += Duration::from_nanos(time.with_context(|| format!("{path} has no time"))?);
+        }
+        Ok(whole)
+    }
+
+    /// The folders of the daemon's threads below `/proc`.
+    fn daemon_threads(&self) -> Result<Vec<String>> {
+        let Held::Daemon(daemon) = &self.held else {
+            return Ok(Vec::new());
+        };
+        let threads = format!("/proc/{}/task", daemon.id());
+        let entries = fs::read_dir(&threads).with_context(|| threads.clone())?;
+        let folder =
+            |entry: std::io::Result<fs::DirEntry>| Ok(entry?.path().to_string_lossy().into_owned());
+        entries.map(folder).collect()
     }
 
     /// What policies allow passes; what they deny does not, unless nothing is there to deny it. So a

@@ -2,41 +2,44 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use socket2::{SockRef, Type};
+use socket2::Type;
 
+use super::wait::Waiting;
 use super::{Path, together, warm_up};
 
 /// Connections in a second.
 pub(crate) fn connections(path: &Path<'_>, time: Duration) -> Result<f64> {
+    let waiting = path.cpus.waiting();
     let listener: TcpListener = path.server_socket(Type::STREAM)?.into();
+    waiting.prepare(&listener)?;
+    let ended = AtomicBool::new(false);
     let serve = || {
-        // Ends when the listening socket is shut down.
-        while let Ok((connection, _)) = listener.accept() {
-            swallow(connection)?;
+        while let Some((connection, _)) = waiting.unless(&ended, || listener.accept())? {
+            waiting.prepare(&connection)?;
+            swallow(connection, waiting)?;
         }
         Ok(())
     };
     let ask = || {
         let to = path.address()?;
-        count(to, warm_up(time))?;
-        count(to, time)
+        count(to, waiting, warm_up(time))?;
+        count(to, waiting, time)
     };
-    let stop = || drop(SockRef::from(&listener).shutdown(Shutdown::Both));
+    let stop = || ended.store(true, Ordering::Relaxed);
     together(path, serve, ask, stop)
 }
 
 /// Reads one byte and the end, and closes.
-fn swallow(mut connection: TcpStream) -> Result<()> {
+fn swallow(mut connection: TcpStream, waiting: Waiting) -> Result<()> {
     let mut bytes = [0; 2];
     let mut length = 0;
     loop {
-        match connection
-            .read(&mut bytes)
-            .context("reading a connection's byte")?
-        {
+        let read = waiting.until(|| connection.read(&mut bytes));
+        match read.context("reading a connection's byte")? {
             0 => break,
             read => length += read,
         }
@@ -50,7 +53,7 @@ fn swallow(mut connection: TcpStream) -> Result<()> {
 
 /// Connections in a second, from the calling thread's namespace.
 #[expect(clippy::cast_precision_loss, reason = "few connections")]
-fn count(to: SocketAddr, time: Duration) -> Result<f64> {
+fn count(to: SocketAddr, waiting: Waiting, time: Duration) -> Result<f64> {
     let mut bytes = [0];
     let mut made: u64 = 0;
     let begin = Instant::now();
@@ -62,9 +65,10 @@ fn count(to: SocketAddr, time: Duration) -> Result<f64> {
         connection
             .shutdown(Shutdown::Write)
             .context("ending a connection")?;
+        waiting.prepare(&connection)?;
         // The other side has read it and closed.
-        let read = connection
-            .read(&mut bytes)
+        let read = waiting
+            .until(|| connection.read(&mut bytes))
             .context("waiting for a connection's end")?;
         ensure!(
             read == 0,

@@ -1,12 +1,13 @@
-//! One byte there and one byte back, over a TCP connection that stays.
+//! One byte there and one byte back, by UDP.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use socket2::{SockRef, Type};
+use socket2::Type;
 
+use super::wait::Waiting;
 use super::{Path, together, warm_up};
 use crate::stats::quantile;
 
@@ -21,21 +22,26 @@ pub(crate) struct Latency {
 
 /// Asks for this time, one question after the other.
 pub(crate) fn latency(path: &Path<'_>, time: Duration) -> Result<Latency> {
-    let listener: TcpListener = path.server_socket(Type::STREAM)?.into();
-    let client = path.client_socket(Type::STREAM)?;
-    client
-        .connect_timeout(&path.address()?.into(), Duration::from_secs(5))
-        .context("connecting for requests")?;
-    let client: TcpStream = client.into();
-    client.set_nodelay(true)?;
-    let (server, _) = listener.accept().context("accepting for requests")?;
-    server.set_nodelay(true)?;
-    let serve = || answer(&server);
-    let ask = || {
-        rounds(&client, warm_up(time))?;
-        rounds(&client, time)
+    let waiting = path.cpus.waiting();
+    let server: UdpSocket = path.server_socket(Type::DGRAM)?.into();
+    let client: UdpSocket = path.client_socket(Type::DGRAM)?.into();
+    for socket in [&server, &client] {
+        waiting.prepare(socket)?;
+    }
+    client.connect(path.address()?)?;
+    let ended = AtomicBool::new(false);
+    let serve = || {
+        let mut byte = [0; 2];
+        while let Some((_, from)) = waiting.unless(&ended, || server.recv_from(&mut byte))? {
+            server.send_to(&byte[..1], from).context("answering")?;
+        }
+        Ok(())
     };
-    let stop = || drop(SockRef::from(&client).shutdown(std::net::Shutdown::Both));
+    let ask = || {
+        rounds(&client, waiting, warm_up(time))?;
+        rounds(&client, waiting, time)
+    };
+    let stop = || ended.store(true, Ordering::Relaxed);
     let mut times = together(path, serve, ask, stop)?;
     times.sort_by(f64::total_cmp);
     let part = |part| quantile(&times, part).context("no request was answered");
@@ -45,22 +51,16 @@ pub(crate) fn latency(path: &Path<'_>, time: Duration) -> Result<Latency> {
     })
 }
 
-fn answer(mut server: &TcpStream) -> Result<()> {
-    let mut byte = [0];
-    while server.read(&mut byte).context("reading a request")? == 1 {
-        server.write_all(&byte).context("answering a request")?;
-    }
-    Ok(())
-}
-
-fn rounds(mut client: &TcpStream, time: Duration) -> Result<Vec<f64>> {
+fn rounds(client: &UdpSocket, waiting: Waiting, time: Duration) -> Result<Vec<f64>> {
     let mut times = Vec::with_capacity(1 << 17);
-    let mut byte = [7];
+    let mut byte = [7; 2];
     let begin = Instant::now();
     let mut last = begin;
     while last - begin < time {
-        client.write_all(&byte).context("sending a request")?;
-        client.read_exact(&mut byte).context("reading an answer")?;
+        client.send(&byte[..1]).context("sending a request")?;
+        waiting
+            .until(|| client.recv(&mut byte))
+            .context("waiting for an answer")?;
         let now = Instant::now();
         times.push((now - last).as_secs_f64() * 1e6);
         last = now;

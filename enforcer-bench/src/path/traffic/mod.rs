@@ -4,6 +4,7 @@
 mod connect;
 mod latency;
 mod packets;
+mod wait;
 
 use std::net::SocketAddr;
 use std::thread;
@@ -18,6 +19,7 @@ use socket2::{Domain, Socket, Type};
 pub(super) use connect::connections;
 pub(super) use latency::latency;
 pub(super) use packets::packets;
+use wait::Waiting;
 
 /// The port that policies allow, for TCP and UDP.
 pub(super) const PORT: u16 = 7000;
@@ -45,6 +47,15 @@ impl Cpus {
         let client = usable.next().context("this process has no processor")?;
         let server = usable.next().unwrap_or(client);
         Ok(Self { client, server })
+    }
+
+    /// How the sides wait for each other there.
+    const fn waiting(self) -> Waiting {
+        if self.client == self.server {
+            Waiting::Sleeping
+        } else {
+            Waiting::Asking
+        }
     }
 
     /// One for both.

@@ -24,24 +24,38 @@ pub(crate) struct Rate {
     pub(crate) lost: f64,
 }
 
-/// Sends for this time. The receiver never sleeps: nothing on the sender's processor is spent on
-/// waking it.
+/// Sends for this time.
 pub(crate) fn packets(path: &Path<'_>, time: Duration) -> Result<Rate> {
     let receiver: UdpSocket = path.server_socket(Type::DGRAM)?.into();
-    receiver.set_nonblocking(true)?;
+    let waiting = path.cpus.waiting();
+    waiting.prepare(&receiver)?;
     let sender: UdpSocket = path.client_socket(Type::DGRAM)?.into();
     sender.connect(path.address()?)?;
+    waiting.prepare(&sender)?;
     let (ended, arrived) = (AtomicBool::new(false), AtomicU64::new(0));
     let serve = || {
         let mut buffer = [0; 64];
-        while !ended.load(Ordering::Relaxed) {
-            if receiver.recv(&mut buffer).is_ok() {
-                arrived.store(arrived.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            }
+        // The first one is answered: to the kernel's table of connections, a flow without an answer
+        // is new for ever, and so would walk through all rules.
+        let Some((_, client)) = waiting.unless(&ended, || receiver.recv_from(&mut buffer))? else {
+            return Ok(());
+        };
+        receiver.send_to(&PAYLOAD, client).context("answering")?;
+        let mut count = 0;
+        while waiting
+            .unless(&ended, || receiver.recv(&mut buffer))?
+            .is_some()
+        {
+            count += 1;
+            arrived.store(count, Ordering::Relaxed);
         }
         Ok(())
     };
     let ask = || {
+        sender.send(&PAYLOAD).context("sending a UDP packet")?;
+        let answer = waiting.until(|| sender.recv(&mut [0; 64]));
+        answer.context("waiting for an answer")?;
+        sender.set_nonblocking(false)?;
         send(&sender, warm_up(time))?;
         let before = arrived.load(Ordering::Relaxed);
         let begin = Instant::now();
