@@ -22,13 +22,32 @@ pub(crate) fn run() -> Result<()> {
     report()
 }
 
-/// Builds the object. A copy that did not change keeps its time, and so nothing is built anew.
+/// The crate of the programs.
+pub(crate) const PACKAGE: &str = "enforcer-ebpf";
+
+/// The crate of the programs that only the benches use.
+pub(crate) const BENCH_PACKAGE: &str = "enforcer-bench-ebpf";
+
+/// Builds the object.
 pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
-    shell::step("BPF programs", cargo(toolchain)?)?;
-    let built = target().join(TARGET).join("bpf/enforcer-bpf");
-    let object = workspace::bpf_object();
-    if read(&built)? != fs::read(&object).unwrap_or_default() {
-        fs::copy(&built, &object)
+    shell::step("BPF programs", cargo(toolchain, PACKAGE)?)?;
+    take("enforcer-bpf", &workspace::bpf_object())
+}
+
+/// Builds the object of the benches.
+pub(crate) fn bench_object(toolchain: &Toolchain) -> Result<()> {
+    shell::step(
+        "BPF programs of the benches",
+        cargo(toolchain, BENCH_PACKAGE)?,
+    )?;
+    take("enforcer-bench-bpf", &workspace::bench_object())
+}
+
+/// Copies what was built. A copy that did not change keeps its time, and so nothing is built anew.
+fn take(built: &str, object: &Path) -> Result<()> {
+    let built = target().join(TARGET).join("bpf").join(built);
+    if read(&built)? != fs::read(object).unwrap_or_default() {
+        fs::copy(&built, object)
             .with_context(|| format!("copying {} to {}", built.display(), object.display()))?;
     }
     Ok(())
@@ -36,13 +55,13 @@ pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
 
 /// What cargo says about everything that is in the object, which is built already.
 pub(crate) fn messages(toolchain: &Toolchain) -> Result<String> {
-    let mut cargo = cargo(toolchain)?;
+    let mut cargo = cargo(toolchain, PACKAGE)?;
     cargo.args(["--message-format", "json"]);
     shell::quiet(cargo)
 }
 
-fn cargo(toolchain: &Toolchain) -> Result<Command> {
-    let mut cargo = toolchain.cargo("build")?;
+fn cargo(toolchain: &Toolchain, package: &str) -> Result<Command> {
+    let mut cargo = toolchain.cargo("build", package)?;
     cargo
         .args(["--profile", "bpf", "--target-dir"])
         .arg(target());

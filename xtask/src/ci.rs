@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
-use crate::{deploy, image, machine, setup, shell, test, workspace};
+use crate::{build_ebpf, deploy, image, machine, setup, shell, test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {
@@ -87,6 +87,8 @@ fn lints() -> Result<()> {
         "--workspace",
         "--exclude",
         "enforcer-ebpf",
+        "--exclude",
+        "enforcer-bench-ebpf",
         "--all-targets",
     ];
     let mut clippy = cargo(&words);
@@ -100,12 +102,18 @@ fn bpf_lints() -> Result<()> {
     if apt::is_here() {
         apt::ensure(&[CLIPPY])?;
     }
-    let mut clippy = toolchain.cargo("clippy")?;
-    clippy
-        .args(["--profile", "bpf", "--target-dir"])
-        .arg(workspace::target().join("ebpf"))
-        .args(["--", "--deny", "warnings"]);
-    shell::step("cargo clippy for the BPF target", clippy)
+    for package in [build_ebpf::PACKAGE, build_ebpf::BENCH_PACKAGE] {
+        let mut clippy = toolchain.cargo("clippy", package)?;
+        clippy
+            .args(["--profile", "bpf", "--target-dir"])
+            .arg(workspace::target().join("ebpf"))
+            .args(["--", "--deny", "warnings"]);
+        shell::step(
+            &format!("cargo clippy for the BPF target: {package}"),
+            clippy,
+        )?;
+    }
+    Ok(())
 }
 
 fn docs() -> Result<()> {
@@ -115,6 +123,8 @@ fn docs() -> Result<()> {
         "--workspace",
         "--exclude",
         "enforcer-ebpf",
+        "--exclude",
+        "enforcer-bench-ebpf",
         "--no-deps",
     ];
     let mut doc = cargo(&words);

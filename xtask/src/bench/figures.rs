@@ -66,6 +66,7 @@ pub(super) fn run_all(arguments: &All) -> Result<()> {
 fn build() -> Result<()> {
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
+    build_ebpf::bench_object(&toolchain)?;
     let mut cargo = machine::cargo();
     cargo.args(["build", "--locked", "--release"]);
     cargo.args(["--package", "enforcer", "--package", "enforcer-bench"]);

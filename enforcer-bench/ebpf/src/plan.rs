@@ -1,0 +1,46 @@
+//! What the driver and the benchmark say to each other.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Which packet the driver makes of the next one: a TCP packet between a pod and one of many peers,
+/// each of which has several connections with it.
+///
+/// Connection `i` is that with the peer `i % peers`, on the pod's or the peer's port
+/// `first_port + i / peers`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Plan {
+    /// State of the generator of random numbers.
+    pub state: u64,
+    /// Packets so far.
+    pub turn: u64,
+    /// How many connections there are.
+    pub count: u32,
+    /// How many peers there are.
+    pub peers: u32,
+    /// The last 32 bits of the first peer's address, as a number.
+    pub base: u32,
+    /// How far the next peer's address is.
+    pub stride: u32,
+    /// The port of the first connection.
+    pub first_port: u32,
+    /// The port that all connections have on their other side.
+    pub other_port: u32,
+    /// [`Plan::RANDOM`] and its siblings.
+    pub flags: u32,
+    /// The pod's address, as it lies in a packet; IPv4 has the first word only.
+    pub pod: [u32; 4],
+    /// The first 96 bits of the peers' IPv6 addresses, as they lie in a packet.
+    pub prefix: [u32; 3],
+}
+
+impl Plan {
+    /// Connections come in random order, and otherwise one after the other.
+    pub const RANDOM: u32 = 1;
+    /// The pod sends the packet.
+    pub const FROM_POD: u32 = 1 << 1;
+    /// The packet is IPv6.
+    pub const SIX: u32 = 1 << 2;
+    /// The port that varies is the packet's destination port, and otherwise its source port.
+    pub const TO_PORT: u32 = 1 << 3;
+}
