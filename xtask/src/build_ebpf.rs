@@ -19,6 +19,7 @@ pub(crate) const TARGET: &str = "bpfel-unknown-none";
 pub(crate) fn run() -> Result<()> {
     let toolchain = setup::run()?;
     object(&toolchain)?;
+    bench_object(&toolchain)?;
     report()
 }
 

@@ -9,38 +9,40 @@ use bytemuck::{Pod, Zeroable};
 /// `first_port + i / peers`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// State of the generator of random numbers.
-    pub state: u64,
+    pub(crate) state: u64,
     /// Packets so far.
-    pub turn: u64,
+    pub(crate) turn: u64,
     /// How many connections there are.
-    pub count: u32,
+    pub(crate) count: u32,
     /// How many peers there are.
-    pub peers: u32,
+    pub(crate) peers: u32,
     /// The last 32 bits of the first peer's address, as a number.
-    pub base: u32,
+    pub(crate) base: u32,
     /// How far the next peer's address is.
-    pub stride: u32,
+    pub(crate) stride: u32,
     /// The port of the first connection.
-    pub first_port: u32,
+    pub(crate) first_port: u32,
     /// The port that all connections have on their other side.
-    pub other_port: u32,
+    pub(crate) other_port: u32,
     /// [`Plan::RANDOM`] and its siblings.
-    pub flags: u32,
+    pub(crate) flags: u32,
     /// The pod's address, as it lies in a packet; IPv4 has the first word only.
-    pub pod: [u32; 4],
+    pub(crate) pod: [u32; 4],
     /// The first 96 bits of the peers' IPv6 addresses, as they lie in a packet.
-    pub prefix: [u32; 3],
+    pub(crate) prefix: [u32; 3],
+    /// Zero.
+    pub(crate) reserved: [u32; 6],
 }
 
 impl Plan {
     /// Connections come in random order, and otherwise one after the other.
-    pub const RANDOM: u32 = 1;
+    pub(crate) const RANDOM: u32 = 1;
     /// The pod sends the packet.
-    pub const FROM_POD: u32 = 1 << 1;
+    pub(crate) const FROM_POD: u32 = 1 << 1;
     /// The packet is IPv6.
-    pub const SIX: u32 = 1 << 2;
+    pub(crate) const SIX: u32 = 1 << 2;
     /// The port that varies is the packet's destination port, and otherwise its source port.
-    pub const TO_PORT: u32 = 1 << 3;
+    pub(crate) const TO_PORT: u32 = 1 << 3;
 }
