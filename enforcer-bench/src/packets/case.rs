@@ -72,43 +72,41 @@ const FIRST_PORT: u16 = 1024;
 const PORTS: u32 = 60_000;
 const STRANGERS: u32 = 1 << 24;
 
+/// What most cases have in common.
+const PLAIN: Case = Case {
+    name: "",
+    kind: Kind::Usual,
+    isolated: true,
+    six: false,
+    far: Far::Peers,
+    connections: Connections::One,
+    established: false,
+    reason: None,
+    goal: None,
+};
+
 /// All of them.
 pub(super) fn all(amounts: Amounts) -> Vec<Case> {
-    let [some, many] = amounts.flows;
-    let plain = Case {
-        name: "",
-        kind: Kind::Usual,
-        isolated: true,
-        six: false,
-        far: Far::Peers,
-        connections: Connections::One,
-        established: false,
-        reason: None,
-        goal: None,
+    let free = Case {
+        name: "no policy isolates the pod",
+        isolated: false,
+        goal: Some(2.0),
+        ..PLAIN
     };
+    let mut cases = vec![free];
+    cases.extend(established(amounts.flows));
+    cases.extend(new());
+    cases.extend(denied());
+    cases
+}
+
+fn established([some, many]: [u32; 2]) -> [Case; 5] {
     let hot = Case {
         established: true,
         reason: Some(Reason::Established),
-        ..plain
+        ..PLAIN
     };
-    let new = Case {
-        connections: Connections::New,
-        reason: Some(Reason::Allowed),
-        ..plain
-    };
-    let denied = Case {
-        far: Far::Strangers,
-        connections: Connections::New,
-        reason: Some(Reason::PolicyDenied),
-        ..plain
-    };
-    vec![
-        Case {
-            name: "no policy isolates the pod",
-            isolated: false,
-            goal: Some(2.0),
-            ..plain
-        },
+    [
         Case {
             name: "established, one hot connection, IPv4",
             goal: Some(10.0),
@@ -141,6 +139,16 @@ pub(super) fn all(amounts: Amounts) -> Vec<Case> {
             goal: Some(300.0),
             ..hot
         },
+    ]
+}
+
+fn new() -> [Case; 3] {
+    let new = Case {
+        connections: Connections::New,
+        reason: Some(Reason::Allowed),
+        ..PLAIN
+    };
+    [
         Case {
             name: "new, allowed by a pod selector, remembered",
             goal: Some(450.0),
@@ -158,6 +166,17 @@ pub(super) fn all(amounts: Amounts) -> Vec<Case> {
             kind: Kind::Events,
             ..new
         },
+    ]
+}
+
+fn denied() -> [Case; 4] {
+    let denied = Case {
+        far: Far::Strangers,
+        connections: Connections::New,
+        reason: Some(Reason::PolicyDenied),
+        ..PLAIN
+    };
+    [
         Case {
             name: "denied, one hot connection",
             connections: Connections::One,

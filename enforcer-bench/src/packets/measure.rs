@@ -79,6 +79,7 @@ impl Subject {
             run(world.program(Direction::Egress)?, opening, 1)?;
             run(world.program(self.hook)?, &self.packet, 1)?;
         }
+        self.meet_all(world, driver)?;
         let counted = self.counted(world)?;
         let suppressed = world.suppressed(self.kind())?;
         let whole = self.whole(world, driver, repeat)?;
@@ -94,6 +95,20 @@ impl Subject {
             expected,
             suppressed,
         })
+    }
+
+    /// Shows a packet of every connection, as busy connections have them all the time: a connection
+    /// that had none for a second is dated anew, which is not what is asked here.
+    fn meet_all(&self, world: &mut World, driver: &mut Driver) -> Result<()> {
+        let Connections::Opened(count) = self.case.connections else {
+            return Ok(());
+        };
+        let mut plan = self.plan;
+        plan.flags &= !Plan::RANDOM;
+        driver.follow(&plan)?;
+        let next = world.descriptor(self.hook)?;
+        run(driver.before(Some(&next))?, &self.packet, count)?;
+        Ok(())
     }
 
     fn empty(&mut self, driver: &mut Driver, repeat: u32) -> Result<f64> {
