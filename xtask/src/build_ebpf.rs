@@ -1,6 +1,7 @@
 //! `cargo xtask build-ebpf`: the BPF programs into `target/enforcer.bpf.o`.
 
 mod sizes;
+pub(crate) mod tracked;
 mod verified;
 
 use std::fs;
@@ -15,12 +16,25 @@ use crate::{setup, shell, ui, workspace};
 /// What the programs are compiled for.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
 
+/// What else to do.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Write the lengths of the programs into enforcer-ebpf/instructions.json.
+    #[arg(long)]
+    record: bool,
+}
+
 /// Sets up, builds and reports the size of every program.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let toolchain = setup::run()?;
     object(&toolchain)?;
     bench_object(&toolchain)?;
-    report()
+    report()?;
+    if arguments.record {
+        tracked::record(&toolchain)
+    } else {
+        Ok(())
+    }
 }
 
 /// The crate of the programs.

@@ -3,13 +3,16 @@
 //!
 //! - `case`: what is measured; `cluster`: the clusters behind it;
 //! - `world`: programs and maps; `driver`: the benchmark's own programs; `run`: timed runs;
-//! - `measure`: a case beside the empty program; `results`: tables and plots.
+//! - `measure`: a case beside the empty program; `results`: tables and plots; `rivals`: what others
+//!   take; `programs`: how long the programs are.
 
 mod case;
 mod cluster;
 mod driver;
 mod measure;
+mod programs;
 mod results;
+mod rivals;
 mod run;
 mod world;
 
@@ -60,6 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bench = Bench::new(arguments);
     let found = bench.measure()?;
     results::write(&mut report, &bench, &found);
+    report.tables.push(programs::table()?);
     arguments.options.finish(&report)
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::case::Case;
 use super::measure::Sample;
-use super::{Bench, Found, HOOKS};
+use super::{Bench, Found, HOOKS, rivals};
 use crate::plot::{Axis, Drawing, Mark, Plot, Strip};
 use crate::report::{Cell, Report, Table};
 use crate::stats::{Summary, ratios};
@@ -58,15 +59,7 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
             strips.push(Strip {
                 label: format!("{}, {name}", case.name),
                 measured: Summary::of(&less),
-                marks: case
-                    .goal
-                    .map(|goal| Mark {
-                        series: "goal".to_owned(),
-                        low: goal,
-                        high: goal,
-                    })
-                    .into_iter()
-                    .collect(),
+                marks: marks(case),
             });
         }
     }
@@ -83,6 +76,15 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
             strips,
         },
     });
+}
+
+fn marks(case: &Case) -> Vec<Mark> {
+    let goal = case.goal.map(|goal| Mark {
+        series: "goal".to_owned(),
+        low: goal,
+        high: goal,
+    });
+    goal.into_iter().chain(rivals::marks(case)).collect()
 }
 
 fn above(samples: &[Sample]) -> Vec<f64> {

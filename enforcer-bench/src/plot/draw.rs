@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn figures_that_a_logarithm_cannot_show_do_not_widen_the_axis() {
-        assert_eq!(range([-1.0, 0.0, 13.0].into_iter(), true).start, 10.0);
+        let shown = range([-1.0, 0.0, 13.0].into_iter(), true);
+        assert!((shown.start - 10.0).abs() < 1e-9, "{shown:?}");
         assert_eq!(range(std::iter::empty(), false), 1.0..10.0);
     }
 
