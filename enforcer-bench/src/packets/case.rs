@@ -65,6 +65,8 @@ pub(super) struct Amounts {
     pub(super) blocks: u32,
     /// Connections in the cases with some and with many.
     pub(super) flows: [u32; 2],
+    /// Connections that there is room for in the other cases; `None` for what the daemon has.
+    pub(super) room: Option<u32>,
 }
 
 const FIRST_PORT: u16 = 1024;

@@ -83,13 +83,15 @@ impl Bench {
             Amounts {
                 peers: 256,
                 blocks: 100,
-                flows: [1 << 10, 1 << 12],
+                flows: [1 << 10, 1 << 10],
+                room: Some(1 << 14),
             }
         } else {
             Amounts {
                 peers: 8192,
                 blocks: 10_000,
                 flows: [1 << 16, 1 << 20],
+                room: None,
             }
         };
         let mut cases = case::all(amounts);
@@ -143,9 +145,10 @@ impl Bench {
                     Entry::Occupied(there) => there.into_mut(),
                     Entry::Vacant(place) => {
                         let size = self.size(case.kind, policies);
-                        let world = World::new(case.kind, size).with_context(|| {
-                            format!("for {:?} with {policies} policies", case.kind)
-                        })?;
+                        let world =
+                            World::new(case.kind, size, self.amounts.room).with_context(|| {
+                                format!("for {:?} with {policies} policies", case.kind)
+                            })?;
                         place.insert(world)
                     }
                 };

@@ -53,6 +53,7 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
             raw.push(json!({
                 "case": case.name, "hook": name, "direction": format!("{direction:?}"),
                 "empty": empty, "above": [&less, &more],
+                "times_empty": [times_empty(of(0)), times_empty(of(1))],
                 "expected": least(of(0), of(1), |sample| sample.expected),
                 "suppressed": least(of(0), of(1), |sample| sample.suppressed),
             }));
@@ -92,6 +93,15 @@ fn above(samples: &[Sample]) -> Vec<f64> {
         .iter()
         .map(|sample| sample.whole - sample.empty)
         .collect()
+}
+
+/// How much longer a packet takes than in the empty program: what can be compared between machines.
+fn times_empty(samples: &[Sample]) -> Option<Summary> {
+    let times: Vec<f64> = samples
+        .iter()
+        .map(|sample| sample.whole / sample.empty)
+        .collect();
+    Summary::of(&times)
 }
 
 fn least(one: &[Sample], other: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {

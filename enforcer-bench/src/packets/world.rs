@@ -39,13 +39,16 @@ pub(super) struct World {
 
 impl World {
     /// Loads the programs and writes the tables of a cluster.
-    pub(super) fn new(kind: Kind, size: Size) -> Result<Self> {
+    ///
+    /// `room` is for how many connections there is room where the case does not care; `None` for what
+    /// the daemon has.
+    pub(super) fn new(kind: Kind, size: Size, room: Option<u32>) -> Result<Self> {
         let Compiled {
             ops,
             isolated,
             free,
         } = cluster::compile(size)?;
-        let mut ebpf = load::load(&options(kind))?;
+        let mut ebpf = load::load(&options(kind, room))?;
         let mut maps = Maps::take(&mut ebpf)?;
         ops.iter().try_for_each(|op| maps.apply(op))?;
         if kind == Kind::Events {
@@ -85,11 +88,11 @@ impl World {
     }
 }
 
-fn options(kind: Kind) -> LoadOptions {
+fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
     let (entries, rate) = match kind {
-        Kind::Usual | Kind::Blocks => (None, 1),
+        Kind::Usual | Kind::Blocks => (room, 1),
         Kind::Flows(entries) => (Some(entries), 1),
-        Kind::Events => (None, u32::MAX),
+        Kind::Events => (room, u32::MAX),
     };
     LoadOptions {
         map_entries: entries.map_or_else(BTreeMap::new, |entries| {
