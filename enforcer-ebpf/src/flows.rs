@@ -102,8 +102,6 @@ table!(
 #[inline(always)]
 fn padded<const N: usize>(held: [u64; N]) -> Secrets {
     let mut all = [0; 5];
-    for index in 0..N {
-        all[index] = held[index];
-    }
+    all[..N].copy_from_slice(&held);
     all
 }
