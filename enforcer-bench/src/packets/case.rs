@@ -144,7 +144,7 @@ fn established([some, many]: [u32; 2]) -> [Case; 5] {
     ]
 }
 
-fn new() -> [Case; 5] {
+fn new() -> [Case; 7] {
     let new = Case {
         connections: Connections::New,
         reason: Some(Reason::Allowed),
@@ -152,9 +152,24 @@ fn new() -> [Case; 5] {
     };
     [
         Case {
+            name: "new, allowed by a pod selector, the decision alone, one hot connection",
+            kind: Kind::Untracked,
+            connections: Connections::One,
+            goal: Some(130.0),
+            ..new
+        },
+        Case {
             name: "new, allowed by a pod selector, the decision alone",
             kind: Kind::Untracked,
             goal: Some(130.0),
+            ..new
+        },
+        Case {
+            name: "new, allowed by 10 k blocks, the decision alone, one hot connection",
+            kind: Kind::UntrackedBlocks,
+            connections: Connections::One,
+            far: Far::Blocks,
+            goal: Some(220.0),
             ..new
         },
         Case {
