@@ -128,6 +128,9 @@ macro_rules! family {
             }
             #[inline(always)]
             fn put_flow(&self, key: &FlowKey<$words>, flow: &Flow) {
+                if maps::TRACK.load() == 0 {
+                    return;
+                }
                 let place = Place::of(key, flow.endpoint, &$table::secrets());
                 let index = place.bucket($table::mask());
                 let slot = $table::room(index, place.tag(), flow.last_seen);

@@ -144,13 +144,41 @@ fn established([some, many]: [u32; 2]) -> [Case; 5] {
     ]
 }
 
-fn new() -> [Case; 3] {
+fn new() -> [Case; 7] {
     let new = Case {
         connections: Connections::New,
         reason: Some(Reason::Allowed),
         ..PLAIN
     };
     [
+        Case {
+            name: "new, allowed by a pod selector, the decision alone, one hot connection",
+            kind: Kind::Untracked,
+            connections: Connections::One,
+            goal: Some(130.0),
+            ..new
+        },
+        Case {
+            name: "new, allowed by a pod selector, the decision alone",
+            kind: Kind::Untracked,
+            goal: Some(130.0),
+            ..new
+        },
+        Case {
+            name: "new, allowed by 10 k blocks, the decision alone, one hot connection",
+            kind: Kind::UntrackedBlocks,
+            connections: Connections::One,
+            far: Far::Blocks,
+            goal: Some(220.0),
+            ..new
+        },
+        Case {
+            name: "new, allowed by 10 k blocks, the decision alone",
+            kind: Kind::UntrackedBlocks,
+            far: Far::Blocks,
+            goal: Some(220.0),
+            ..new
+        },
         Case {
             name: "new, allowed by a pod selector, remembered",
             goal: Some(450.0),

@@ -164,7 +164,7 @@ impl Bench {
         Size {
             policies,
             peers: self.amounts.peers,
-            blocks: if kind == Kind::Blocks {
+            blocks: if kind.has_blocks() {
                 self.amounts.blocks
             } else {
                 0

@@ -7,7 +7,7 @@ use super::measure::Sample;
 use super::{Bench, Found, HOOKS, rivals};
 use crate::plot::{Axis, Drawing, Mark, Plot, Strip};
 use crate::report::{Cell, Report, Table};
-use crate::stats::{Summary, ratios};
+use crate::stats::Summary;
 
 /// Puts everything into the report.
 pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
@@ -15,7 +15,8 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
     report.notes.push(format!(
         "Nanoseconds above an empty tc program, median of {} rounds (quartiles); every round measures \
          each case and the empty program with {} packets. `from_pod` is what a pod sends, `to_pod` \
-         what it receives. The ratio is that of {many} policies to {few}.",
+         what it receives. The ratio is that of {many} policies to {few}, \
+         which says nothing where both are a few nanoseconds.",
         bench.rounds, bench.repeat
     ));
     let columns = [
@@ -46,7 +47,7 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
                 Cell::samples(&empty),
                 Cell::samples(&less),
                 Cell::samples(&more),
-                Cell::samples(&ratios(&more, &less)),
+                ratio(&more, &less),
                 case.goal
                     .map_or(Cell::Nothing, |goal| Cell::of(format!("≤ {goal}"))),
             ]);
@@ -77,6 +78,14 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
             strips,
         },
     });
+}
+
+/// Of the medians: where a packet costs next to nothing, samples can be 0 and less.
+fn ratio(more: &[f64], less: &[f64]) -> Cell {
+    match (Summary::of(more), Summary::of(less)) {
+        (Some(more), Some(less)) => Cell::Number(more.median / less.median),
+        _ => Cell::Nothing,
+    }
 }
 
 fn marks(case: &Case) -> Vec<Mark> {

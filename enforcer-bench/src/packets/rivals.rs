@@ -48,7 +48,7 @@ fn new(kind: Kind) -> &'static [Figure] {
     match kind {
         Kind::Events => &[(AWS, 1350.0, 1400.0)],
         Kind::Usual => &[(AWS, 841.0, 880.0), (CILIUM, 1240.0, 2920.0)],
-        Kind::Blocks | Kind::Flows(_) => &[],
+        Kind::Blocks | Kind::Untracked | Kind::UntrackedBlocks | Kind::Flows(_) => &[],
     }
 }
 

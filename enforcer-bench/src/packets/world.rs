@@ -23,6 +23,10 @@ pub(super) enum Kind {
     Usual,
     /// The same with blocks in the measured policy.
     Blocks,
+    /// As [`Kind::Usual`], but no connection is remembered.
+    Untracked,
+    /// As [`Kind::Blocks`], but no connection is remembered.
+    UntrackedBlocks,
     /// With room for as many connections as this case wants.
     Flows(u32),
     /// Every event is sent, and read.
@@ -35,6 +39,13 @@ pub(super) struct World {
     maps: Maps,
     pub(super) isolated: Endpoint,
     pub(super) free: Endpoint,
+}
+
+impl Kind {
+    /// Whether the measured policy has blocks.
+    pub(super) fn has_blocks(self) -> bool {
+        matches!(self, Self::Blocks | Self::UntrackedBlocks)
+    }
 }
 
 impl World {
@@ -90,7 +101,7 @@ impl World {
 
 fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
     let (entries, rate) = match kind {
-        Kind::Usual | Kind::Blocks => (room, 1),
+        Kind::Usual | Kind::Blocks | Kind::Untracked | Kind::UntrackedBlocks => (room, 1),
         Kind::Flows(entries) => (Some(entries), 1),
         Kind::Events => (room, u32::MAX),
     };
@@ -101,6 +112,7 @@ fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
                 .into()
         }),
         events_per_second: Some(rate),
+        untracked: matches!(kind, Kind::Untracked | Kind::UntrackedBlocks),
         ..LoadOptions::default()
     }
 }

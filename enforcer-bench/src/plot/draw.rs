@@ -16,11 +16,11 @@ pub struct DrawError {
     why: String,
 }
 
-const WIDTH: u32 = 900;
+const WIDTH: u32 = 1080;
 const HEIGHT: u32 = 420;
 const STRIP: u32 = 24;
 /// Room for names at the left.
-const NAMES: u32 = 400;
+const NAMES: u32 = 540;
 const MARGIN: u32 = 12;
 const TEXT: (&str, i32) = ("sans-serif", 13);
 const HEADING: (&str, i32) = ("sans-serif", 17);
