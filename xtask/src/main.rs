@@ -52,9 +52,8 @@ enum Verb {
     Deploy(deploy::Arguments),
     /// Build a Kubernetes control plane and run the cluster tests on it (root or sudo).
     Envtest(envtest::Arguments),
-    /// Measure what enforcer needs.
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measure what enforcer needs and what it costs; without a name: packets, path, updates, scale.
+    Bench(bench::Arguments),
     /// Everything that must pass: format, lints, docs, licences, then every test (root or sudo).
     Ci,
 }
@@ -82,7 +81,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Image(arguments) => image::run(arguments),
         Verb::Deploy(arguments) => deploy::run(arguments),
         Verb::Envtest(arguments) => envtest::run(arguments),
-        Verb::Bench(bench) => bench::run(bench),
+        Verb::Bench(arguments) => bench::run(arguments),
         Verb::Ci => ci::run(),
     }
 }

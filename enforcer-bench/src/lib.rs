@@ -1,0 +1,19 @@
+//! What enforcer costs, measured against baselines.
+//!
+//! - [`stats`]: medians, quartiles, rounds that take turns;
+//! - [`machine`]: where figures come from;
+//! - [`report`]: what a bench found, as JSON and as Markdown;
+//! - [`plot`]: the same as SVG;
+//! - [`packets`], [`path`], [`updates`], [`scale`]: the benches.
+
+#![forbid(unsafe_code)]
+
+pub mod machine;
+pub mod options;
+pub mod packets;
+pub mod path;
+pub mod plot;
+pub mod report;
+pub mod scale;
+pub mod stats;
+pub mod updates;

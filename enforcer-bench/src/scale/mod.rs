@@ -1,0 +1,18 @@
+//! What the compiler needs for big clusters: time and memory.
+
+use anyhow::bail;
+
+use crate::options::Options;
+
+/// How to measure.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Arguments {
+    /// What every bench takes.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Measures, and writes the report by [`Options::finish`].
+pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
+    bail!("the bench `scale` is not built yet")
+}

@@ -1,0 +1,18 @@
+//! How long a change of policy takes until it judges packets.
+
+use anyhow::bail;
+
+use crate::options::Options;
+
+/// How to measure.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Arguments {
+    /// What every bench takes.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Measures, and writes the report by [`Options::finish`].
+pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
+    bail!("the bench `updates` is not built yet")
+}

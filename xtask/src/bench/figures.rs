@@ -1,0 +1,94 @@
+//! The benches of the crate `enforcer-bench`: built here, run as root, each with a report below
+//! `target/bench`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{build_ebpf, machine, setup, shell, workspace};
+
+/// One of them. What follows its name is for the bench: `--help` says what it takes.
+#[derive(clap::Subcommand)]
+pub(super) enum Bench {
+    /// What a packet costs in the programs, in nanoseconds (root or sudo).
+    #[command(disable_help_flag = true)]
+    Packets(Passed),
+    /// What a path between two pods loses, against baselines (root or sudo).
+    #[command(disable_help_flag = true)]
+    Path(Passed),
+    /// How long a change of policy takes until it judges packets (root or sudo).
+    #[command(disable_help_flag = true)]
+    Updates(Passed),
+    /// What the compiler needs for big clusters (root or sudo).
+    #[command(disable_help_flag = true)]
+    Scale(Passed),
+}
+
+/// For the bench.
+#[derive(clap::Args)]
+pub(super) struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// How to run all of them. The bench `memory` is not among them: it builds a control plane and
+/// takes ten minutes.
+#[derive(clap::Args)]
+pub(super) struct All {
+    /// Only prove that everything runs.
+    #[arg(long)]
+    quick: bool,
+}
+
+const NAMES: [&str; 4] = ["packets", "path", "updates", "scale"];
+
+/// Runs one.
+pub(super) fn run(bench: &Bench) -> Result<()> {
+    let (name, passed) = match bench {
+        Bench::Packets(passed) => ("packets", passed),
+        Bench::Path(passed) => ("path", passed),
+        Bench::Updates(passed) => ("updates", passed),
+        Bench::Scale(passed) => ("scale", passed),
+    };
+    build()?;
+    measure(name, &passed.words)
+}
+
+/// Runs all, one after the other.
+pub(super) fn run_all(arguments: &All) -> Result<()> {
+    build()?;
+    let words: &[&str] = if arguments.quick { &["--quick"] } else { &[] };
+    NAMES.iter().try_for_each(|name| measure(name, words))
+}
+
+fn build() -> Result<()> {
+    let toolchain = setup::run()?;
+    build_ebpf::object(&toolchain)?;
+    let mut cargo = machine::cargo();
+    cargo.args(["build", "--locked", "--release"]);
+    cargo.args(["--package", "enforcer", "--package", "enforcer-bench"]);
+    shell::step("enforcer and its benches (release)", cargo)
+}
+
+fn measure(name: &str, words: &[impl AsRef<OsStr>]) -> Result<()> {
+    let program = workspace::target().join("release/enforcer-bench");
+    let mut command = machine::as_root(program, "load BPF programs and make network namespaces")?;
+    command.arg(name).arg("--json").arg(json(name)).args(words);
+    command.env("ENFORCER_BENCH_REVISION", revision());
+    shell::show(name, command)
+}
+
+/// Where a bench leaves its report.
+fn json(name: &str) -> PathBuf {
+    workspace::target().join(format!("bench/{name}.json"))
+}
+
+/// Which sources are measured; empty where git cannot tell.
+fn revision() -> String {
+    let mut git = Command::new("git");
+    git.current_dir(workspace::root());
+    git.args(["describe", "--always", "--dirty", "--exclude", "*"]);
+    shell::quiet(git).unwrap_or_default().trim().to_owned()
+}
