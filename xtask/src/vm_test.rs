@@ -2,10 +2,12 @@
 
 mod arch;
 mod archive;
+mod bench;
 mod cpio;
 mod guest;
 mod kernel;
 mod modules;
+mod programs;
 mod qemu;
 mod results;
 mod suites;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use enforcer_vm::{Job, Message, Plan};
 
+use crate::bench::figures;
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
 use crate::{build_ebpf, machine, setup, shell, workspace};
@@ -46,9 +49,12 @@ pub(crate) struct Arguments {
     /// Only whether the kernel takes the programs, and how many instructions its verifier looks at.
     #[arg(long)]
     programs: bool,
-    /// Only these tests, as `SUITE` or `SUITE:NAME`; may be repeated.
+    /// Besides that, only these tests, as `SUITE` or `SUITE:NAME`; may be repeated.
     #[arg(long, value_name = "TEST")]
     test: Vec<String>,
+    /// Measure packets in the machines instead of testing, as ratios to the empty program.
+    #[arg(long)]
+    bench: bool,
     /// Record the verified instructions in `enforcer-ebpf/verified.json`.
     #[arg(long)]
     write: bool,
@@ -86,6 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let session = Session::new(arguments)?;
     let mut all = Vec::new();
     let mut counts = BTreeMap::new();
+    let mut ratios = Vec::new();
     let mut problems = Vec::new();
     for series in session.series() {
         ui::heading(&format!("Linux {series}"));
@@ -94,6 +101,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 if let Some(count) = verified::of_machine(&messages) {
                     counts.insert(kernel.clone(), count);
                 }
+                match bench::of_machine(&messages) {
+                    Some(found) => ratios.push((kernel.clone(), found)),
+                    None if arguments.bench => {
+                        problems.push(format!("no figures from Linux {kernel}"));
+                    }
+                    None => {}
+                }
                 all.push((kernel, results::of_machine(&messages)));
             }
             Err(error) => {
@@ -101,6 +115,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 problems.push(format!("{series}: {error:#}"));
             }
         }
+    }
+    if !ratios.is_empty() {
+        ui::heading("packets");
+        bench::show(&ratios);
     }
     report(arguments, &all, counts, problems)
 }
@@ -161,22 +179,29 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     /// Builds what will be needed.
     fn new(arguments: &'a Arguments) -> Result<Self> {
-        let arch = arguments.arch.debian();
-        let cache = machine::cache().join("vm").join(arch);
+        let debian = arguments.arch.debian();
+        let cache = machine::cache().join("vm").join(debian);
         for folder in [&cache, &directory()] {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
-        let suites = if arguments.programs {
+        let arch = arguments.arch;
+        let suites = if arguments.bench && arch.is_this_machines() {
+            figures::build()?;
+            let job = bench::job();
+            let program = job.program.clone();
+            vec![(job, program)]
+        } else if arguments.programs || !arch.is_this_machines() {
+            // Tests need programs of this machine.
             Vec::new()
         } else {
             suites::jobs(&arguments.test, arguments.all)?
         };
         Ok(Self {
             arguments,
-            archive: Archive::open(&cache, arch)?,
+            archive: Archive::open(&cache, debian)?,
             cache,
-            init: suites::program("enforcer-vm")?,
-            enforcer: suites::program("enforcer")?,
+            init: programs::build("enforcer-vm", arch)?,
+            enforcer: programs::build("enforcer", arch)?,
             suites,
             accelerator: std::cell::OnceCell::new(),
         })
@@ -199,7 +224,11 @@ impl<'a> Session<'a> {
         let initramfs = directory().join("initramfs");
         let accelerator = self.accelerator(&kernel, &initramfs)?;
         let plan = self.plan();
-        let mut guest = Guest::new(directory().join("programs"), &self.init)?;
+        let mut guest = Guest::new(
+            directory().join("programs"),
+            self.arguments.arch,
+            &self.init,
+        )?;
         guest.built(&self.enforcer)?;
         if !self.suites.is_empty() {
             guest.add_tools()?;
@@ -236,9 +265,21 @@ impl<'a> Session<'a> {
             modules: true,
             ..Job::default()
         };
-        let jobs = std::iter::once(programs);
+        let kernel = |name: &str, modules| Job {
+            name: name.to_owned(),
+            arguments: ["debug", "kernel"].map(str::to_owned).to_vec(),
+            modules,
+            ..programs.clone()
+        };
+        let jobs = [
+            // Before anything else has loaded them.
+            kernel(results::WITHOUT_MODULES, false),
+            kernel("hook", true),
+            programs.clone(),
+        ];
         Plan {
             jobs: jobs
+                .into_iter()
                 .chain(self.suites.iter().map(|(job, _)| job.clone()))
                 .collect(),
         }
@@ -249,7 +290,11 @@ impl<'a> Session<'a> {
         if let Some(known) = self.accelerator.get() {
             return Ok(*known);
         }
-        let mut guest = Guest::new(directory().join("programs"), &self.init)?;
+        let mut guest = Guest::new(
+            directory().join("programs"),
+            self.arguments.arch,
+            &self.init,
+        )?;
         guest.write(kernel, &Plan::default(), initramfs)?;
         let log = directory().join("console-kvm.log");
         let (found, why) = qemu::accelerator(self.arguments.arch, &kernel.image, initramfs, &log);

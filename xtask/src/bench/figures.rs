@@ -63,7 +63,8 @@ pub(super) fn run_all(arguments: &All) -> Result<()> {
     NAMES.iter().try_for_each(|name| measure(name, words))
 }
 
-fn build() -> Result<()> {
+/// Builds them.
+pub(crate) fn build() -> Result<()> {
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     let mut cargo = machine::cargo();

@@ -29,6 +29,22 @@ impl Arch {
         }
     }
 
+    /// What links them.
+    pub(super) const fn linker(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-linux-gnu-gcc",
+            Self::Arm64 => "aarch64-linux-gnu-gcc",
+        }
+    }
+
+    /// What takes symbols away.
+    pub(super) const fn strip(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-linux-gnu-strip",
+            Self::Arm64 => "aarch64-linux-gnu-strip",
+        }
+    }
+
     pub(super) const fn emulator(self) -> &'static str {
         match self {
             Self::Amd64 => "qemu-system-x86_64",

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use enforcer_vm::{Index, PLAN, Plan};
 
+use super::arch::Arch;
 use super::cpio::Tree;
 use super::kernel::Kernel;
 use super::modules;
@@ -49,6 +50,7 @@ const BIN: &str = "/usr/bin";
 
 /// The file system of all machines, but for what differs between kernels.
 pub(super) struct Guest {
+    arch: Arch,
     /// Programs and their libraries, without symbols.
     scratch: PathBuf,
     tree: Tree,
@@ -57,13 +59,14 @@ pub(super) struct Guest {
 
 impl Guest {
     /// With the first process.
-    pub(super) fn new(scratch: PathBuf, init: &Path) -> Result<Self> {
+    pub(super) fn new(scratch: PathBuf, arch: Arch, init: &Path) -> Result<Self> {
         if scratch.exists() {
             fs::remove_dir_all(&scratch)
                 .with_context(|| format!("removing {}", scratch.display()))?;
         }
         fs::create_dir_all(&scratch).with_context(|| format!("making {}", scratch.display()))?;
         let mut guest = Self {
+            arch,
             scratch,
             tree: Tree::new(),
             libraries: BTreeSet::new(),
@@ -124,11 +127,14 @@ impl Guest {
     /// A program with the libraries that it needs.
     fn program(&mut self, path: &str, program: &Path) -> Result<()> {
         let stripped = self.scratch.join(path.replace('/', "_"));
-        let mut strip = Command::new("strip");
-        // Under this name a program is found by its own path: some look at what they are called.
+        let mut strip = Command::new(self.arch.strip());
         strip.arg("-o").arg(&stripped).arg(program);
         shell::quiet(strip)?;
         self.tree.file(path, &stripped);
+        if !self.arch.is_this_machines() {
+            // Linked with everything.
+            return Ok(());
+        }
         for library in libraries(program)? {
             if self.libraries.insert(library.clone()) {
                 self.tree.file(&library.to_string_lossy(), &library);

@@ -44,11 +44,13 @@ impl Machine<'_> {
         patience: Duration,
         mut told: impl FnMut(&Message),
     ) -> Result<Vec<Message>> {
-        let mut process = Process(self.command().spawn().context("starting QEMU")?);
-        let output = process.0.stdout.take().context("QEMU without output")?;
-        let lines = lines(output);
         let mut log =
             File::create(self.log).with_context(|| format!("creating {}", self.log.display()))?;
+        let mut command = self.command();
+        command.stderr(log.try_clone().context("copying the log's descriptor")?);
+        let mut process = Process(command.spawn().context("starting QEMU")?);
+        let output = process.0.stdout.take().context("QEMU without output")?;
+        let lines = lines(output);
         let mut messages = Vec::new();
         let mut end = Instant::now() + patience;
         loop {

@@ -141,24 +141,6 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-/// Builds a program of the workspace, as its tests have it.
-pub(super) fn program(name: &str) -> Result<PathBuf> {
-    let mut cargo = machine::cargo();
-    cargo.args([
-        "build",
-        "--locked",
-        "--workspace",
-        "--exclude",
-        "enforcer-ebpf",
-    ]);
-    cargo.args(["--bin", name]);
-    shell::step(name, cargo)?;
-    let program = workspace::target().join("debug").join(name);
-    program
-        .canonicalize()
-        .with_context(|| format!("{}", program.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
