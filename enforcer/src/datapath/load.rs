@@ -7,11 +7,13 @@ use aya::maps::{MapError, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
 use enforcer_common::abi::Continuation;
+use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
 use nix::time::{ClockId, clock_getres};
 
 use super::attach::Program;
 use super::features::{FeatureError, MINIMUM};
-use super::maps::{CONTINUATIONS, LASTING};
+use super::flow_maps::{self, Shape};
+use super::maps::{CONTINUATIONS, LASTING, MapsError};
 
 /// The BPF object that this binary carries; empty when it was built without one.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
@@ -46,6 +48,9 @@ pub enum LoadError {
     /// The object lacks a map.
     #[error("the BPF object has no map {0}; run `cargo xtask build-ebpf`")]
     NoMap(&'static str),
+    /// The tables of flows cannot be written.
+    #[error(transparent)]
+    Flows(#[from] MapsError),
     /// Programs cannot be made to end with one another.
     #[error("cannot enter the continuation {slot:?}: {source}")]
     Continuation {
@@ -115,6 +120,8 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
     };
     loader.override_global("TICKS_PER_SECOND", &ticks, true);
     loader.override_global("AYA_LOG_LEVEL", &level, true);
+    let trace = u8::from(options.trace);
+    loader.override_global("TRACE", &trace, true);
     if let Some(rate) = &options.events_per_second {
         loader.override_global("EVENTS_PER_SECOND", rate, true);
     }
@@ -124,12 +131,18 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
     for (name, entries) in &options.map_entries {
         loader.map_max_entries(name, *entries);
     }
+    let [v4, v6] = [flow_maps::V4, flow_maps::V6].map(|table| Shape::choose(table, options));
+    v4.ask(flow_maps::V4, &mut loader);
+    v6.ask(flow_maps::V6, &mut loader);
     if let Some(directory) = &options.lasting {
         for name in LASTING {
             loader.map_pin_path(name, directory.join(name));
         }
     }
-    Ok(loader.load(OBJECT)?)
+    let mut ebpf = loader.load(OBJECT)?;
+    v4.keep::<BUCKET_V4>(flow_maps::V4, &mut ebpf)?;
+    v6.keep::<BUCKET_V6>(flow_maps::V6, &mut ebpf)?;
+    Ok(ebpf)
 }
 
 /// Lets programs end with another one.

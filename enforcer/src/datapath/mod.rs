@@ -28,6 +28,7 @@ pub mod clock;
 pub mod conntrack;
 pub mod discover;
 pub mod features;
+pub mod flow_maps;
 pub mod flows;
 pub mod frame;
 pub mod judge;

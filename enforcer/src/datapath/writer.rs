@@ -25,13 +25,16 @@ use super::features::{self, FeatureError};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
-use super::seed::Seeds;
+use super::seed::{SeedError, Seeds};
 use numbering::Numbering;
 use tags::Tags;
 
 /// Why the datapath cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
+    /// Flows could not be taken over.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
     /// No BPF file system.
     #[error(transparent)]
     Bpffs(#[from] BpffsError),
