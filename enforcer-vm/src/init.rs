@@ -74,7 +74,8 @@ fn work() -> Result<(), InitError> {
         .args(["link", "set", "lo", "up"])
         .status();
     for job in &plan.jobs {
-        let modprobe = if job.modules { "/sbin/modprobe" } else { "" };
+        // An empty line is an empty name, and nothing at all would be no change.
+        let modprobe = if job.modules { "/sbin/modprobe" } else { "\n" };
         files::sysctl("kernel/modprobe", modprobe)?;
         tell(&Message::Started {
             job: job.name.clone(),

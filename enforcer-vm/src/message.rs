@@ -72,7 +72,6 @@ impl Message {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 mod tests {
     use super::{Message, Outcome};
 

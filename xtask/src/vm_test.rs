@@ -38,6 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Which kernels, and what is done on them.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches are what a command line has"
+)]
 pub(crate) struct Arguments {
     /// A series of Debian's kernels, such as 6.1, or `newest`; may be repeated. Without it the oldest
     /// and the newest.

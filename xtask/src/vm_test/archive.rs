@@ -20,7 +20,7 @@ const SUITES: [(&str, bool); 4] = [
 ];
 
 /// How long package lists are good for.
-const FRESH: Duration = Duration::from_hours(24);
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The archive, for one architecture.
 pub(super) struct Archive {
@@ -159,7 +159,7 @@ fn sources(targets: &str) -> Result<String> {
                 }
             );
         };
-        text.push_str(&format!("deb {address} {suite} main\n"));
+        text.extend(["deb ", address, " ", suite, " main\n"]);
     }
     Ok(text)
 }
@@ -173,7 +173,9 @@ fn parse(dump: &str) -> Vec<Package> {
                 stanza.lines().find_map(line)
             };
             let depends = field("Depends").unwrap_or_default();
-            let names = depends.split(", ").filter_map(|one| one.split(' ').next());
+            let names = depends
+                .split(", ")
+                .filter_map(|one| one.split_whitespace().next());
             Some(Package {
                 name: field("Package")?,
                 version: Version(field("Version")?),

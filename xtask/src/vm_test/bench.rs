@@ -22,7 +22,8 @@ pub(super) type Ratios = BTreeMap<String, f64>;
 /// A case as the bench reports it.
 #[derive(Deserialize)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     hook: String,
     /// Nanoseconds of the empty program, one for each round.
     empty: Vec<f64>,
@@ -58,7 +59,7 @@ pub(super) fn of_machine(messages: &[Message]) -> Option<Ratios> {
         .filter_map(|case| {
             let (empty, above) = (median(&case.empty)?, median(case.above.first()?)?);
             Some((
-                format!("{}, {}", case.case, case.hook),
+                format!("{}, {}", case.name, case.hook),
                 (empty + above) / empty,
             ))
         })
