@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
-use crate::{deploy, image, machine, setup, shell, test, workspace};
+use crate::{deploy, image, machine, setup, shell, test, vm_test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {
@@ -23,7 +23,7 @@ type Check = fn() -> Result<()>;
 
 /// Runs every check, quick ones first, also after one failed; then says how each went.
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("format", format),
         ("licences and dependencies", dependencies::check),
         ("chart and manifests", || {
@@ -34,6 +34,9 @@ pub(crate) fn run() -> Result<()> {
         ("docs", docs),
         ("image", image::checked),
         ("tests", || test::run(&test::Arguments::default())),
+        ("other kernels", || {
+            vm_test::run(&vm_test::Arguments::default())
+        }),
     ];
     let start = Instant::now();
     let mut summary = Vec::new();
