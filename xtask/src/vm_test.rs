@@ -102,8 +102,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ui::heading(&format!("Linux {series}"));
         match session.test(&series) {
             Ok((kernel, messages)) => {
-                if let Some(count) = verified::of_machine(&messages) {
-                    counts.insert(kernel.clone(), count);
+                match verified::of_machine(&messages) {
+                    Some(count) => drop(counts.insert(kernel.clone(), count)),
+                    None => problems.push(format!("no verified instructions from Linux {kernel}")),
                 }
                 match bench::of_machine(&messages) {
                     Some(found) => ratios.push((kernel.clone(), found)),
@@ -147,7 +148,8 @@ fn report(
             problems.push(format!("{failed} failed on Linux {kernel}"));
         }
     }
-    if arguments.write {
+    verified::show(&counts)?;
+    if arguments.write && arguments.arch.is_this_machines() {
         verified::write(counts)?;
     } else if arguments.arch.is_this_machines() {
         let grown = verified::compare(&counts)?;

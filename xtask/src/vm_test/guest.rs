@@ -15,7 +15,7 @@ use super::modules;
 use crate::{machine, shell, workspace};
 
 /// Programs of this machine that tests and labs start.
-const PROGRAMS: [&str; 16] = [
+const PROGRAMS: [&str; 17] = [
     "bash",
     "cat",
     "ip",
@@ -25,6 +25,7 @@ const PROGRAMS: [&str; 16] = [
     "mount",
     "nft",
     "ping",
+    "setpriv",
     "sh",
     "sleep",
     "tc",

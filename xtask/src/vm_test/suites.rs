@@ -38,11 +38,12 @@ const CHOSEN: [Suite; 4] = [
 ];
 
 /// Everything that makes sense in a machine.
-const ALL: [Suite; 6] = [
+const ALL: [Suite; 7] = [
     Suite::whole("kernel", 1200),
     Suite::whole("attach", 600),
     Suite::whole("discover", 300),
     Suite::whole("wire_daemon", 1800),
+    Suite::whole("wire_privileges", 900),
     Suite::whole("wire_services", 3600),
     Suite::whole("wire_adoption", 2400),
 ];
