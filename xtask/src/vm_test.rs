@@ -267,7 +267,7 @@ impl<'a> Session<'a> {
                 .map(str::to_owned)
                 .to_vec(),
             directory: "/".into(),
-            seconds: 300,
+            seconds: 900,
             modules: true,
             ..Job::default()
         };

@@ -39,6 +39,9 @@ pub(super) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
         let target = arch.target();
         apt::ensure(&CROSS)?;
         standard_library(target)?;
+        // Beside the others, which would wait for each other.
+        folder.push("cross");
+        cargo.arg("--target-dir").arg(&folder);
         folder.push(target);
         let prefix = format!("CARGO_TARGET_{}", target.to_uppercase().replace('-', "_"));
         cargo

@@ -26,14 +26,14 @@ const CHOSEN: [Suite; 4] = [
     Suite {
         name: "kernel",
         only: &["clock", "lengths"],
-        seconds: 300,
+        seconds: 900,
     },
-    Suite::whole("attach", 400),
-    Suite::whole("discover", 200),
+    Suite::whole("attach", 900),
+    Suite::whole("discover", 900),
     Suite {
         name: "wire_daemon",
         only: &["programs_enforce_until_they_are_cleaned_up"],
-        seconds: 300,
+        seconds: 900,
     },
 ];
 
