@@ -6,7 +6,9 @@
 //! - [`matching`]: which link belongs to which pod (pure);
 //! - [`watch`]: says when to discover again;
 //! - [`bpffs`]: the file system for what outlives the daemon;
+//! - [`features`]: what the kernel must have;
 //! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`verified`]: how large the programs are for the kernel;
 //! - [`flows`]: the connections that the programs track;
 //! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
@@ -25,6 +27,7 @@ pub mod cleanup;
 pub mod clock;
 pub mod conntrack;
 pub mod discover;
+pub mod features;
 pub mod flow_maps;
 pub mod flows;
 pub mod frame;
@@ -39,6 +42,7 @@ pub mod packet_log;
 pub mod probe;
 pub mod revoke;
 pub mod seed;
+pub mod verified;
 pub mod watch;
 pub mod writer;
 

@@ -21,6 +21,7 @@ use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
 use super::clock::{self, ClockError};
 use super::discover::{NodeLink, PodLink};
+use super::features::{self, FeatureError};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
@@ -40,6 +41,9 @@ pub enum WriterError {
     /// The programs cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The kernel has no hook for programs.
+    #[error(transparent)]
+    Kernel(#[from] FeatureError),
     /// The clock of the programs cannot be asked.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -157,6 +161,7 @@ impl Writer {
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
         clock::load(&mut ebpf)?;
+        features::require_hook(options.hook, clock::program(&mut ebpf)?)?;
         maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let seeds = Seeds::take(&mut ebpf)?;
