@@ -37,6 +37,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet_log;
 pub mod probe;
+pub mod readback;
 pub mod revoke;
 pub mod seed;
 pub mod watch;
