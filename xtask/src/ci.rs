@@ -10,9 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
-use crate::{
-    bench, build_ebpf, deploy, image, machine, setup, shell, test, vm_test, workspace,
-};
+use crate::{bench, build_ebpf, deploy, image, machine, setup, shell, test, vm_test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {

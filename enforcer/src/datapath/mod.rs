@@ -17,6 +17,7 @@
 //!   it policy has revoked (pure);
 //! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
 //!   host, or [`probe`], the loaded programs; [`frame`] makes packets for them;
+//! - [`readback`]: whether the maps hold what was written;
 //! - [`writer`]: the only one that writes: operations of the compiler and links of pods in, maps and
 //!   programs out.
 
@@ -40,6 +41,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet_log;
 pub mod probe;
+pub mod readback;
 pub mod revoke;
 pub mod seed;
 pub mod verified;

@@ -4,6 +4,7 @@
 mod adoption;
 mod links;
 mod numbering;
+mod readback;
 mod revocation;
 mod tags;
 mod uplinks;
@@ -27,6 +28,7 @@ use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
 use super::seed::{SeedError, Seeds};
 use numbering::Numbering;
+pub use readback::Step;
 use tags::Tags;
 
 /// Why the datapath cannot be set up.
@@ -274,6 +276,12 @@ impl Writer {
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
+        let endpoint = self.endpoint(ifindex, owner)?;
+        self.maps.put_endpoint(ifindex, &endpoint)
+    }
+
+    /// The endpoint that a link is to have; who its tag means is written.
+    fn endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<Endpoint, MapsError> {
         let of_pod = owner.pod().and_then(|pod| self.endpoints.get(pod));
         let compiled = of_pod.map(|endpoint| owner.endpoint(*endpoint));
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
@@ -296,7 +304,7 @@ impl Writer {
         if self.options.audit {
             endpoint.flags |= Endpoint::AUDIT;
         }
-        self.maps.put_endpoint(ifindex, &endpoint)
+        Ok(endpoint)
     }
 
     /// Links by pod, with the name of the host's side and the hook.
