@@ -154,8 +154,10 @@ mod tests {
     use super::*;
 
     fn tables() -> Tables {
-        let mut tables = Tables::default();
-        tables.ports = vec![PortRange::default(); BATCH];
+        let mut tables = Tables {
+            ports: vec![PortRange::default(); BATCH],
+            ..Tables::default()
+        };
         for set in 1..100 {
             let key = VerdictKey { set, identity: 0 };
             tables.verdicts.insert(key, Verdict::DENY_ALL);
@@ -172,7 +174,7 @@ mod tests {
     fn every_entry_comes_once_and_in_order_however_the_batches_fall() {
         let links = BTreeMap::from([(3, ()), (5, ())]);
         let tables = tables();
-        let (mut all, mut last) = (Vec::new(), None);
+        let (mut all, mut last) = (Vec::<Entry>::new(), None);
         loop {
             let batch = wanted_behind(last, &links, &tables);
             assert!(batch.len() <= BATCH);
