@@ -15,6 +15,14 @@ pub(crate) struct Arguments {
     all: figures::All,
 }
 
+impl Arguments {
+    /// All of them, and only to see that they run.
+    pub(crate) const QUICK: Self = Self {
+        which: None,
+        all: figures::All::QUICK,
+    };
+}
+
 #[derive(clap::Subcommand)]
 enum Which {
     /// The daemon's memory in a big cluster: a real API server, full of objects (root or sudo).

@@ -38,7 +38,7 @@ enum Verb {
     /// Install what building the BPF programs needs; does nothing when all is there.
     Setup,
     /// Build the BPF programs into target/enforcer.bpf.o and print their sizes.
-    BuildEbpf,
+    BuildEbpf(build_ebpf::Arguments),
     /// Build everything: target/release/enforcer with the BPF programs inside.
     Build,
     /// Show a policy at work between three network namespaces (root or sudo).
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Setup => setup::run().map(|_| ()),
-        Verb::BuildEbpf => build_ebpf::run(),
+        Verb::BuildEbpf(arguments) => build_ebpf::run(arguments),
         Verb::Build => build::run(),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Test(arguments) => test::run(arguments),

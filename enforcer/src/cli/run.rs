@@ -195,6 +195,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         events_per_second: args.events_per_second,
         mark: Some(args.mark),
         trace: args.trace_packets,
+        untracked: false,
     };
     Ok(Options {
         cni: args.cni.installation(&args.socket)?,

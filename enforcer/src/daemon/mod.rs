@@ -31,8 +31,8 @@ use crate::datapath::matching::{Matching, match_pods, pods_here};
 use crate::datapath::watch::{WatchError, Watcher};
 use crate::datapath::writer::{self, Writer, WriterError};
 use crate::engines::{self, Engine};
-use crate::flow::enrich::enrich;
 use crate::flow::reader;
+use crate::flow::recall::Recall;
 use crate::flow::store::FlowStore;
 use crate::http::{self, HttpError};
 use crate::kubernetes::client::Access;
@@ -230,6 +230,7 @@ struct Daemon {
     compiler: Compiler,
     writer: Writer,
     flows: FlowStore,
+    recall: Recall,
     measures: Measures,
     /// What is wrong with the objects now.
     problems: Vec<Problem>,
@@ -279,6 +280,7 @@ impl Daemon {
             compiler,
             writer,
             flows: FlowStore::default(),
+            recall: Recall::default(),
             measures: Measures::default(),
             problems: Vec::new(),
             links: Links::default(),
@@ -449,9 +451,11 @@ impl Daemon {
 
     fn record(&mut self, batch: &[Event]) {
         self.sweep_behind(batch);
+        let time = jiff::Timestamp::now().to_string();
         for event in batch {
             let pod = self.writer.pod_of(event.ifindex);
-            if let Some(record) = enrich(event, pod, &self.compiler) {
+            let record = self.recall.enrich(event, pod, &self.compiler, &time);
+            if let Some(record) = record {
                 self.flows.push(record);
             }
         }

@@ -78,6 +78,8 @@ pub struct LoadOptions {
     pub mark: Option<u32>,
     /// Every packet leaves a line in the log.
     pub trace: bool,
+    /// For benchmarks alone: no flow is remembered, so that each packet is decided anew.
+    pub untracked: bool,
 }
 
 /// Loads maps and programs; nothing is attached yet.
@@ -122,6 +124,8 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
     loader.override_global("AYA_LOG_LEVEL", &level, true);
     let trace = u8::from(options.trace);
     loader.override_global("TRACE", &trace, true);
+    let track = u8::from(!options.untracked);
+    loader.override_global("TRACK", &track, true);
     if let Some(rate) = &options.events_per_second {
         loader.override_global("EVENTS_PER_SECOND", rate, true);
     }
