@@ -89,6 +89,13 @@ impl Blocks {
         self.prefixes.range(net..=last).map(|(net, _)| *net)
     }
 
+    /// The prefixes whose first address is one of these.
+    pub(super) fn beginning(&self, first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpNet> + '_ {
+        let begin = IpNet::new(first, 0).unwrap_or(IpNet::from(first));
+        let end = IpNet::from(last);
+        self.prefixes.range(begin..=end).map(|(net, _)| *net)
+    }
+
     /// The criteria with a block that covers an address, sorted.
     pub(super) fn covering(&self, address: IpAddr) -> Vec<CriterionId> {
         self.covering_net(IpNet::from(address))
@@ -121,7 +128,7 @@ fn length(net: IpNet) -> (bool, u8) {
 }
 
 /// The exceptions that matter: one outside its CIDR would be no exception of anything.
-fn holes(block: &IpBlock) -> impl Iterator<Item = IpNet> + '_ {
+pub(super) fn holes(block: &IpBlock) -> impl Iterator<Item = IpNet> + '_ {
     let cidr = block.cidr;
     block
         .except

@@ -72,20 +72,61 @@ impl Identities {
         }
     }
 
-    /// The number of an identity, and one holder more.
-    pub(super) fn hold(&mut self, faces: Faces) -> u32 {
-        if faces == *self.nobody || faces.is_empty() {
-            return ANY_PEER;
-        }
-        let id = match self.ids.get(&faces) {
-            Some(&id) => id,
+    /// The number of an identity, which somebody is to hold where it is a new one.
+    pub(super) fn number(&mut self, faces: Faces) -> u32 {
+        match self.known(&faces) {
+            Some(id) => id,
             None => self.add(Arc::new(faces)),
-        };
+        }
+    }
+
+    /// One holder more.
+    pub(super) fn hold(&mut self, id: u32) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.holders += 1;
             self.idle.remove(&id);
         }
-        id
+    }
+
+    /// The number of an identity that there is.
+    pub(super) fn known(&self, faces: &Faces) -> Option<u32> {
+        if *faces == *self.nobody || faces.is_empty() {
+            return Some(ANY_PEER);
+        }
+        self.ids.get(faces).copied()
+    }
+
+    /// How many addresses and prefixes have an identity; of [`ANY_PEER`] nobody counts them.
+    pub(super) fn holders(&self, id: u32) -> Option<usize> {
+        self.entries.get(&id).map(|entry| entry.holders)
+    }
+
+    /// Makes an identity another one, which there is not yet, for all who hold it. To every set that
+    /// has a verdict for it the two must be the same.
+    pub(super) fn rename(&mut self, id: u32, faces: Faces) {
+        let faces = Arc::new(faces);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut entry.faces, Arc::clone(&faces));
+        self.ids.remove(&old);
+        let (was, is) = (criteria_of(&old), criteria_of(&faces));
+        for criterion in was.difference(&is) {
+            self.forget(*criterion, id);
+        }
+        for criterion in is.difference(&was) {
+            self.by_criterion.entry(*criterion).or_default().insert(id);
+        }
+        self.ids.insert(faces, id);
+    }
+
+    fn forget(&mut self, criterion: CriterionId, id: u32) {
+        if let Some(ids) = self.by_criterion.get_mut(&criterion) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_criterion.remove(&criterion);
+            }
+        }
     }
 
     fn add(&mut self, faces: Arc<Faces>) -> u32 {
@@ -127,12 +168,7 @@ impl Identities {
         let Identity { faces, .. } = self.entries.remove(&id)?;
         self.ids.remove(&faces);
         for criterion in criteria_of(&faces) {
-            if let Some(ids) = self.by_criterion.get_mut(&criterion) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.by_criterion.remove(&criterion);
-                }
-            }
+            self.forget(criterion, id);
         }
         Some(faces)
     }
