@@ -42,7 +42,10 @@ impl<'a> Around<'a> {
             next = behind(hole.broadcast());
         }
         let last = self.block.cidr.broadcast();
-        gaps.extend(next.filter(|first| *first <= last).map(|first| (first, last)));
+        gaps.extend(
+            next.filter(|first| *first <= last)
+                .map(|first| (first, last)),
+        );
         gaps
     }
 
@@ -116,10 +119,7 @@ mod tests {
             ),
             ["10.128.0.0-10.254.255.255"]
         );
-        assert_eq!(
-            gaps("10.0.0.0/8", &["10.0.0.0/9", "10.128.0.0/9"]),
-            [""; 0]
-        );
+        assert_eq!(gaps("10.0.0.0/8", &["10.0.0.0/9", "10.128.0.0/9"]), [""; 0]);
         assert_eq!(
             gaps("::/0", &["8000::/1"]),
             ["::-7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]

@@ -284,7 +284,8 @@ impl Groups {
         };
         let old = std::mem::replace(&mut namespace.labels, labels);
         self.labelled_namespaces.remove(&old, &name.into());
-        self.labelled_namespaces.add(&namespace.labels, &name.into());
+        self.labelled_namespaces
+            .add(&namespace.labels, &name.into());
         if !self.selectors.tells_apart(&old, &namespace.labels) {
             return BTreeSet::new();
         }
@@ -319,7 +320,8 @@ impl Groups {
         if let Some(namespace) = self.namespaces.get_mut(name) {
             let old = std::mem::replace(&mut namespace.labels, labels);
             self.labelled_namespaces.remove(&old, &name.into());
-            self.labelled_namespaces.add(&namespace.labels, &name.into());
+            self.labelled_namespaces
+                .add(&namespace.labels, &name.into());
         }
     }
 

@@ -146,15 +146,13 @@ impl Compiler {
 
     /// Whether an identity is, but for these criteria, what these faces are.
     fn is_alike(&self, id: u32, faces: &Faces, but: &BTreeSet<CriterionId>) -> bool {
-        let rest = |faces: &Faces| -> BTreeSet<Vec<Feature>> {
-            let faces = faces.iter();
-            let strip = |face: &Vec<Feature>| {
-                let features = face.iter().filter(|one| !but.contains(&one.criterion));
-                features.copied().collect()
-            };
-            faces.map(strip).collect()
+        let rest = |face: &Vec<Feature>| -> Vec<Feature> {
+            let features = face.iter();
+            let features = features.filter(|feature| !but.contains(&feature.criterion));
+            features.copied().collect()
         };
-        rest(&self.identities.faces(id)) == rest(faces)
+        let rests = |faces: &Faces| -> BTreeSet<Vec<Feature>> { faces.iter().map(rest).collect() };
+        rests(&self.identities.faces(id)) == rests(faces)
     }
 
     fn faces_of_net(&self, net: IpNet) -> Option<Faces> {

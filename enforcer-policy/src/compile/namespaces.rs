@@ -47,8 +47,7 @@ impl Compiler {
         };
         let sensitive = self.subjects.tells_apart(old, labels);
         let mut groups = self.groups.in_namespace(name);
-        sensitive
-            && groups.any(|group| self.subjects.depend(name, old, labels, &group.labels))
+        sensitive && groups.any(|group| self.subjects.depend(name, old, labels, &group.labels))
     }
 
     fn touch_namespace(&self, name: &str, dirty: &mut Dirty) {

@@ -7,9 +7,9 @@ use enforcer_common::abi::Peer;
 use ipnet::IpNet;
 
 use super::Compiler;
+use super::around::Around;
 use super::criteria::{Criterion, CriterionId};
 use super::groups::GroupId;
-use super::around::Around;
 use crate::model::PodKey;
 use crate::rule::IpBlock;
 use crate::tables::Op;
@@ -98,8 +98,9 @@ impl Compiler {
     }
 
     fn covered_by(&self, blocks: &[IpBlock], places: &mut Places) {
-        let (whole, holed): (Vec<_>, Vec<_>) =
-            blocks.iter().partition(|block: &&IpBlock| block.except.is_empty());
+        let (whole, holed): (Vec<_>, Vec<_>) = blocks
+            .iter()
+            .partition(|block: &&IpBlock| block.except.is_empty());
         for cidr in IpNet::aggregate(&whole.iter().map(|block| block.cidr).collect()) {
             places.nets.extend(self.blocks.within(cidr));
             places.addresses.extend(self.claims.within(cidr));

@@ -111,7 +111,7 @@ impl Compiler {
         let rules = Direction::ALL.map(|direction| applying.rules(direction, &content.ports));
         for (set, rules) in sets.iter_mut().zip(rules) {
             if let Some(rules) = rules {
-                *set = self.sets.intern(normalise(rules), &mut self.criteria);
+                *set = self.sets.intern(normalise(&rules), &mut self.criteria);
             }
         }
         self.resolved.put(content, sets);

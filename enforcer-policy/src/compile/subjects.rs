@@ -1,5 +1,6 @@
 //! Policies by the pods that they apply to, and their rules made ready for sets.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use enforcer_common::abi::Direction;
@@ -172,7 +173,11 @@ impl Applying<'_> {
 
     /// The rules of this direction for a pod that has these ports; `None` when there are none,
     /// which means that the pod is not isolated.
-    pub(super) fn rules(&self, direction: Direction, ports: &[NamedPort]) -> Option<Vec<SetRule>> {
+    pub(super) fn rules(
+        &self,
+        direction: Direction,
+        ports: &[NamedPort],
+    ) -> Option<Vec<Cow<'_, SetRule>>> {
         let rules: Vec<_> = self
             .0
             .iter()
@@ -185,9 +190,11 @@ impl Applying<'_> {
 }
 
 impl Prepared {
-    fn resolve(&self, own: &[NamedPort]) -> SetRule {
-        let mut rule = self.rule.clone();
-        if let Ports::Of { spans, .. } = &mut rule.ports {
+    fn resolve(&self, own: &[NamedPort]) -> Cow<'_, SetRule> {
+        let mut rule = Cow::Borrowed(&self.rule);
+        if !self.own_ports.is_empty()
+            && let Ports::Of { spans, .. } = &mut rule.to_mut().ports
+        {
             for (name, protocol) in &self.own_ports {
                 let named = own
                     .iter()

@@ -291,14 +291,14 @@ impl Compiler {
 }
 
 /// The criteria to which two identities have different answers.
-fn distinguishing(a: &Faces, b: &Faces) -> BTreeSet<CriterionId> {
+fn distinguishing(a: &Faces, b: &Faces) -> Vec<CriterionId> {
     if let (Some(one), Some(other)) = (only(a), only(b)) {
         let missing = |features: &[Feature], feature| features.binary_search(feature).is_err();
         let lost = one.iter().filter(|feature| missing(other, feature));
         let won = other.iter().filter(|feature| missing(one, feature));
         return lost.chain(won).map(|feature| feature.criterion).collect();
     }
-    criteria_of(a).union(&criteria_of(b)).copied().collect()
+    [criteria_of(a), criteria_of(b)].concat()
 }
 
 /// The one who has the address, unless several claim it.

@@ -2,6 +2,7 @@
 //! and attached programs out.
 
 mod adoption;
+mod held;
 mod links;
 mod numbering;
 mod revocation;
@@ -25,6 +26,7 @@ use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
 use super::seed::Seeds;
+use held::Held;
 use numbering::Numbering;
 use tags::Tags;
 
@@ -124,7 +126,7 @@ pub struct Writer {
     pins: PathBuf,
     /// Endpoints as the compiler has them.
     endpoints: BTreeMap<PodKey, Endpoint>,
-    links: BTreeMap<u32, Link>,
+    links: Held,
     tags: Tags,
     /// Links that are no pod's, by index: their names, and whether packets have Ethernet headers.
     uplinks: BTreeMap<u32, NodeLink>,
@@ -170,7 +172,7 @@ impl Writer {
             options,
             pins,
             endpoints: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: Held::default(),
             tags: Tags::default(),
             uplinks: BTreeMap::new(),
             failures: BTreeMap::new(),
@@ -258,10 +260,9 @@ impl Writer {
 
     /// The links of a pod, by index.
     fn links_of(&self, pod: &PodKey) -> Vec<(u32, Owner)> {
-        self.links
-            .iter()
-            .filter(|(_, link)| link.owner.pod() == Some(pod))
-            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
+        let links = self.links.of(pod);
+        links
+            .map(|(ifindex, link)| (ifindex, link.owner.clone()))
             .collect()
     }
 

@@ -147,7 +147,7 @@ impl Writer {
     }
 
     fn let_go(&mut self, ifindex: u32) {
-        self.links.remove(&ifindex);
+        self.links.remove(ifindex);
         self.detach(ifindex, Program::POD);
         if let Some(tag) = self.tags.release(ifindex)
             && let Err(error) = self.maps.put_sender(tag, 0)
