@@ -59,13 +59,13 @@ pub fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
 
 /// Measures every condition once in each round, so that whatever the machine does meanwhile falls on
 /// all of them. Each round begins with another one. Answers the samples of each condition, by round.
-pub fn interleaved<C, E>(
+pub fn interleaved<C, T, E>(
     rounds: usize,
     conditions: &mut [C],
-    mut measure: impl FnMut(&mut C, usize) -> Result<f64, E>,
-) -> Result<Vec<Vec<f64>>, E> {
+    mut measure: impl FnMut(&mut C, usize) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
     let count = conditions.len();
-    let mut samples = vec![Vec::with_capacity(rounds); count];
+    let mut samples: Vec<Vec<T>> = (0..count).map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds {
         for turn in 0..count {
             let which = (round + turn) % count;

@@ -3,6 +3,7 @@
 //! - [`abi`]: keys and values of every BPF map, and [`ABI_VERSION`];
 //! - [`packet`], [`parse`]: packet headers, read through the [`packet::Packet`] trait, so that the
 //!   same code reads an `__sk_buff` in the kernel and a byte slice in a test;
+//! - [`flow_table`]: the connections that the programs track, in memory that nobody locks;
 //! - [`decide`]: the verdict algorithm, written once over the [`tables::Tables`] trait.
 //!
 //! Nothing here allocates, panics or depends on an operating system.
@@ -16,6 +17,7 @@
 
 pub mod abi;
 pub mod decide;
+pub mod flow_table;
 pub mod packet;
 pub mod parse;
 pub mod reason;

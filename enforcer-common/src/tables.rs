@@ -12,14 +12,12 @@ use crate::reason::Reason;
 pub trait AddressTables<const W: usize> {
     /// Whose address this is: the exact entry, else the longest prefix, else nobody's.
     fn peer(&self, address: &[u32; W]) -> Peer;
-    /// A tracked flow.
-    fn flow(&self, key: &FlowKey<W>) -> Option<Flow>;
+    /// A tracked flow of an endpoint.
+    fn flow(&self, key: &FlowKey<W>, endpoint: u32) -> Option<Flow>;
+    /// The same; in the kernel quicker where the flow is there, and larger.
+    fn recall(&self, key: &FlowKey<W>, endpoint: u32) -> Option<Flow>;
     /// Tracks a flow or changes it.
     fn put_flow(&self, key: &FlowKey<W>, flow: &Flow);
-    /// What this CPU's flow cache knows of a flow, in whose slot another one may be.
-    fn cached(&self, key: &FlowKey<W>) -> Option<Flow>;
-    /// Puts a flow into its slot of this CPU's flow cache.
-    fn cache(&self, key: &FlowKey<W>, flow: &Flow);
 }
 
 /// An endpoint, read field by field: the daemon may be changing it at the same time.

@@ -17,38 +17,59 @@
     reason = "aya hands the context to a program by value"
 )]
 
+mod flows;
 mod maps;
 mod packet;
 mod tables;
 mod verdict;
 
 use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::debug;
-use enforcer_common::abi::{Continuation, Direction};
-use enforcer_common::decide::{self, process};
+use enforcer_common::abi::{Continuation, Direction, Seed};
+use enforcer_common::decide;
 use enforcer_common::packet::Packet;
-use enforcer_common::tables::Tables as _;
+use enforcer_common::parse::NETWORK;
+use enforcer_common::tables::{AddressTables, Tables as _};
 use enforcer_common::{Action, Reason};
 use packet::{BARE, Skb};
 
 /// tc ingress of a pod's link: what the pod sends.
 #[classifier]
-#[inline(always)]
 pub(crate) fn from_pod(ctx: TcContext) -> i32 {
-    run(&ctx, &Skb::<0>::new(&ctx), Direction::Egress)
+    match quick(&ctx, Direction::Egress) {
+        Some(reason) => verdict::of(reason),
+        None => from_pod_thorough(ctx.as_ptr().cast()),
+    }
 }
 
 /// tc egress of a pod's link: what the pod receives.
 #[classifier]
-#[inline(always)]
 pub(crate) fn to_pod(ctx: TcContext) -> i32 {
-    let packet = Skb::<0>::new(&ctx);
-    if packet.deferred() {
+    if Skb::<0>::new(&ctx).deferred() {
         return go_on(&ctx, Continuation::Leaving);
     }
-    run(&ctx, &packet, Direction::Ingress)
+    match quick(&ctx, Direction::Ingress) {
+        Some(reason) => verdict::of(reason),
+        None => to_pod_thorough(ctx.as_ptr().cast()),
+    }
+}
+
+/// Global functions, so that the programs themselves are short: what a function may ever keep, it makes
+/// room for when it begins. A call costs 8 ns.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn from_pod_thorough(skb: *mut __sk_buff) -> i32 {
+    run(&TcContext::new(skb), Direction::Egress)
+}
+
+/// See [`from_pod_thorough`].
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn to_pod_thorough(skb: *mut __sk_buff) -> i32 {
+    run(&TcContext::new(skb), Direction::Ingress)
 }
 
 /// tc egress of every other link, and where `to_pod` sends deferred packets first.
@@ -71,11 +92,49 @@ pub(crate) fn clock(ctx: TcContext) -> i32 {
     kernel(&ctx, false).now().cast_signed()
 }
 
-#[inline(always)]
-fn run(ctx: &TcContext, packet: &Skb<0>, hook: Direction) -> i32 {
+/// Attached to nothing: the daemon runs it to write a flow, so that only programs write the tables.
+/// Returns 1 when the packet is no [`Seed`].
+#[classifier]
+pub(crate) fn seed(ctx: TcContext) -> i32 {
+    let packet = Skb::<0>::new(&ctx);
     packet.pull();
-    let reason = process(packet, &kernel(ctx, false), hook);
-    log(ctx, packet, hook, reason);
+    let Some(words) = packet.head_words::<{ Seed::WORDS }>(NETWORK) else {
+        return 1;
+    };
+    // SAFETY: made of nothing but such words.
+    let seed = unsafe { core::mem::transmute::<[u32; Seed::WORDS], Seed>(words) };
+    let kernel = kernel(&ctx, false);
+    if seed.words == 1 {
+        sow::<1>(&kernel, &seed);
+    } else {
+        sow::<4>(&kernel, &seed);
+    }
+    0
+}
+
+#[inline(always)]
+fn sow<const W: usize>(kernel: &impl AddressTables<W>, seed: &Seed) {
+    let (key, flow) = (seed.key(), seed.flow());
+    if seed.only_new == 0 || kernel.flow(&key, flow.endpoint).is_none() {
+        kernel.put_flow(&key, &flow);
+    }
+}
+
+/// Answers most packets. Where every packet leaves a line in the log, none.
+#[inline(always)]
+fn quick(ctx: &TcContext, hook: Direction) -> Option<Reason> {
+    if maps::TRACE.load() != 0 {
+        return None;
+    }
+    decide::quick(&Skb::<0>::new(ctx), &kernel(ctx, false), hook)
+}
+
+#[inline(always)]
+fn run(ctx: &TcContext, hook: Direction) -> i32 {
+    let packet = Skb::<0>::new(ctx);
+    packet.pull();
+    let reason = decide::thorough(&packet, &kernel(ctx, false), hook);
+    log(ctx, &packet, hook, reason);
     verdict::of(reason)
 }
 
@@ -114,9 +173,13 @@ fn kernel(ctx: &TcContext, bare: bool) -> tables::Kernel {
     }
 }
 
-/// The daemon sets the log level before loading; off, the verifier removes this.
+/// Off unless the daemon says otherwise before loading; then the verifier removes this. The level of the
+/// log itself is asked only after its arguments have been gathered.
 #[inline(always)]
 fn log(ctx: &TcContext, packet: &impl Packet, hook: Direction, reason: Reason) {
+    if maps::TRACE.load() == 0 {
+        return;
+    }
     debug!(
         ctx,
         "hook {} link {} length {} reason {}",

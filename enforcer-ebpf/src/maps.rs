@@ -5,9 +5,10 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf};
 use enforcer_common::abi::{
-    Bucket, CachedFlow, Continuation, Counter, Endpoint, Flow, FlowKey, Fragment, FragmentKey,
-    Peer, PortRange, Verdict, VerdictKey, limits,
+    Bucket, Continuation, Counter, Endpoint, Fragment, FragmentKey, Peer, PortRange, Verdict,
+    VerdictKey, limits,
 };
+use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6, buckets};
 
 /// Jiffies in a second (`CONFIG_HZ`), measured by the daemon.
 #[unsafe(no_mangle)]
@@ -20,6 +21,26 @@ pub(crate) static MARK: Global<u32> = Global::new(limits::MARK);
 /// Events of each kind that a CPU may send in a second.
 #[unsafe(no_mangle)]
 pub(crate) static EVENTS_PER_SECOND: Global<u32> = Global::new(1000);
+
+/// Every packet leaves a line in the log: 1, or 0.
+#[unsafe(no_mangle)]
+pub(crate) static TRACE: Global<u8> = Global::new(0);
+
+/// Buckets of `FLOWS_V4` that are in use, less one: they are a power of two.
+#[unsafe(no_mangle)]
+pub(crate) static FLOW_MASK_V4: Global<u32> = Global::new(buckets(limits::FLOWS_V4) - 1);
+
+/// The same of `FLOWS_V6`.
+#[unsafe(no_mangle)]
+pub(crate) static FLOW_MASK_V6: Global<u32> = Global::new(buckets(limits::FLOWS_V6) - 1);
+
+/// See [`enforcer_common::flow_table::Secrets`].
+#[unsafe(no_mangle)]
+pub(crate) static FLOW_SECRETS_V4: Global<[u64; 2]> = Global::new([1; 2]);
+
+/// The same for IPv6.
+#[unsafe(no_mangle)]
+pub(crate) static FLOW_SECRETS_V6: Global<[u64; 5]> = Global::new([1; 5]);
 
 #[map]
 pub(crate) static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(limits::NEAR_ENDPOINTS, 0);
@@ -54,17 +75,11 @@ pub(crate) static VERDICTS: HashMap<VerdictKey, Verdict> =
 pub(crate) static PORTS: Array<PortRange> = Array::with_max_entries(limits::PORTS, 0);
 
 #[map]
-pub(crate) static FLOWS_V4: LruHashMap<FlowKey<1>, Flow> =
-    LruHashMap::with_max_entries(limits::FLOWS_V4, 0);
+pub(crate) static FLOWS_V4: Array<[u64; BUCKET_V4]> =
+    Array::with_max_entries(buckets(limits::FLOWS_V4), 0);
 #[map]
-pub(crate) static FLOWS_V6: LruHashMap<FlowKey<4>, Flow> =
-    LruHashMap::with_max_entries(limits::FLOWS_V6, 0);
-#[map]
-pub(crate) static FLOW_CACHE_V4: PerCpuArray<CachedFlow<1>> =
-    PerCpuArray::with_max_entries(limits::FLOW_CACHE, 0);
-#[map]
-pub(crate) static FLOW_CACHE_V6: PerCpuArray<CachedFlow<4>> =
-    PerCpuArray::with_max_entries(limits::FLOW_CACHE, 0);
+pub(crate) static FLOWS_V6: Array<[u64; BUCKET_V6]> =
+    Array::with_max_entries(buckets(limits::FLOWS_V6), 0);
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
     LruHashMap::with_max_entries(limits::FRAGMENTS, 0);

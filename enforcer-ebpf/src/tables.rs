@@ -1,5 +1,6 @@
 //! The maps as [`Tables`].
 
+use core::hint::black_box;
 use core::ptr::{addr_of, null_mut, read_volatile};
 
 use aya_ebpf::bindings::__sk_buff;
@@ -10,10 +11,12 @@ use enforcer_common::abi::{
     PortRange, Verdict, VerdictKey, limits,
 };
 use enforcer_common::decide::{Report, allows};
+use enforcer_common::flow_table::{Place, SLOTS};
 use enforcer_common::packet::Packet;
 use enforcer_common::reason::Reason;
 use enforcer_common::tables::{AddressTables, EndpointView, Tables};
 
+use crate::flows::{flows_v4, flows_v6};
 use crate::maps;
 use crate::packet::{BARE, Skb};
 
@@ -83,7 +86,7 @@ impl EndpointView for EndpointRef {
 }
 
 macro_rules! family {
-    ($words:literal, $addresses:ident, $cidrs:ident, $flows:ident, $cache:ident) => {
+    ($words:literal, $addresses:ident, $cidrs:ident, $table:ident) => {
         impl AddressTables<$words> for Kernel {
             #[inline(always)]
             fn peer(&self, address: &[u32; $words]) -> Peer {
@@ -102,41 +105,42 @@ macro_rules! family {
                 }
             }
             #[inline(always)]
-            fn flow(&self, key: &FlowKey<$words>) -> Option<Flow> {
-                // SAFETY: an entry that is evicted and reused at this moment can be read torn;
-                // its endpoint id and revision are then another's, and the flow is judged anew.
-                unsafe { maps::$flows.get(key) }.copied()
+            fn flow(&self, key: &FlowKey<$words>, endpoint: u32) -> Option<Flow> {
+                let place = Place::of(key, endpoint, &$table::secrets());
+                let index = place.bucket($table::mask());
+                let slot = $table::search(index, place.tag());
+                if slot >= SLOTS as u32 {
+                    return None;
+                }
+                place.get(&$table::bucket(index)?, bounded(slot))
+            }
+            #[inline(always)]
+            fn recall(&self, key: &FlowKey<$words>, endpoint: u32) -> Option<Flow> {
+                let place = Place::of(key, endpoint, &$table::secrets());
+                place.find(&$table::bucket(place.bucket($table::mask()))?)
             }
             #[inline(always)]
             fn put_flow(&self, key: &FlowKey<$words>, flow: &Flow) {
-                // A flow that finds no place is judged again at its next packet.
-                let _ = maps::$flows.insert(key, flow, 0);
-            }
-            #[inline(always)]
-            fn cached(&self, key: &FlowKey<$words>) -> Option<Flow> {
-                let cached = maps::$cache.get(key.slot())?;
-                if cached.key.is(key) {
-                    Some(cached.flow)
-                } else {
-                    None
-                }
-            }
-            #[inline(always)]
-            fn cache(&self, key: &FlowKey<$words>, flow: &Flow) {
-                if let Some(cached) = maps::$cache.get_ptr_mut(key.slot()) {
-                    // SAFETY: this CPU's value; a program is not interrupted by itself.
-                    unsafe {
-                        (*cached).key = *key;
-                        (*cached).flow = *flow;
-                    }
+                let place = Place::of(key, flow.endpoint, &$table::secrets());
+                let index = place.bucket($table::mask());
+                let slot = $table::room(index, place.tag(), flow.last_seen);
+                if let Some(bucket) = $table::bucket(index) {
+                    place.put(&bucket, bounded(slot), flow);
                 }
             }
         }
     };
 }
 
-family!(1, ADDRESSES_V4, CIDRS_V4, FLOWS_V4, FLOW_CACHE_V4);
-family!(4, ADDRESSES_V6, CIDRS_V6, FLOWS_V6, FLOW_CACHE_V6);
+/// A slot, where the verifier sees that it is one. The compiler, which knows what the functions return,
+/// must not take that away.
+#[inline(always)]
+fn bounded(slot: u32) -> usize {
+    slot as usize & black_box(SLOTS - 1)
+}
+
+family!(1, ADDRESSES_V4, CIDRS_V4, flows_v4);
+family!(4, ADDRESSES_V6, CIDRS_V6, flows_v6);
 
 /// A global function, which the verifier checks once and not again for every way that leads here.
 /// A call costs 8 ns, and only new flows come here.

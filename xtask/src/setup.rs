@@ -14,7 +14,7 @@ use crate::machine;
 use crate::shell;
 
 /// What the machine needs besides the BPF toolchain.
-const TOOLS: [apt::Package; 7] = [
+const TOOLS: [apt::Package; 8] = [
     apt::Package {
         name: "iproute2",
         why: "`ip`: the demo and the wire tests make network namespaces and veths",
@@ -28,6 +28,11 @@ const TOOLS: [apt::Package; 7] = [
     apt::Package {
         name: "iptables",
         why: "`iptables-nft-restore`: the same in its iptables mode",
+        at_least: None,
+    },
+    apt::Package {
+        name: "ipset",
+        why: "`ipset`: the bench of a path compares with sets as kube-router has them",
         at_least: None,
     },
     apt::Package {
@@ -53,10 +58,11 @@ const TOOLS: [apt::Package; 7] = [
 ];
 
 /// For machines without apt: the program of each of these, and what it is installed by.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("iptables-nft-restore", "iptables"),
+    ("ipset", "ipset"),
     ("ping", "iputils-ping"),
     ("tracepath", "iputils-tracepath"),
     ("traceroute", "traceroute"),

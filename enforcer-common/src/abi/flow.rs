@@ -1,15 +1,11 @@
-//! `FLOWS_V4`/`_V6` (LRU hash): [`FlowKey`] → [`Flow`]; `FLOW_CACHE_V4`/`_V6` (per-CPU array,
-//! direct-mapped): slot of a [`FlowKey`] → [`CachedFlow`].
-
-use bytemuck::{Pod, Zeroable};
+//! What is tracked of a connection: [`FlowKey`] → [`Flow`]. How both lie in `FLOWS_V4` and `FLOWS_V6` is
+//! the matter of [`crate::flow_table`].
 
 use super::Direction;
-use super::limits::FLOW_CACHE;
 
 /// A connection as one endpoint sees it: its own side first, so that the packets of both
 /// directions meet the same entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C)]
 pub struct FlowKey<const W: usize> {
     /// Address of the pod's side.
     pub pod: [u32; W],
@@ -23,8 +19,7 @@ pub struct FlowKey<const W: usize> {
 }
 
 /// What is remembered of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
     /// [`super::Endpoint::id`] of the endpoint that the flow belongs to.
     pub endpoint: u32,
@@ -36,8 +31,6 @@ pub struct Flow {
     pub initiator: u8,
     /// [`Flow::CLOSING`], [`Flow::DEFERRED`] and [`Flow::UNTRANSLATED`].
     pub state: u8,
-    /// Zero.
-    pub reserved: u16,
 }
 
 impl Flow {
@@ -59,40 +52,4 @@ impl Flow {
             Direction::Egress
         }
     }
-}
-
-impl<const W: usize> FlowKey<W> {
-    /// Whether two keys are the same. Word by word: a comparison of arrays becomes a call of
-    /// memcmp, which BPF lacks.
-    #[inline(always)]
-    pub fn is(&self, other: &Self) -> bool {
-        let mut difference = self.ports ^ other.ports | self.protocol ^ other.protocol;
-        for word in 0..W {
-            difference |= self.pod[word] ^ other.pod[word] | self.peer[word] ^ other.peer[word];
-        }
-        difference == 0
-    }
-
-    /// The slot of the flow in the cache.
-    #[inline(always)]
-    pub fn slot(&self) -> u32 {
-        // 2³² divided by the golden ratio: its products differ in the high bits.
-        const SPREAD: u32 = 0x9e37_79b1;
-        let mut mixed = self.ports ^ self.protocol;
-        for word in 0..W {
-            mixed = (mixed ^ self.pod[word] ^ self.peer[word].rotate_left(16)).wrapping_mul(SPREAD);
-        }
-        mixed >> (u32::BITS - FLOW_CACHE.ilog2())
-    }
-}
-
-/// A flow that one CPU has looked up lately. It spares the look-up in `FLOWS`, not the check of
-/// endpoint and revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct CachedFlow<const W: usize> {
-    /// The flow; zeroes in an empty slot, which is no flow of any pod.
-    pub key: FlowKey<W>,
-    /// What is known of it. Its `last_seen` is the time of the look-up.
-    pub flow: Flow,
 }

@@ -30,14 +30,12 @@ pub const PORTS: u32 = 1_048_576;
 /// three protocols, 98,304 intervals; 17 halvings find an interval in 131,071.
 pub const PORT_SEARCH_STEPS: u32 = 17;
 
-/// Default entries of `FLOWS_V4`.
+/// Connections for which `FLOWS_V4` has room by default; [`crate::flow_table::buckets`] says how much
+/// memory that is.
 pub const FLOWS_V4: u32 = 131_072;
 
-/// Default entries of `FLOWS_V6`.
+/// Connections for which `FLOWS_V6` has room by default.
 pub const FLOWS_V6: u32 = 65_536;
-
-/// Slots of `FLOW_CACHE_V4` and `FLOW_CACHE_V6` each, on each CPU; a power of two.
-pub const FLOW_CACHE: u32 = 8_192;
 
 /// Entries of `FRAGMENTS`.
 pub const FRAGMENTS: u32 = 8_192;

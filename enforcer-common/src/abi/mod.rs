@@ -11,18 +11,20 @@ pub mod event;
 pub mod flow;
 pub mod fragment;
 pub mod limits;
+pub mod seed;
 pub mod verdict;
 
 pub use address::Peer;
 pub use counter::{Bucket, Counter};
 pub use endpoint::{Continuation, Endpoint};
 pub use event::{Event, EventKind};
-pub use flow::{CachedFlow, Flow, FlowKey};
+pub use flow::{Flow, FlowKey};
 pub use fragment::{Fragment, FragmentKey};
+pub use seed::Seed;
 pub use verdict::{PortRange, Verdict, VerdictKey};
 
 /// Version of every layout in this module. A daemon never reads pinned maps of another version.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Which way a packet or a connection goes, seen from the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

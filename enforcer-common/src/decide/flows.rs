@@ -1,7 +1,7 @@
 //! Flows: replies follow them, and a change of policy has them judged again.
 
 use super::family::Family;
-use super::{Context, Outcome, cache, policy};
+use super::{Context, Outcome, policy};
 use crate::abi::{Direction, Endpoint, Flow, FlowKey, Fragment, FragmentKey};
 use crate::packet::Packet;
 use crate::parse::{self, Ip, Kind, Phase, Transport, number};
@@ -73,14 +73,6 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     ];
     let tracked = transport.kind == Kind::Flow;
     let free = cx.endpoint.flags() & Endpoint::DENY_ALL == 0;
-    if tracked
-        && free
-        && phase == Phase::Open
-        && let Some(flow) = cache::recall(cx, &key, revisions, now)
-        && !only_deferred(cx, flow)
-    {
-        return established(cx, flow);
-    }
     let known = if tracked {
         known(cx, &key, now, phase)
     } else {
@@ -93,7 +85,6 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         && !undecided
     {
         touch(cx, &key, flow, now, phase);
-        cache::remember(cx, &key, flow, now);
         return established(cx, flow);
     }
     let direction = match known {
@@ -132,10 +123,8 @@ pub(super) fn judge<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
         last_seen: now,
         initiator: direction as u8,
         state: state(phase, decision.deferred, undecided),
-        reserved: 0,
     };
     cx.tables.put_flow(&key, &flow);
-    cache::remember(cx, &key, flow, now);
     let opened = known.is_none() || undecided;
     outcome(direction, decision.reason, decision, opened)
 }
@@ -198,7 +187,7 @@ const fn outcome(
 
 /// A packet of a flow that was judged before.
 #[inline(always)]
-fn established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flow: Flow) -> Outcome {
+pub(super) fn established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flow: Flow) -> Outcome {
     if flow.state & Flow::DEFERRED != 0 {
         cx.defer();
     }
@@ -236,10 +225,7 @@ fn known<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     now: u32,
     phase: Phase,
 ) -> Option<Flow> {
-    let flow = AddressTables::<W>::flow(cx.tables, key)?;
-    if flow.endpoint != cx.endpoint.id() {
-        return None;
-    }
+    let flow = AddressTables::<W>::flow(cx.tables, key, cx.endpoint.id())?;
     if phase == Phase::Opening && flow.direction() != cx.hook {
         return None;
     }
@@ -258,9 +244,9 @@ pub const fn has_expired(flow: &Flow, protocol: u8, now: u32, ticks_per_second: 
 }
 
 /// Seconds without a packet after which a flow is forgotten: the defaults of the kernel's own
-/// connection tracking (`nf_conntrack_*_timeout*`).
+/// connection tracking (`nf_conntrack_*_timeout*`). `state` is [`Flow::state`].
 #[inline(always)]
-const fn lifetime(protocol: u8, state: u8) -> u32 {
+pub const fn lifetime(protocol: u8, state: u8) -> u32 {
     match protocol {
         number::TCP | number::SCTP if state & Flow::CLOSING != 0 => 120,
         number::TCP | number::SCTP => 432_000,

@@ -9,8 +9,8 @@
 //!                                                                ─→ deny: count, report, drop
 //! ```
 
-mod cache;
 mod family;
+mod fast;
 mod flows;
 mod policy;
 mod related;
@@ -23,7 +23,7 @@ use crate::parse::{self, Ip, Kind, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 use family::Family;
-pub use flows::has_expired;
+pub use flows::{has_expired, lifetime};
 pub use policy::allows;
 pub use report::Report;
 
@@ -78,6 +78,41 @@ impl<'a, P, T: Tables + 'a> Copy for Context<'a, P, T> {}
 /// is `to_pod`. Counts it, tracks its flow and reports it as the answer demands.
 #[inline(always)]
 pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> Reason {
+    match quick(packet, tables, hook) {
+        Some(reason) => reason,
+        None => thorough(packet, tables, hook),
+    }
+}
+
+/// The answer to most packets: at an endpoint that nothing isolates, and of established flows. Says
+/// what [`thorough`] would say, or nothing.
+#[inline(always)]
+pub fn quick<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> Option<Reason> {
+    let endpoint = tables.endpoint(packet.ifindex())?;
+    let cx = Context {
+        packet,
+        tables,
+        endpoint,
+        hook,
+        sender: None,
+    };
+    let flags = endpoint.flags();
+    if let Some(free) = free(hook, flags) {
+        return Some(free);
+    }
+    if fast::passes(cx, flags) {
+        return Some(Reason::NotIsolated);
+    }
+    if flags & Endpoint::ISOLATED != 0 && fast::is_established(cx, flags) {
+        tables.count(hook, Reason::Established, packet.length());
+        return Some(Reason::Established);
+    }
+    None
+}
+
+/// The answer to any packet.
+#[inline(always)]
+pub fn thorough<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> Reason {
     let Some(endpoint) = tables.endpoint(packet.ifindex()) else {
         tables.count(hook, Reason::NoEndpoint, packet.length());
         return Reason::NoEndpoint;
@@ -90,22 +125,34 @@ pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) ->
         sender: None,
     };
     let flags = endpoint.flags();
-    if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) == 0 {
-        if hook == Direction::Ingress || flags & Endpoint::CHECK_SOURCE == 0 {
-            return if flags & Endpoint::PENDING == 0 {
-                Reason::NotIsolated
-            } else {
-                Reason::PendingAllowed
-            };
-        }
-        let reason = source::check_unisolated(cx);
-        return if reason.action() == Action::Pass {
-            reason
-        } else {
-            conclude(cx, &Outcome::plain(reason), flags)
-        };
+    if let Some(free) = free(hook, flags) {
+        return free;
     }
-    conclude(cx, &judge(cx), flags)
+    if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) != 0 {
+        return conclude(cx, &judge(cx), flags);
+    }
+    let reason = source::check_unisolated(cx);
+    if reason.action() == Action::Pass {
+        reason
+    } else {
+        conclude(cx, &Outcome::plain(reason), flags)
+    }
+}
+
+/// Why every packet passes an endpoint with these flags at a hook, if that is so.
+#[inline(always)]
+const fn free(hook: Direction, flags: u32) -> Option<Reason> {
+    let looked_at = match hook {
+        Direction::Ingress => Endpoint::ISOLATED | Endpoint::DENY_ALL,
+        Direction::Egress => Endpoint::ISOLATED | Endpoint::DENY_ALL | Endpoint::CHECK_SOURCE,
+    };
+    if flags & looked_at != 0 {
+        None
+    } else if flags & Endpoint::PENDING == 0 {
+        Some(Reason::NotIsolated)
+    } else {
+        Some(Reason::PendingAllowed)
+    }
 }
 
 /// Judges a deferred packet by the egress policy of the pod of this node that sent it: where its

@@ -36,9 +36,8 @@ pub(super) fn is_about_a_flow<const W: usize, P: Packet, T: Tables + AddressTabl
 where
     [u32; W]: Family,
 {
-    flow_of_quote(cx, ip).is_some_and(|flow| {
-        flow.endpoint == cx.endpoint.id() && flow.revision == cx.endpoint.revision(flow.direction())
-    })
+    flow_of_quote(cx, ip)
+        .is_some_and(|flow| flow.revision == cx.endpoint.revision(flow.direction()))
 }
 
 #[inline(always)]
@@ -72,7 +71,7 @@ where
     if !key.pod.is_address_of(cx.endpoint) {
         return None;
     }
-    let flow = AddressTables::<W>::flow(cx.tables, &key)?;
+    let flow = AddressTables::<W>::flow(cx.tables, &key, cx.endpoint.id())?;
     let (now, second) = (cx.tables.now(), cx.tables.ticks_per_second());
     if has_expired(&flow, quoted.protocol, now, second) {
         return None;

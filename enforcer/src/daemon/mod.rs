@@ -42,7 +42,7 @@ use crate::source::kubernetes::{Ended, StartError};
 use crate::source::manifests;
 use crate::source::problem::Problem;
 use measure::Measures;
-use source::Source;
+use source::{Source, Taken};
 use sweep::Sweep;
 
 /// What the operator chose.
@@ -304,13 +304,26 @@ impl Daemon {
 
     /// Takes what the source has and brings the kernel there.
     fn reload(&mut self) {
-        let mut taken = self.source.take(self.compiler.cluster());
+        let begin = Instant::now();
+        let taken = self.source.take(self.compiler.cluster());
+        self.put_into_force(taken, begin);
+    }
+
+    /// The same with what the source can tell when it is asked.
+    fn refresh(&mut self) {
+        let begin = Instant::now();
+        if let Some(taken) = self.source.take_all(self.compiler.cluster()) {
+            self.put_into_force(taken, begin);
+        }
+    }
+
+    /// Brings the kernel to what was taken since `begin`.
+    fn put_into_force(&mut self, mut taken: Taken, begin: Instant) {
         self.tell_problems();
         self.amend_changes(&mut taken.changes);
         if taken.changes.is_empty() {
-            return;
+            return self.source.rest(begin.elapsed());
         }
-        let begin = Instant::now();
         let changes = taken.changes.len();
         let cluster = self.compiler.cluster();
         let matters = taken.changes.iter().any(|one| cluster.matters(one));
@@ -440,9 +453,7 @@ impl Daemon {
         match question {
             Question::Status { refresh, answer } => {
                 if refresh {
-                    if self.source.is_read_on_demand() {
-                        self.reload();
-                    }
+                    self.refresh();
                     self.rescan().await;
                     return self.answer_when_swept(answer);
                 }

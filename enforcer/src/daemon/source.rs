@@ -8,6 +8,7 @@ use super::{DaemonError, Options, Origin};
 use crate::source::kubernetes::{Ended, KubernetesSource, Patience};
 use crate::source::manifests::{ManifestSource, Watch};
 use crate::source::problem::Problem;
+use tokio::time::timeout_at;
 
 /// Where objects come from.
 pub(super) enum Source {
@@ -16,6 +17,8 @@ pub(super) enum Source {
         source: ManifestSource,
         watch: Watch,
         problems: Vec<Problem>,
+        /// When to look again though nothing else may happen.
+        again: Option<Instant>,
     },
     /// A cluster.
     Kubernetes(KubernetesSource),
@@ -42,6 +45,7 @@ impl Source {
                     watch: source.watch()?,
                     source,
                     problems: Vec::new(),
+                    again: None,
                 })
             }
             Origin::Kubernetes(access) => {
@@ -56,8 +60,12 @@ impl Source {
     /// Waits until there may be something to take. Can be dropped at any time.
     pub(super) async fn changed(&mut self) -> Result<(), Ended> {
         match self {
-            Self::Manifests { watch, .. } => {
-                watch.changed().await;
+            Self::Manifests { watch, again, .. } => {
+                match *again {
+                    // It makes no difference which of them it was.
+                    Some(again) => drop(timeout_at(again.into(), watch.changed()).await),
+                    None => watch.changed().await,
+                }
                 Ok(())
             }
             Self::Kubernetes(source) => source.changed().await,
@@ -68,12 +76,15 @@ impl Source {
     pub(super) fn take(&mut self, cluster: &Cluster) -> Taken {
         match self {
             Self::Manifests {
-                source, problems, ..
+                source,
+                problems,
+                again,
+                ..
             } => {
                 let oldest = Some(Instant::now());
-                let snapshot = source.reload();
-                *problems = snapshot.problems;
-                let changes = cluster.changes_to(&snapshot.cluster);
+                let news = source.changes(cluster);
+                (*problems, *again) = (news.problems, news.again);
+                let changes = news.changes;
                 Taken { changes, oldest }
             }
             Self::Kubernetes(source) => {
@@ -83,10 +94,29 @@ impl Source {
         }
     }
 
+    /// The same where it can be told by looking: everything is read anew, and believed as it is.
+    pub(super) fn take_all(&mut self, cluster: &Cluster) -> Option<Taken> {
+        let Self::Manifests {
+            source,
+            problems,
+            again,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let oldest = Some(Instant::now());
+        let snapshot = source.reload();
+        (*problems, *again) = (snapshot.problems, None);
+        let changes = cluster.changes_to(&snapshot.cluster);
+        Some(Taken { changes, oldest })
+    }
+
     /// To put into force what was taken took this long: before more is taken, others have their turn.
     pub(super) fn rest(&mut self, effort: Duration) {
-        if let Self::Kubernetes(source) = self {
-            source.rest(effort);
+        match self {
+            Self::Manifests { watch, .. } => watch.rest(effort),
+            Self::Kubernetes(source) => source.rest(effort),
         }
     }
 

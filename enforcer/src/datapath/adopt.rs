@@ -120,7 +120,6 @@ pub fn seeds(entry: &Entry, adopters: &Adopters, now: u32) -> impl Iterator<Item
                     // The rule of the ports is as good a guess as any.
                     State::PickedUp => return None,
                 },
-                reserved: 0,
             },
             tracked: adopter.tracked,
         })

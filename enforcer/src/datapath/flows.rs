@@ -1,14 +1,16 @@
 //! The connections that the programs track, read from the maps that hold them.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use aya::maps::{HashMap, Map, MapData};
+use aya::maps::MapData;
 use enforcer_common::abi::{Flow, FlowKey, address};
 use enforcer_common::decide::has_expired;
+use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
 
+use super::flow_maps::{self, Flows, Table};
 use super::load::ticks_per_second;
+use super::maps::MapsError;
 
 /// A connection as one endpoint sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +39,16 @@ pub enum FlowsError {
         source: aya::maps::MapError,
     },
     /// The map could not be walked.
-    #[error("cannot read the map of flows {}: {source}", path.display())]
-    Read {
-        /// Its pin.
-        path: PathBuf,
-        /// What the kernel says.
-        source: aya::maps::MapError,
-    },
+    #[error(transparent)]
+    Read(#[from] MapsError),
     /// The length of a tick is not known.
     #[error("cannot read the resolution of the kernel's clock tick: {0}")]
     Clock(#[from] nix::Error),
 }
 
 /// The flows in the maps below `pins` that are neither expired nor about to end at the time `now`
-/// ([`super::clock`]). Two system calls for each: not for the daemon's own thread.
+/// ([`super::clock`]). One system call for each bucket: not
+/// for the daemon's own thread.
 pub fn read(pins: &Path, now: u32) -> Result<Vec<Tracked>, FlowsError> {
     let ticks_per_second = ticks_per_second()?;
     let clock = Clock {
@@ -58,58 +56,20 @@ pub fn read(pins: &Path, now: u32) -> Result<Vec<Tracked>, FlowsError> {
         ticks_per_second,
     };
     let mut flows = Vec::new();
-    walk::<1, { size_of::<FlowKey<1>>() }>(&pins.join("FLOWS_V4"), |key, flow| {
+    open::<BUCKET_V4>(flow_maps::V4, pins)?.walk::<1>(|key, flow| {
         flows.extend(clock.tracked(key, flow));
     })?;
-    walk::<4, { size_of::<FlowKey<4>>() }>(&pins.join("FLOWS_V6"), |key, flow| {
+    open::<BUCKET_V6>(flow_maps::V6, pins)?.walk::<4>(|key, flow| {
         flows.extend(clock.tracked(key, flow));
     })?;
     Ok(flows)
 }
 
-/// Calls `take` with each flow of a pinned map, once. `N` is the size of its keys.
-fn walk<const W: usize, const N: usize>(
-    path: &Path,
-    mut take: impl FnMut(FlowKey<W>, Flow),
-) -> Result<(), FlowsError> {
-    let opened = MapData::from_pin(path).and_then(|data| {
-        let most = data.info()?.max_entries();
-        let map = HashMap::<_, [u8; N], [u8; size_of::<Flow>()]>::try_from(Map::LruHashMap(data))?;
-        Ok((map, most))
-    });
-    let (map, most) = opened.map_err(|source| FlowsError::Open {
-        path: path.to_owned(),
-        source,
-    })?;
-    // The kernel begins anew where the key that it gave last has gone meanwhile.
-    let most = 2 * most as usize;
-    let mut known = BTreeMap::new();
-    for entry in map.iter().take(most) {
-        let (key, flow) = entry.map_err(|source| FlowsError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        known.insert(key, flow);
-    }
-    for (key, flow) in known {
-        take(key_of(&key), bytemuck::must_cast(flow));
-    }
-    Ok(())
-}
-
-/// A key from its bytes.
-fn key_of<const W: usize>(bytes: &[u8]) -> FlowKey<W> {
-    let mut words = bytes.chunks_exact(4).map(|chunk| {
-        let mut word = [0; 4];
-        word.copy_from_slice(chunk);
-        u32::from_ne_bytes(word)
-    });
-    let mut next = || words.next().unwrap_or_default();
-    FlowKey {
-        pod: std::array::from_fn(|_| next()),
-        peer: std::array::from_fn(|_| next()),
-        ports: next(),
-        protocol: next(),
+fn open<const N: usize>(table: Table, pins: &Path) -> Result<Flows<N>, FlowsError> {
+    let path = flow_maps::pin(table, pins);
+    match MapData::from_pin(&path) {
+        Ok(data) => Ok(Flows::of(table, data)?),
+        Err(source) => Err(FlowsError::Open { path, source }),
     }
 }
 

@@ -7,10 +7,12 @@ use aya::maps::{MapError, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use enforcer_common::abi::Continuation;
+use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
 use nix::time::{ClockId, clock_getres};
 
 use super::attach::Program;
-use super::maps::{CONTINUATIONS, LASTING};
+use super::flow_maps::{self, Shape};
+use super::maps::{CONTINUATIONS, LASTING, MapsError};
 
 /// The BPF object that this binary carries; empty when it was built without one.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
@@ -42,6 +44,9 @@ pub enum LoadError {
     /// The object lacks a map.
     #[error("the BPF object has no map {0}; run `cargo xtask build-ebpf`")]
     NoMap(&'static str),
+    /// The tables of flows cannot be written.
+    #[error(transparent)]
+    Flows(#[from] MapsError),
     /// Programs cannot be made to end with one another.
     #[error("cannot enter the continuation {slot:?}: {source}")]
     Continuation {
@@ -85,6 +90,8 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     };
     loader.override_global("TICKS_PER_SECOND", &ticks, true);
     loader.override_global("AYA_LOG_LEVEL", &level, true);
+    let trace = u8::from(options.trace);
+    loader.override_global("TRACE", &trace, true);
     if let Some(rate) = &options.events_per_second {
         loader.override_global("EVENTS_PER_SECOND", rate, true);
     }
@@ -94,12 +101,17 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     for (name, entries) in &options.map_entries {
         loader.map_max_entries(name, *entries);
     }
+    let [v4, v6] = [flow_maps::V4, flow_maps::V6].map(|table| Shape::choose(table, options));
+    v4.ask(flow_maps::V4, &mut loader);
+    v6.ask(flow_maps::V6, &mut loader);
     if let Some(directory) = &options.lasting {
         for name in LASTING {
             loader.map_pin_path(name, directory.join(name));
         }
     }
     let mut ebpf = loader.load(OBJECT)?;
+    v4.keep::<BUCKET_V4>(flow_maps::V4, &mut ebpf)?;
+    v6.keep::<BUCKET_V6>(flow_maps::V6, &mut ebpf)?;
     for which in Program::ALL {
         let name = which.name();
         program(&mut ebpf, which)?

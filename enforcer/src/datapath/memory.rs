@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
 use enforcer_common::abi::{
-    CachedFlow, Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment,
-    FragmentKey, Peer, PortRange, Verdict, VerdictKey, address, limits,
+    Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
+    PortRange, Verdict, VerdictKey, address, limits,
 };
 use enforcer_common::decide::{self, Report};
 use enforcer_common::packet::{Frame, Packet};
@@ -31,8 +31,6 @@ pub struct Memory {
     now: Cell<u32>,
     flows_v4: RefCell<HashMap<FlowKey<1>, Flow>>,
     flows_v6: RefCell<HashMap<FlowKey<4>, Flow>>,
-    cache_v4: RefCell<HashMap<u32, CachedFlow<1>>>,
-    cache_v6: RefCell<HashMap<u32, CachedFlow<4>>>,
     fragments: RefCell<HashMap<FragmentKey, Fragment>>,
     counters: RefCell<BTreeMap<(Direction, Reason), Counter>>,
     events: RefCell<Vec<Event>>,
@@ -127,23 +125,16 @@ impl AddressTables<1> for Memory {
     fn peer(&self, address: &[u32; 1]) -> Peer {
         self.tables.peer(address::to_ip(*address))
     }
-    fn flow(&self, key: &FlowKey<1>) -> Option<Flow> {
-        self.flows_v4.borrow().get(key).copied()
+    fn flow(&self, key: &FlowKey<1>, endpoint: u32) -> Option<Flow> {
+        let flows = self.flows_v4.borrow();
+        let flow = flows.get(key)?;
+        (flow.endpoint == endpoint).then_some(*flow)
+    }
+    fn recall(&self, key: &FlowKey<1>, endpoint: u32) -> Option<Flow> {
+        self.flow(key, endpoint)
     }
     fn put_flow(&self, key: &FlowKey<1>, flow: &Flow) {
         put(&self.flows_v4, limits::FLOWS_V4, *key, *flow);
-    }
-    fn cached(&self, key: &FlowKey<1>) -> Option<Flow> {
-        let cache = self.cache_v4.borrow();
-        let cached = cache.get(&key.slot())?;
-        cached.key.is(key).then_some(cached.flow)
-    }
-    fn cache(&self, key: &FlowKey<1>, flow: &Flow) {
-        let cached = CachedFlow {
-            key: *key,
-            flow: *flow,
-        };
-        self.cache_v4.borrow_mut().insert(key.slot(), cached);
     }
 }
 
@@ -151,23 +142,16 @@ impl AddressTables<4> for Memory {
     fn peer(&self, address: &[u32; 4]) -> Peer {
         self.tables.peer(address::to_ip(*address))
     }
-    fn flow(&self, key: &FlowKey<4>) -> Option<Flow> {
-        self.flows_v6.borrow().get(key).copied()
+    fn flow(&self, key: &FlowKey<4>, endpoint: u32) -> Option<Flow> {
+        let flows = self.flows_v6.borrow();
+        let flow = flows.get(key)?;
+        (flow.endpoint == endpoint).then_some(*flow)
+    }
+    fn recall(&self, key: &FlowKey<4>, endpoint: u32) -> Option<Flow> {
+        self.flow(key, endpoint)
     }
     fn put_flow(&self, key: &FlowKey<4>, flow: &Flow) {
         put(&self.flows_v6, limits::FLOWS_V6, *key, *flow);
-    }
-    fn cached(&self, key: &FlowKey<4>) -> Option<Flow> {
-        let cache = self.cache_v6.borrow();
-        let cached = cache.get(&key.slot())?;
-        cached.key.is(key).then_some(cached.flow)
-    }
-    fn cache(&self, key: &FlowKey<4>, flow: &Flow) {
-        let cached = CachedFlow {
-            key: *key,
-            flow: *flow,
-        };
-        self.cache_v6.borrow_mut().insert(key.slot(), cached);
     }
 }
 

@@ -25,6 +25,7 @@ pub mod cleanup;
 pub mod clock;
 pub mod conntrack;
 pub mod discover;
+pub mod flow_maps;
 pub mod flows;
 pub mod frame;
 pub mod judge;

@@ -2,15 +2,18 @@
 //! no packet of this host ever meets them.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
 
 use aya::Ebpf;
-use aya::maps::{HashMap, MapData, PerCpuArray, PerCpuValues, RingBuf};
+use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya::programs::{TestRun as _, TestRunOptions};
-use enforcer_common::abi::{CachedFlow, Direction, Endpoint, Flow, FlowKey, limits};
+use enforcer_common::abi::{Direction, Endpoint, Flow, limits};
+use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
 use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::Program;
+use super::flow_maps::{self, Flows, Table};
 use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
@@ -76,56 +79,27 @@ impl Probe {
     pub fn advance(&mut self, seconds: u32) -> Result<(), JudgeError> {
         let rate = load::ticks_per_second().map_err(LoadError::from)?;
         let ticks = seconds.wrapping_mul(rate);
-        self.age_flows::<{ size_of::<FlowKey<1>>() }>("FLOWS_V4", ticks)?;
-        self.age_flows::<{ size_of::<FlowKey<4>>() }>("FLOWS_V6", ticks)?;
-        self.forget_cached::<{ size_of::<CachedFlow<1>>() }>("FLOW_CACHE_V4")?;
-        self.forget_cached::<{ size_of::<CachedFlow<4>>() }>("FLOW_CACHE_V6")
-    }
-
-    /// Empties a flow cache: what is in it lives for a second only. `V` is the size of its entries.
-    fn forget_cached<const V: usize>(&mut self, name: &'static str) -> Result<(), JudgeError> {
-        let map = self.ebpf.map_mut(name).ok_or(MapsError::NoMap(name))?;
-        let mut cache = PerCpuArray::<_, [u8; V]>::try_from(map)
-            .map_err(|source| MapsError::Kind { name, source })?;
-        let access = |source| MapsError::Access {
-            name,
-            what: "forget a flow",
-            source,
+        let older = |flow: Flow| Flow {
+            last_seen: flow.last_seen.wrapping_sub(ticks),
+            ..flow
         };
-        for slot in 0..cache.len() {
-            let held = cache.get(&slot, 0).map_err(access)?;
-            if held.iter().any(|entry| *entry != [0; V]) {
-                let nothing = vec![[0; V]; held.len()];
-                let nothing =
-                    PerCpuValues::try_from(nothing).map_err(|source| access(source.into()))?;
-                cache.set(slot, nothing, 0).map_err(access)?;
-            }
-        }
+        self.flows::<BUCKET_V4>(flow_maps::V4)?.change::<1>(older)?;
+        self.flows::<BUCKET_V6>(flow_maps::V6)?.change::<4>(older)?;
         Ok(())
     }
 
-    /// `K` is the size of the keys.
-    fn age_flows<const K: usize>(
-        &mut self,
-        name: &'static str,
-        ticks: u32,
-    ) -> Result<(), JudgeError> {
-        let map = self.ebpf.map_mut(name).ok_or(MapsError::NoMap(name))?;
-        let access = |source| MapsError::Access {
-            name,
-            what: "age a flow",
-            source,
+    fn flows<const N: usize>(&mut self, table: Table) -> Result<Flows<N>, JudgeError> {
+        let descriptor = match self.ebpf.map(table.map) {
+            Some(Map::Array(data)) => data.fd().as_fd().try_clone_to_owned(),
+            _ => return Err(MapsError::NoMap(table.map).into()),
         };
-        let mut flows = HashMap::<_, [u8; K], [u8; size_of::<Flow>()]>::try_from(map)
-            .map_err(|source| MapsError::Kind { name, source })?;
-        let keys: Vec<_> = flows.keys().collect::<Result<_, _>>().map_err(access)?;
-        for key in keys {
-            let mut flow: Flow = bytemuck::must_cast(flows.get(&key, 0).map_err(access)?);
-            flow.last_seen = flow.last_seen.wrapping_sub(ticks);
-            let value: [u8; size_of::<Flow>()] = bytemuck::must_cast(flow);
-            flows.insert(key, value, 0).map_err(access)?;
-        }
-        Ok(())
+        let data = descriptor
+            .map_err(MapError::from)
+            .and_then(MapData::from_fd);
+        Ok(Flows::of(
+            table,
+            maps::access(table.map, "be opened", data)?,
+        )?)
     }
 
     /// Runs take place on this link of the calling thread's network namespace from now on.
@@ -248,8 +222,8 @@ fn room_for(tables: &Tables) -> BTreeMap<String, u32> {
         ("CIDRS_V6", cidrs),
         ("VERDICTS", needed(tables.verdicts.len(), limits::VERDICTS)),
         ("PORTS", needed(tables.ports.len(), 1)),
-        ("FLOWS_V4", 16_384),
-        ("FLOWS_V6", 16_384),
+        ("FLOWS_V4", 2_048),
+        ("FLOWS_V6", 2_048),
     ]
     .map(|(name, entries)| (name.to_owned(), entries))
     .into()

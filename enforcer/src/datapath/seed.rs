@@ -1,86 +1,92 @@
 //! Writes the flows of connections that are taken over.
+//!
+//! The programs' own code does it, by a program that nobody attaches: what they write at the same time
+//! is not lost by it.
 
 use aya::Ebpf;
-use aya::maps::{HashMap, MapData, MapError};
-use enforcer_common::abi::{Flow, FlowKey};
+use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions};
+use enforcer_common::abi::{self, Flow};
+use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
+use enforcer_common::parse::NETWORK;
 
 use super::adopt::{Key, Seed};
-use super::maps::{MapsError, access, take};
+use super::flow_maps::{self, Flows, Table};
+use super::maps::MapsError;
 
-type FlowMap<const K: usize> = HashMap<MapData, [u8; K], [u8; size_of::<Flow>()]>;
-type V4 = FlowMap<{ size_of::<FlowKey<1>>() }>;
-type V6 = FlowMap<{ size_of::<FlowKey<4>>() }>;
+/// Its name in the object.
+const PROGRAM: &str = "seed";
 
-/// `BPF_NOEXIST`.
-const ONLY_NEW: u64 = 1;
+/// Why a flow could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The object lacks the program.
+    #[error("the BPF object has no tc program {PROGRAM:?}; run `cargo xtask build-ebpf`")]
+    NoProgram,
+    /// The kernel refused it.
+    #[error("the kernel refused the program {PROGRAM:?}: {0}")]
+    Program(#[from] ProgramError),
+    /// The program refused what it was given.
+    #[error("the program {PROGRAM:?} did not understand a flow; the object is of another version")]
+    Refused,
+    /// The table could not be opened.
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+}
 
-/// `FLOWS_V4` and `FLOWS_V6`, for writing.
+/// The tables of flows, as the daemon reads and writes them.
 pub struct Seeds {
-    v4: V4,
-    v6: V6,
+    v4: Flows<BUCKET_V4>,
+    v6: Flows<BUCKET_V6>,
 }
 
 impl Seeds {
-    /// Takes the maps out of a loaded object.
-    pub fn take(ebpf: &mut Ebpf) -> Result<Self, MapsError> {
+    /// Of a loaded object, whose program is loaded too.
+    pub fn take(ebpf: &mut Ebpf) -> Result<Self, SeedError> {
+        program(ebpf)?.load()?;
         Ok(Self {
-            v4: take(ebpf, "FLOWS_V4")?,
-            v6: take(ebpf, "FLOWS_V6")?,
+            v4: take(ebpf, flow_maps::V4)?,
+            v6: take(ebpf, flow_maps::V6)?,
         })
     }
 
-    /// What the programs know of a flow.
-    pub fn get(&self, key: &Key) -> Option<Flow> {
+    /// What the programs know of an endpoint's flow.
+    pub fn get(&self, key: &Key, endpoint: u32) -> Option<Flow> {
         let held = match key {
-            Key::V4(key) => self.v4.get(&bytes(key), 0),
-            Key::V6(key) => self.v6.get(&bytes(key), 0),
+            Key::V4(key) => self.v4.get(key, endpoint),
+            Key::V6(key) => self.v6.get(key, endpoint),
         };
-        held.ok().map(bytemuck::must_cast)
-    }
-
-    /// Writes a flow, unless the programs track it for the same endpoint.
-    pub fn put(&mut self, seed: &Seed) -> Result<(), MapsError> {
-        match &seed.key {
-            Key::V4(key) => put(&mut self.v4, "FLOWS_V4", bytes(key), seed),
-            Key::V6(key) => put(&mut self.v6, "FLOWS_V6", bytes(key), seed),
-        }
+        held.ok().flatten()
     }
 }
 
-fn put<const K: usize>(
-    map: &mut FlowMap<K>,
-    name: &'static str,
-    key: [u8; K],
-    seed: &Seed,
-) -> Result<(), MapsError> {
-    let value: [u8; size_of::<Flow>()] = bytemuck::must_cast(seed.flow);
-    if seed.tracked {
-        match map.insert(key, value, ONLY_NEW) {
-            Err(error) if is_there(&error) => {}
-            done => return access(name, "take a flow", done),
-        }
-        let held = map.get(&key, 0).map(bytemuck::must_cast::<_, Flow>);
-        if held.is_ok_and(|held| held.endpoint == seed.flow.endpoint) {
-            return Ok(());
-        }
+/// Writes a flow, unless the programs track it for the same endpoint.
+pub fn put(ebpf: &mut Ebpf, seed: &Seed) -> Result<(), SeedError> {
+    let Seed { key, flow, tracked } = seed;
+    let seed = match key {
+        Key::V4(key) => abi::Seed::of(key, flow, *tracked),
+        Key::V6(key) => abi::Seed::of(key, flow, *tracked),
+    };
+    let mut packet = [0; NETWORK + size_of::<abi::Seed>()];
+    packet[NETWORK..].copy_from_slice(bytemuck::bytes_of(&seed));
+    let options = TestRunOptions {
+        data_in: Some(&packet),
+        ..TestRunOptions::new()
+    };
+    match program(ebpf)?.test_run(options)?.return_value {
+        0 => Ok(()),
+        _ => Err(SeedError::Refused),
     }
-    access(name, "take a flow", map.insert(key, value, 0))
 }
 
-fn is_there(error: &MapError) -> bool {
-    matches!(error, MapError::SyscallError(error)
-        if error.io_error.raw_os_error() == Some(nix::libc::EEXIST))
+fn program(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, SeedError> {
+    ebpf.program_mut(PROGRAM)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(SeedError::NoProgram)
 }
 
-/// A key as it lies in the map.
-fn bytes<const W: usize, const K: usize>(key: &FlowKey<W>) -> [u8; K] {
-    let words = key.pod.into_iter().chain(key.peer);
-    let mut bytes = [0; K];
-    for (chunk, word) in bytes
-        .chunks_exact_mut(size_of::<u32>())
-        .zip(words.chain([key.ports, key.protocol]))
-    {
-        chunk.copy_from_slice(&word.to_ne_bytes());
+fn take<const N: usize>(ebpf: &mut Ebpf, table: Table) -> Result<Flows<N>, MapsError> {
+    match ebpf.take_map(table.map) {
+        Some(aya::maps::Map::Array(data)) => Flows::of(table, data),
+        _ => Err(MapsError::NoMap(table.map)),
     }
-    bytes
 }

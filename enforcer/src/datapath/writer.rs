@@ -25,7 +25,7 @@ use super::discover::{NodeLink, PodLink};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
-use super::seed::Seeds;
+use super::seed::{SeedError, Seeds};
 use held::Held;
 use numbering::Numbering;
 use tags::Tags;
@@ -33,6 +33,9 @@ use tags::Tags;
 /// Why the datapath cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
+    /// Flows could not be taken over.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
     /// No BPF file system.
     #[error(transparent)]
     Bpffs(#[from] BpffsError),

@@ -15,7 +15,7 @@ const STORM: u16 = 1000;
 /// How many write at a time.
 const WRITERS: u16 = 4;
 /// For so long the daemon collects changes in a storm.
-const COLLECTED: Duration = Duration::from_millis(50);
+const COLLECTED: Duration = Duration::from_millis(10);
 /// How often a pod's readiness changes.
 const TURNS: u8 = 50;
 /// The last pod comes, gets an address and is found on the node.

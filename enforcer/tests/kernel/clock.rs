@@ -1,13 +1,15 @@
 //! The daemon's clock against the programs'.
 
-use aya::maps::HashMap;
+use aya::maps::Map;
 use aya::programs::{TestRun as _, TestRunOptions};
 use enforcer::datapath::attach::Program;
 use enforcer::datapath::clock;
+use enforcer::datapath::flow_maps::{self, Flows};
 use enforcer::datapath::frame::opening;
 use enforcer::datapath::load::{LoadOptions, load, program};
 use enforcer::datapath::maps::Maps;
-use enforcer_common::abi::{Endpoint, Flow, FlowKey, address};
+use enforcer_common::abi::{Endpoint, address};
+use enforcer_common::flow_table::BUCKET_V4;
 use enforcer_common::parse::number;
 
 /// Whether a moment is not before another one, on a clock that overflows.
@@ -39,11 +41,17 @@ fn a_flow_is_seen_between_two_looks_at_the_clock() {
     let from_pod = program(&mut ebpf, Program::FromPod).unwrap();
     from_pod.test_run(options).unwrap();
     let after = clock::now(&mut ebpf).unwrap();
-    let map = ebpf.map("FLOWS_V4").unwrap();
-    let flows: HashMap<_, [u8; size_of::<FlowKey<1>>()], [u8; size_of::<Flow>()]> =
-        map.try_into().unwrap();
-    let (_, bytes) = flows.iter().next().unwrap().unwrap();
-    let seen = bytemuck::must_cast::<_, Flow>(bytes).last_seen;
+    let Some(Map::Array(data)) = ebpf.take_map(flow_maps::V4.map) else {
+        panic!("flows are in an array");
+    };
+    let flows = Flows::<BUCKET_V4>::of(flow_maps::V4, data).unwrap();
+    let mut seen = Vec::new();
+    flows
+        .walk::<1>(|_, flow| seen.push(flow.last_seen))
+        .unwrap();
+    let [seen] = seen[..] else {
+        panic!("one flow, not {seen:?}");
+    };
     assert!(
         follows(seen, before) && follows(after, seen),
         "{before} {seen} {after}"

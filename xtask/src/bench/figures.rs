@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{build_ebpf, machine, setup, shell, workspace};
+use crate::{build_ebpf, envtest, machine, setup, shell, workspace};
 
 /// One of them. What follows its name is for the bench: `--help` says what it takes.
 #[derive(clap::Subcommand)]
@@ -77,6 +77,10 @@ fn measure(name: &str, words: &[impl AsRef<OsStr>]) -> Result<()> {
     let mut command = machine::as_root(program, "load BPF programs and make network namespaces")?;
     command.arg(name).arg("--json").arg(json(name)).args(words);
     command.env("ENFORCER_BENCH_REVISION", revision());
+    if name == "updates" {
+        // One of its sources of changes is a real API server.
+        command.env(envtest::ASSETS, envtest::ensure()?);
+    }
     shell::show(name, command)
 }
 

@@ -15,6 +15,7 @@ use crate::datapath::adopt::{Adopter, Adopters, Key, Seed, seeds};
 use crate::datapath::clock::{self, ClockError};
 use crate::datapath::conntrack::dump::{self, DumpError, Extent};
 use crate::datapath::discover::{self, DiscoverError};
+use crate::datapath::seed;
 
 /// How long a look at the table may keep everything else waiting. A table of 262,144 connections,
 /// the kernel's usual limit, takes about 0.6 seconds of an idle CPU.
@@ -128,7 +129,7 @@ impl Writer {
         };
         self.without_table = false;
         for seed in &found {
-            if let Err(error) = self.seeds.put(seed) {
+            if let Err(error) = seed::put(&mut self.ebpf, seed) {
                 tracing::warn!(%error, "connections of newly isolated pods are judged by their ports");
                 return;
             }

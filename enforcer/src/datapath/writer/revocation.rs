@@ -88,11 +88,9 @@ impl Writer {
     /// Whether the programs have deferred it, when its destination was a service's address.
     fn was_deferred(&self, endpoint: &Endpoint, entry: &Entry) -> bool {
         let key = adopt::key(&entry.original, entry.protocol, Direction::Egress);
-        let flow = key.and_then(|key| self.seeds.get(&key));
-        flow.is_some_and(|flow| {
-            let owner = self.numbering.known(endpoint.id);
-            flow.state & Flow::DEFERRED != 0 && owner == Some(flow.endpoint)
-        })
+        let held = key.zip(self.numbering.known(endpoint.id));
+        let flow = held.and_then(|(key, owner)| self.seeds.get(&key, owner));
+        flow.is_some_and(|flow| flow.state & Flow::DEFERRED != 0)
     }
 }
 

@@ -23,7 +23,7 @@ const WAITING: usize = 1024;
 
 /// After changes were taken, the next are collected for at least so long. What comes later than that
 /// is taken at once.
-const COLLECT: Duration = Duration::from_millis(50);
+const COLLECT: Duration = Duration::from_millis(10);
 
 /// But never for longer than this.
 const COLLECT_AT_MOST: Duration = Duration::from_millis(500);
@@ -128,10 +128,10 @@ impl KubernetesSource {
         self.ledger.take_out()
     }
 
-    /// To put into force what was taken took this long. While changes storm, half of the time at least
-    /// is for others.
+    /// To put into force what was taken took this long. While changes storm, two thirds of the time at
+    /// least are for others.
     pub fn rest(&mut self, effort: Duration) {
-        self.collect = Some(Instant::now() + effort.clamp(COLLECT, COLLECT_AT_MOST));
+        self.collect = Some(Instant::now() + (effort * 2).clamp(COLLECT, COLLECT_AT_MOST));
     }
 
     /// Whether every kind has been listed whole at least once.

@@ -1,7 +1,9 @@
 //! Finding and reading files.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::source::problem::Problem;
@@ -12,11 +14,39 @@ const MAX_DEPTH: usize = 32;
 /// Far more than any directory of manifests holds in one file; more is a mistake or an attack.
 const MAX_BYTES: u64 = 64 << 20;
 
+/// A file, and its stamp when it was found.
+#[derive(Debug)]
+pub(super) struct File {
+    pub path: PathBuf,
+    pub stamp: Stamp,
+}
+
+/// What the file system says about a file. Whoever writes to it changes that, sooner or later: clocks
+/// go on in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            file: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
 /// The files below some path, and what could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Files, in the order of their paths.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<File>,
     /// Paths that could not be read: what came from below them before is not known now.
     pub unread: Vec<PathBuf>,
     /// What is wrong.
@@ -24,6 +54,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    fn put(&mut self, path: PathBuf, metadata: &Metadata) {
+        let stamp = metadata.into();
+        self.files.push(File { path, stamp });
+    }
+
     pub(super) fn fail(&mut self, path: &Path, error: &io::Error) {
         let code = if error.kind() == io::ErrorKind::NotFound {
             "no-such-file"
@@ -43,7 +78,7 @@ pub(super) fn find(root: &Path) -> Found {
     let mut found = Found::default();
     match std::fs::metadata(root) {
         Ok(metadata) if metadata.is_dir() => walk(root, 0, &mut found),
-        Ok(_) => found.files.push(root.to_owned()),
+        Ok(metadata) => found.put(root.to_owned(), &metadata),
         Err(error) => found.fail(root, &error),
     }
     found
@@ -61,7 +96,7 @@ fn walk(directory: &Path, depth: usize, found: &mut Found) {
             Ok(metadata) if metadata.is_dir() && depth < MAX_DEPTH && !loops(&path) => {
                 walk(&path, depth + 1, found);
             }
-            Ok(metadata) if metadata.is_file() && is_manifest(&path) => found.files.push(path),
+            Ok(metadata) if metadata.is_file() && is_manifest(&path) => found.put(path, &metadata),
             Err(error) if is_manifest(&path) => found.fail(&path, &error),
             _ => {}
         }
@@ -73,7 +108,8 @@ fn is_hidden(path: &Path) -> bool {
         .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-fn is_manifest(path: &Path) -> bool {
+/// Whether `path` is named as a manifest.
+pub(super) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     matches!(extension, Some("yaml" | "yml" | "json"))
 }

@@ -1,10 +1,10 @@
 //! Everything below some paths, as it stands now.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cache::Cache;
+use super::cache::{Cache, Reading};
 use super::files;
 use super::object::ObjectKey;
 use super::read::{self, Contents, Document};
@@ -52,17 +52,36 @@ impl Loaded {
 
 /// Reads `paths`, each a file or a folder.
 pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
-    load_by(paths, |file, text| Arc::new(read::text(&file, &text)))
+    let mut loaded = Loaded::default();
+    for path in paths {
+        let mut found = files::find(path);
+        for file in std::mem::take(&mut found.files) {
+            match files::read(&file.path) {
+                Ok(text) => {
+                    let file = Arc::from(file.path);
+                    take(&mut loaded, Arc::new(read::text(&file, &text)));
+                }
+                Err(error) => found.fail(&file.path, &error),
+            }
+        }
+        loaded.unread.append(&mut found.unread);
+        loaded.problems.append(&mut found.problems);
+    }
+    loaded.tell_duplicates();
+    loaded
 }
 
-/// Reads `root` again: files whose text is what it was are not parsed anew. The documents come
-/// without their text.
-pub(crate) fn reload(root: &Path, cache: &mut Cache) -> Loaded {
-    let mut next = Cache::default();
-    let loaded = load_by(&[root.to_owned()], |file, text| {
-        next.carry(cache, file, text)
-    });
-    *cache = next;
+/// What a cache holds after a reading. The documents come without their text.
+pub(super) fn cached(cache: &Cache, reading: Reading) -> Loaded {
+    let mut loaded = Loaded {
+        unread: reading.unread,
+        problems: reading.problems,
+        ..Loaded::default()
+    };
+    for contents in cache.contents() {
+        take(&mut loaded, Arc::clone(contents));
+    }
+    loaded.tell_duplicates();
     loaded
 }
 
@@ -73,9 +92,9 @@ pub(crate) fn texts(paths: &[PathBuf]) -> (Vec<(PathBuf, String)>, Vec<Problem>)
     for path in paths {
         let mut found = files::find(path);
         for file in std::mem::take(&mut found.files) {
-            match files::read(&file) {
-                Ok(text) => texts.push((file, text)),
-                Err(error) => found.fail(&file, &error),
+            match files::read(&file.path) {
+                Ok(text) => texts.push((file.path, text)),
+                Err(error) => found.fail(&file.path, &error),
             }
         }
         problems.append(&mut found.problems);
@@ -88,23 +107,6 @@ pub(crate) fn parse(texts: Vec<(PathBuf, String)>) -> Loaded {
     let mut loaded = Loaded::default();
     for (file, text) in texts {
         take(&mut loaded, Arc::new(read::text(&Arc::from(file), &text)));
-    }
-    loaded.tell_duplicates();
-    loaded
-}
-
-fn load_by(paths: &[PathBuf], mut parse: impl FnMut(Arc<Path>, String) -> Arc<Contents>) -> Loaded {
-    let mut loaded = Loaded::default();
-    for path in paths {
-        let mut found = files::find(path);
-        for file in std::mem::take(&mut found.files) {
-            match files::read(&file) {
-                Ok(text) => take(&mut loaded, parse(Arc::from(file), text)),
-                Err(error) => found.fail(&file, &error),
-            }
-        }
-        loaded.unread.append(&mut found.unread);
-        loaded.problems.append(&mut found.problems);
     }
     loaded.tell_duplicates();
     loaded

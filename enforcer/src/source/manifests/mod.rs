@@ -8,6 +8,7 @@
 //! an error is not taken, and [`ManifestSource`] keeps its last good version.
 
 mod cache;
+mod changes;
 mod fields;
 mod files;
 mod identify;
@@ -23,6 +24,7 @@ mod watch;
 mod wording;
 pub(crate) mod yaml;
 
+pub use changes::Changes;
 pub use object::{Kind, NameError, Object, ObjectKey};
 pub use source::{ManifestSource, Snapshot};
 pub(crate) use spelling::closest;

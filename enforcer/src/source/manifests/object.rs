@@ -269,6 +269,22 @@ pub enum Object {
 }
 
 impl Object {
+    /// The change that says that this is the object of that name.
+    pub(crate) fn change(&self, key: &ObjectKey) -> Change {
+        match self {
+            Self::Node(node) => Change::Node(key.name.to_string(), Some(node.clone())),
+            Self::Namespace(namespace) => {
+                Change::Namespace(key.name.to_string(), Some(namespace.clone()))
+            }
+            Self::Pod(pod) => Change::Pod(key.pod_key(), Some(pod.clone())),
+            Self::Policy(policy) => Change::Policy(key.policy_key(), Some(Arc::clone(policy))),
+            Self::Service(service) => Change::Service(key.service_key(), Some(service.clone())),
+            Self::EndpointSlice(slice) => {
+                Change::EndpointSlice(key.slice_key(), Some(slice.clone()))
+            }
+        }
+    }
+
     /// Puts it into `cluster` under its name.
     pub(crate) fn insert_into(&self, key: &ObjectKey, cluster: &mut Cluster) {
         match self {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use enforcer_policy::model::Cluster;
 
-use super::cache::Cache;
-use super::load::{Loaded, reload};
+use super::cache::{Cache, Reading};
+use super::changes::Absent;
+use super::load::{Loaded, cached};
 use super::object::{Object, ObjectKey};
 use super::watch::{Watch, WatchError};
 use crate::source::problem::Problem;
@@ -19,15 +20,22 @@ use crate::source::problem::Problem;
 #[derive(Debug)]
 pub struct ManifestSource {
     root: PathBuf,
-    good: BTreeMap<ObjectKey, Kept>,
-    cache: Cache,
+    pub(super) good: BTreeMap<ObjectKey, Kept>,
+    pub(super) cache: Cache,
+    /// What is good is just what the files hold: everything was read, nothing is wrong with any
+    /// object, and none is there twice.
+    pub(super) plain: bool,
+    /// Objects that may not be in force as they are here.
+    pub(super) touched: BTreeSet<ObjectKey>,
+    /// Objects that went away, until that is believed.
+    pub(super) absent: Option<Absent>,
 }
 
 /// An object and the file that it was last read from.
 #[derive(Clone, Debug)]
-struct Kept {
-    file: Arc<Path>,
-    object: Object,
+pub(super) struct Kept {
+    pub file: Arc<Path>,
+    pub object: Object,
 }
 
 /// What is to be in force.
@@ -52,14 +60,18 @@ impl ManifestSource {
             root: root.into(),
             good: BTreeMap::new(),
             cache: Cache::default(),
+            plain: true,
+            touched: BTreeSet::new(),
+            absent: None,
         }
     }
 
     /// Reads everything anew; what has not changed is not parsed again.
     pub fn reload(&mut self) -> Snapshot {
-        let loaded = reload(&self.root, &mut self.cache);
-        let kept;
-        (self.good, kept) = self.next(&loaded);
+        let reading = self.cache.read(&self.root, false);
+        let (loaded, kept) = self.judge(reading);
+        self.touched.clear();
+        self.absent = None;
         let mut cluster = Cluster::default();
         for (key, kept) in &self.good {
             kept.object.insert_into(key, &mut cluster);
@@ -71,6 +83,36 @@ impl ManifestSource {
             files: loaded.files,
             ignored: loaded.ignored,
         }
+    }
+
+    /// Reads what seems to have changed.
+    pub(super) fn read(&mut self) -> Reading {
+        self.cache.read(&self.root, true)
+    }
+
+    /// Decides for all objects which version is to be in force. Answers what was found, and the
+    /// objects that are only kept.
+    pub(super) fn judge(&mut self, reading: Reading) -> (Loaded, BTreeSet<ObjectKey>) {
+        let loaded = cached(&self.cache, reading);
+        let (next, kept) = self.next(&loaded);
+        let before = std::mem::replace(&mut self.good, next);
+        let same = |one: &ObjectKey, other: &BTreeMap<ObjectKey, Kept>, kept: &Kept| {
+            other
+                .get(one)
+                .is_some_and(|other| other.object == kept.object)
+        };
+        let gone = before
+            .iter()
+            .filter(|(key, kept)| !same(key, &self.good, kept));
+        let new = self
+            .good
+            .iter()
+            .filter(|(key, kept)| !same(key, &before, kept));
+        let touched = gone.chain(new).map(|(key, _)| key.clone());
+        self.touched.extend(touched);
+        let documents = loaded.documents().count();
+        self.plain = loaded.unread.is_empty() && kept.is_empty() && documents == self.good.len();
+        (loaded, kept)
     }
 
     /// A stream of "something changed below the root".

@@ -1,17 +1,23 @@
 //! Noticing changes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// A burst of events is over when nothing came for so long …
+use super::files::is_manifest;
+
+/// A file that is being written is taken for whole when nothing happened for so long …
 const QUIET: Duration = Duration::from_millis(50);
-/// … or when it has lasted for so long.
+/// … or when anything has happened for so long. Who writes a file at once or closes it is not waited
+/// for.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// After changes were told, the next are collected for at least so long, and at most for so long.
+const COLLECT: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(500)];
 /// How often to look when the system does not tell.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -30,23 +36,40 @@ pub struct WatchError {
 
 /// Tells when something below a path may have changed.
 ///
-/// After every burst of events the watches are set anew, before the change is told: whatever was
-/// created, linked or put in the place of another meanwhile is watched from then on, and what
+/// When more than files changed, the watches are set anew before the change is told: whatever folder
+/// was made, linked or put in the place of another meanwhile is watched from then on, and what
 /// happened before is seen by reading.
 #[derive(Debug)]
 pub struct Watch {
     root: PathBuf,
     watcher: Option<RecommendedWatcher>,
-    sender: mpsc::UnboundedSender<()>,
-    events: mpsc::UnboundedReceiver<()>,
+    sender: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedReceiver<Event>,
+    /// Until when changes are only collected.
+    collect: Instant,
     /// What has not been told yet; kept here so that a dropped [`Watch::changed`] loses nothing, and
     /// waits no longer for being dropped again and again.
     burst: Option<Burst>,
 }
 
+/// What happened, as far as it matters.
+#[derive(Clone, Debug, Default)]
+struct Event {
+    /// Files that somebody is writing.
+    begun: Vec<PathBuf>,
+    /// Files that are whole, or gone.
+    done: Vec<PathBuf>,
+    /// Nothing but files changed, so that what is watched is right.
+    plain: bool,
+}
+
 /// A burst of events that goes on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Burst {
+    /// Files that somebody is writing.
+    unfinished: BTreeSet<PathBuf>,
+    /// Nothing but files changed.
+    plain: bool,
     /// When it is over if nothing comes.
     quiet: Instant,
     /// When it is over whatever comes.
@@ -54,12 +77,33 @@ struct Burst {
 }
 
 impl Burst {
-    fn begin() -> Self {
+    fn begin(event: Event) -> Self {
         let now = Instant::now();
-        Self {
-            quiet: now + QUIET,
+        let mut burst = Self {
+            unfinished: BTreeSet::new(),
+            plain: true,
+            quiet: now,
             end: now + PATIENCE,
+        };
+        burst.add(event);
+        burst
+    }
+
+    fn add(&mut self, event: Event) {
+        self.plain &= event.plain;
+        self.unfinished.extend(event.begun);
+        for path in event.done {
+            self.unfinished.remove(&path);
         }
+        self.quiet = Instant::now() + QUIET;
+    }
+
+    /// When it is over, if nothing more comes; not before `collect`.
+    fn over(&self, collect: Instant) -> Instant {
+        if self.unfinished.is_empty() {
+            return collect;
+        }
+        self.quiet.min(self.end).max(collect)
     }
 }
 
@@ -72,39 +116,52 @@ impl Watch {
             watcher: None,
             sender,
             events,
+            collect: Instant::now(),
             burst: None,
         };
         watch.renew()?;
         Ok(watch)
     }
 
-    /// Waits until something may have changed, and for the end of the burst. Can be dropped at any
+    /// Waits until something may have changed, and no file is half written. Can be dropped at any
     /// time. When the system stops telling about changes, it returns twice a second.
     pub async fn changed(&mut self) {
         while self.burst.is_none() {
             if self.watcher.is_some() {
                 let event = self.events.recv().await;
-                self.burst = event.map(|()| Burst::begin());
+                self.burst = event.map(Burst::begin);
             } else {
                 // A full table of watches empties again: try each time.
                 let _ = timeout(POLL, self.events.recv()).await;
-                self.burst = Some(Burst::begin());
+                self.burst = Some(Burst::begin(Event::default()));
             }
         }
-        while let Some(burst) = &mut self.burst
-            && Instant::now() < burst.end
-        {
-            let over = burst.quiet.min(burst.end);
-            if timeout_at(over, self.events.recv()).await.is_err() {
+        while let Some(burst) = &mut self.burst {
+            // What is there already counts, too.
+            while let Ok(event) = self.events.try_recv() {
+                burst.add(event);
+            }
+            let over = burst.over(self.collect);
+            if Instant::now() >= over {
                 break;
             }
-            burst.quiet = Instant::now() + QUIET;
+            if let Ok(Some(event)) = timeout_at(over, self.events.recv()).await {
+                burst.add(event);
+            }
         }
         let watched = self.watcher.is_some();
-        if let (Err(error), true) = (self.renew(), watched) {
+        let plain = self.burst.take().is_some_and(|burst| burst.plain);
+        if (!plain || !watched)
+            && let (Err(error), true) = (self.renew(), watched)
+        {
             tracing::warn!(%error, "changes of manifests are noticed by looking twice a second");
         }
-        self.burst = None;
+    }
+
+    /// To put into force what was told took this long: before more is told, others have their turn.
+    pub fn rest(&mut self, effort: Duration) {
+        let [least, most] = COLLECT;
+        self.collect = Instant::now() + (effort * 2).clamp(least, most);
     }
 
     /// Watches the root and all below it, and the folder that it stands in, for it may be replaced.
@@ -121,11 +178,13 @@ impl Watch {
     fn watcher(&self) -> notify::Result<RecommendedWatcher> {
         let (sender, root) = (self.sender.clone(), self.root.clone());
         let handler = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !concerns(&event, &root)) {
-                return;
-            }
+            let event = match event {
+                Ok(event) if !concerns(&event, &root) => return,
+                Ok(event) => what(&event, &root),
+                Err(_) => Event::default(),
+            };
             // The receiver is gone only when nobody wants to know any more.
-            let _ = sender.send(());
+            let _ = sender.send(event);
         };
         let mut watcher = notify::recommended_watcher(handler)?;
         watcher.watch(existing_parent(&self.root), RecursiveMode::NonRecursive)?;
@@ -146,6 +205,30 @@ fn concerns(event: &notify::Event, root: &Path) -> bool {
         _ => true,
     };
     change && (event.paths.is_empty() || event.paths.iter().any(related))
+}
+
+/// What an event says of files.
+fn what(event: &notify::Event, root: &Path) -> Event {
+    let files = || event.paths.iter().filter(|path| is_manifest(path)).cloned();
+    let gone = event.kind == EventKind::Remove(RemoveKind::File);
+    // Nobody knows what a link leads to.
+    let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|one| one.is_file());
+    let plain = |path: &PathBuf| path != root && is_manifest(path) && (gone || is_file(path));
+    let all = !event.need_rescan() && !event.paths.is_empty();
+    let mut known = Event {
+        plain: all && event.paths.iter().all(plain),
+        ..Event::default()
+    };
+    match event.kind {
+        EventKind::Create(CreateKind::File) | EventKind::Modify(ModifyKind::Data(_)) => {
+            known.begun.extend(files());
+        }
+        EventKind::Access(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
+            known.done.extend(files());
+        }
+        _ => {}
+    }
+    known
 }
 
 /// The nearest folder above `path` that exists.
