@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     /// As the compiler gives them: lent.
-    fn normalise(rules: Vec<SetRule>) -> Vec<SetRule> {
+    fn normalise(rules: &[SetRule]) -> Vec<SetRule> {
         let rules: Vec<_> = rules.iter().map(Cow::Borrowed).collect();
         super::normalise(&rules)
     }
@@ -228,28 +228,28 @@ mod tests {
 
     #[test]
     fn order_and_division_of_rules_mean_nothing() {
-        let one = normalise(vec![
+        let one = normalise(&[
             isolation(),
             allow(of(&[2]), to(80, 80)),
             allow(of(&[1]), to(81, 90)),
             allow(of(&[1]), to(80, 80)),
             allow(of(&[2]), to(81, 90)),
         ]);
-        let other = normalise(vec![allow(of(&[2, 1, 1]), to(80, 90)), isolation()]);
+        let other = normalise(&[allow(of(&[2, 1, 1]), to(80, 90)), isolation()]);
         assert_eq!(one, other);
     }
 
     #[test]
     fn rules_that_mean_nobody_or_nothing_are_no_rules() {
         let rules = vec![allow(of(&[]), Ports::Any), allow(of(&[1]), nothing())];
-        assert_eq!(normalise(rules), []);
+        assert_eq!(normalise(&rules), []);
     }
 
     #[test]
     fn what_stands_behind_a_decision_of_everything_is_dropped() {
         let mut rules = vec![allow(Who::Any, Ports::Any), isolation()];
         rules.push(allow(of(&[1]), to(80, 80)));
-        assert_eq!(normalise(rules), [allow(Who::Any, Ports::Any)]);
+        assert_eq!(normalise(&rules), [allow(Who::Any, Ports::Any)]);
     }
 
     #[test]
@@ -257,13 +257,13 @@ mod tests {
         let mut below = isolation();
         below.tier = Tier::Baseline;
         let rules = vec![isolation(), below];
-        assert_eq!(normalise(rules.clone()), rules);
+        assert_eq!(normalise(&rules), rules);
     }
 
     #[test]
     fn more_allowances_only_add() {
-        let old = normalise(vec![allow(of(&[1, 2]), to(80, 80)), isolation()]);
-        let new = normalise(vec![
+        let old = normalise(&[allow(of(&[1, 2]), to(80, 80)), isolation()]);
+        let new = normalise(&[
             allow(of(&[1]), Ports::Any),
             allow(of(&[2]), to(70, 80)),
             isolation(),
