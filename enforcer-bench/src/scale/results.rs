@@ -103,14 +103,14 @@ impl Results {
     }
 
     /// The report.
-    pub(super) fn report(self) -> anyhow::Result<Report> {
+    pub(super) fn report(&self) -> Report {
         let mut report = self.report.clone();
         report.notes = tables::notes();
-        report.tables = tables::all(&self);
-        report.plots = plots::all(&self);
+        report.tables = tables::all(self);
+        report.plots = plots::all(self);
         report.raw = serde_json::json!({
             "shapes": self.shapes, "growth": self.growth, "soak": self.soak,
         });
-        Ok(report)
+        report
     }
 }

@@ -57,6 +57,9 @@ pub(super) struct Shape {
     pub(super) about: &'static str,
     /// The sizes that it is measured at; `None` for those of everybody.
     pub(super) resize: Option<fn(Size) -> Size>,
+    /// Every policy says something else about what every other one names, so that all of them on one
+    /// node need the square of their number of verdicts. Such a node gets 1,000 of them.
+    pub(super) is_square: bool,
     /// The labels of a namespace, besides its name.
     pub(super) namespace: fn(&Size, usize) -> Vec<(String, String)>,
     /// The namespace and labels of a pod.

@@ -280,10 +280,7 @@ impl Writer {
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
-        if let Some(tag) = self
-            .tags
-            .of(ifindex, |index| self.links.contains_key(&index))
-        {
+        if let Some(tag) = self.tags.of(ifindex, |index| self.links.contains(index)) {
             if u32::from(tag) != ifindex {
                 self.maps.put_sender(tag, ifindex)?;
             }
@@ -324,7 +321,7 @@ impl Writer {
 
     /// The pod of a link.
     pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
-        self.links.get(&ifindex)?.owner.pod()
+        self.links.get(ifindex)?.owner.pod()
     }
 
     /// Whether programs on this link enforce what is compiled for this pod.

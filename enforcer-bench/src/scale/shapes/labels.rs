@@ -9,6 +9,10 @@ use crate::scale::world::{Labelled, Shape, Size};
 const BITS: usize = 12;
 
 pub(super) fn all() -> Vec<Shape> {
+    of_their_own().into_iter().chain(shared()).collect()
+}
+
+fn of_their_own() -> Vec<Shape> {
     vec![
         Shape {
             name: "pairs",
@@ -18,6 +22,7 @@ pub(super) fn all() -> Vec<Shape> {
                 namespaces: 1,
                 ..size
             }),
+            is_square: false,
             namespace: team,
             pod: |_, number| Labelled {
                 namespace: 0,
@@ -39,6 +44,7 @@ pub(super) fn all() -> Vec<Shape> {
                 namespaces: 1,
                 ..size
             }),
+            is_square: false,
             namespace: team,
             pod: |_, number| Labelled {
                 namespace: 0,
@@ -50,10 +56,16 @@ pub(super) fn all() -> Vec<Shape> {
                 (0, ingress(&json!({}), &from, &port(1_000 + number % 1_000)))
             },
         },
+    ]
+}
+
+fn shared() -> Vec<Shape> {
+    vec![
         Shape {
             name: "hundred-labels",
             about: "pods with 100 labels, selectors that ask any of them",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: |size, number| Labelled {
                 namespace: number % size.namespaces,
@@ -75,6 +87,7 @@ pub(super) fn all() -> Vec<Shape> {
             name: "star",
             about: "one pod in a thousand is meant by the peers of every policy, the others by those of one",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: |size, number| {
                 let app = if number % 1_000 == 7 {
@@ -103,6 +116,7 @@ pub(super) fn all() -> Vec<Shape> {
             about: "twelve labels that halve the pods and a selector for each: 4,096 identities, and \
                     every policy tells two halves apart",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: |size, number| {
                 let mixed = number.wrapping_mul(0x9e37_79b9) >> 7;

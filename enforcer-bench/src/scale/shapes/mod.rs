@@ -17,6 +17,10 @@ pub(super) fn all() -> Vec<Shape> {
         .collect()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "numbers and texts alike are handed over"
+)]
 fn pair(key: &str, value: impl ToString) -> (String, String) {
     (key.to_owned(), value.to_string())
 }

@@ -6,6 +6,10 @@ use super::{app_of_ten, ingress, labelled, port, team};
 use crate::scale::world::{Shape, Size};
 
 pub(super) fn all() -> Vec<Shape> {
+    outside().into_iter().chain(inside()).collect()
+}
+
+fn outside() -> Vec<Shape> {
     vec![
         Shape {
             name: "blocks",
@@ -14,6 +18,7 @@ pub(super) fn all() -> Vec<Shape> {
                 policies: size.policies.min(200),
                 ..size
             }),
+            is_square: false,
             namespace: team,
             pod: app_of_ten,
             policy: |size, number| {
@@ -32,8 +37,9 @@ pub(super) fn all() -> Vec<Shape> {
         },
         Shape {
             name: "everywhere",
-            about: "every policy allows the whole IPv4 internet but some blocks of its own",
+            about: "every policy allows the whole IPv4 internet but a block of its own (1,000 policies where all pods are local: they need the square of their number of verdicts)",
             resize: None,
+            is_square: true,
             namespace: team,
             pod: app_of_ten,
             policy: |size, number| {
@@ -47,10 +53,16 @@ pub(super) fn all() -> Vec<Shape> {
                 )
             },
         },
+    ]
+}
+
+fn inside() -> Vec<Shape> {
+    vec![
         Shape {
             name: "pods-in-block",
             about: "every policy allows a block that covers every pod, and its namespace",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: app_of_ten,
             policy: |size, number| {
@@ -67,6 +79,7 @@ pub(super) fn all() -> Vec<Shape> {
             name: "namespaces-only",
             about: "peers are whole namespaces, each by its name",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: app_of_ten,
             policy: |size, number| {

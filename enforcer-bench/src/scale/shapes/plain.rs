@@ -12,6 +12,7 @@ pub(super) fn all() -> Vec<Shape> {
             about: "ten pods and ten policies in each namespace; a policy for each app, both directions: \
                     a neighbour, another team's namespaces, a block, DNS",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: app_of_ten,
             policy: of_app,
@@ -20,6 +21,7 @@ pub(super) fn all() -> Vec<Shape> {
             name: "charts",
             about: "pods as Helm, Deployments, StatefulSets and Jobs label them, three of a kind",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: of_chart,
             policy: of_chart_policy,
@@ -31,6 +33,7 @@ pub(super) fn all() -> Vec<Shape> {
                 namespaces: 1,
                 ..size
             }),
+            is_square: false,
             namespace: team,
             pod: |_, number| Labelled {
                 namespace: 0,
@@ -50,6 +53,7 @@ pub(super) fn all() -> Vec<Shape> {
                 namespaces: 1,
                 ..size
             }),
+            is_square: false,
             namespace: team,
             pod: |_, _| Labelled {
                 namespace: 0,

@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Shape> {
                 namespaces: 1,
                 ..size
             }),
+            is_square: false,
             namespace: team,
             pod: |_, number| crate::scale::world::Labelled {
                 namespace: 0,
@@ -40,6 +41,7 @@ pub(super) fn all() -> Vec<Shape> {
             name: "many-ports",
             about: "every policy has 200 ports, in 1,000 different lists",
             resize: None,
+            is_square: false,
             namespace: team,
             pod: app_of_ten,
             policy: |size, number| {

@@ -44,12 +44,12 @@ impl Held {
         links.filter_map(|ifindex| Some((*ifindex, self.links.get(ifindex)?)))
     }
 
-    pub(super) fn get(&self, ifindex: &u32) -> Option<&Link> {
-        self.links.get(ifindex)
+    pub(super) fn get(&self, ifindex: u32) -> Option<&Link> {
+        self.links.get(&ifindex)
     }
 
-    pub(super) fn contains_key(&self, ifindex: &u32) -> bool {
-        self.links.contains_key(ifindex)
+    pub(super) fn contains(&self, ifindex: u32) -> bool {
+        self.links.contains_key(&ifindex)
     }
 
     pub(super) fn iter(&self) -> btree_map::Iter<'_, u32, Link> {
