@@ -89,6 +89,17 @@ impl Blocks {
         self.prefixes.range(net..=last).map(|(net, _)| *net)
     }
 
+    /// The prefixes whose first address is one of these.
+    pub(super) fn beginning(
+        &self,
+        first: IpAddr,
+        last: IpAddr,
+    ) -> impl Iterator<Item = IpNet> + '_ {
+        let begin = IpNet::new(first, 0).unwrap_or(IpNet::from(first));
+        let end = IpNet::from(last);
+        self.prefixes.range(begin..=end).map(|(net, _)| *net)
+    }
+
     /// The criteria with a block that covers an address, sorted.
     pub(super) fn covering(&self, address: IpAddr) -> Vec<CriterionId> {
         self.covering_net(IpNet::from(address))
@@ -98,19 +109,21 @@ impl Blocks {
     /// prefix.
     pub(super) fn covering_net(&self, net: IpNet) -> Vec<CriterionId> {
         let (six, longest) = length(net);
-        let mut covering = BTreeSet::new();
+        let mut begun: Vec<Member> = Vec::new();
+        let mut ended: BTreeSet<Member> = BTreeSet::new();
         for (&(_, length), _) in self.lengths.range((six, 0)..=(six, longest)) {
             let Ok(outer) = IpNet::new(net.addr(), length) else {
                 continue;
             };
             if let Some(prefix) = self.prefixes.get(&outer.trunc()) {
-                covering.extend(&prefix.cidr_of);
-                for member in &prefix.except_of {
-                    covering.remove(member);
-                }
+                begun.extend(&prefix.cidr_of);
+                ended.extend(&prefix.except_of);
             }
         }
-        let mut criteria: Vec<_> = covering.into_iter().map(|(id, _)| id).collect();
+        // A block begins once, and its exceptions are within it.
+        begun.retain(|member| !ended.contains(member));
+        let mut criteria: Vec<_> = begun.into_iter().map(|(id, _)| id).collect();
+        criteria.sort_unstable();
         criteria.dedup();
         criteria
     }
@@ -121,7 +134,7 @@ fn length(net: IpNet) -> (bool, u8) {
 }
 
 /// The exceptions that matter: one outside its CIDR would be no exception of anything.
-fn holes(block: &IpBlock) -> impl Iterator<Item = IpNet> + '_ {
+pub(super) fn holes(block: &IpBlock) -> impl Iterator<Item = IpNet> + '_ {
     let cidr = block.cidr;
     block
         .except

@@ -74,9 +74,13 @@ impl Claims {
 
     /// The claimed addresses of a prefix, each as often as it has claimants.
     pub(super) fn within(&self, net: IpNet) -> impl Iterator<Item = IpAddr> + '_ {
-        let last = net.broadcast();
+        self.between(net.network(), net.broadcast())
+    }
+
+    /// The claimed addresses from the first to the last, each as often as it has claimants.
+    pub(super) fn between(&self, first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpAddr> + '_ {
         self.entries
-            .range((net.network(), Claimant::Host)..)
+            .range((first, Claimant::Host)..)
             .map(|(address, _)| *address)
             .take_while(move |address| *address <= last)
     }

@@ -179,7 +179,7 @@ impl Compiler {
 
     fn sets_telling_apart(&self, a: u32, b: u32) -> Vec<u32> {
         let (a, b) = (self.identities.faces(a), self.identities.faces(b));
-        let criteria: BTreeSet<_> = &criteria_of(&a) | &criteria_of(&b);
+        let criteria = [criteria_of(&a), criteria_of(&b)].concat();
         let mut sets = Vec::new();
         for id in self.sets.asking(&criteria) {
             let differs = self

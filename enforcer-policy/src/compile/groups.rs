@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::criteria::CriterionId;
 use super::index::{PodIndex, selects};
 use super::numbers::Numbers;
+use super::postings::{Candidates, Postings};
 use super::sorted::Sorted;
 use crate::intern::Name;
 use crate::model::PodKey;
 use crate::rule::{Namespaces, PodSelector};
-use crate::selector::Labels;
+use crate::selector::{LabelSelector, Labels};
 
 /// The number of a group while it has pods.
 pub(super) type GroupId = u32;
@@ -20,6 +21,8 @@ pub(super) struct Group {
     pub(super) namespace: Name,
     pub(super) labels: Labels,
     pub(super) pods: Sorted<PodKey>,
+    /// Those among them that are in scope.
+    pub(super) here: Sorted<PodKey>,
     /// The selectors in use that mean its pods, sorted.
     pub(super) criteria: Vec<CriterionId>,
 }
@@ -36,8 +39,12 @@ pub(super) struct Groups {
     ids: HashMap<(Name, Labels), GroupId>,
     entries: BTreeMap<GroupId, Group>,
     of: HashMap<PodKey, GroupId>,
+    /// The groups by the labels of their pods.
+    labelled: Postings<GroupId>,
     /// The namespaces that have groups.
     namespaces: BTreeMap<Name, Namespace>,
+    /// The same by their labels.
+    labelled_namespaces: Postings<Name>,
     selectors: PodIndex<CriterionId>,
     meant: HashMap<CriterionId, BTreeSet<GroupId>>,
     numbers: Numbers,
@@ -49,31 +56,41 @@ impl Groups {
             ids: HashMap::new(),
             entries: BTreeMap::new(),
             of: HashMap::new(),
+            labelled: Postings::new(),
             namespaces: BTreeMap::new(),
+            labelled_namespaces: Postings::new(),
             selectors: PodIndex::new(),
             meant: HashMap::new(),
             numbers: Numbers::from(1),
         }
     }
 
-    /// Puts a pod into the group of its labels, and takes it out of another.
+    /// Puts a pod, in scope (`here`) or not, into the group of its labels, and takes it out of
+    /// another.
     pub(super) fn join(
         &mut self,
         pod: &PodKey,
         labels: &Labels,
+        here: bool,
         namespace_labels: impl FnOnce() -> Labels,
     ) {
         let key = (pod.namespace.clone(), labels.clone());
-        let id = self.ids.get(&key).copied();
-        if id.is_some() && self.of.get(pod) == id.as_ref() {
-            return;
+        let mut id = self.ids.get(&key).copied();
+        if id.is_none() || self.of.get(pod) != id.as_ref() {
+            self.leave(pod);
+            // The old group may have gone with the pod, never the new one.
+            let new = id.unwrap_or_else(|| self.add(key, namespace_labels));
+            self.of.insert(pod.clone(), new);
+            id = Some(new);
         }
-        self.leave(pod);
-        // The old group may have gone with the pod, never the new one.
-        let id = id.unwrap_or_else(|| self.add(key, namespace_labels));
-        self.of.insert(pod.clone(), id);
-        if let Some(group) = self.entries.get_mut(&id) {
-            group.pods.insert(pod.clone());
+        let Some(group) = id.and_then(|id| self.entries.get_mut(&id)) else {
+            return;
+        };
+        group.pods.insert(pod.clone());
+        if here {
+            group.here.insert(pod.clone());
+        } else {
+            group.here.remove(pod);
         }
     }
 
@@ -83,14 +100,17 @@ impl Groups {
         namespace_labels: impl FnOnce() -> Labels,
     ) -> GroupId {
         let id = self.numbers.next(|id| self.entries.contains_key(&id));
-        let namespace = self
-            .namespaces
-            .entry(name.clone())
-            .or_insert_with(|| Namespace {
-                labels: namespace_labels(),
+        let known = &mut self.labelled_namespaces;
+        let namespace = self.namespaces.entry(name.clone()).or_insert_with(|| {
+            let labels = namespace_labels();
+            known.add(&labels, &name);
+            Namespace {
+                labels,
                 groups: Sorted::default(),
-            });
+            }
+        });
         namespace.groups.insert(id);
+        self.labelled.add(&labels, &id);
         let criteria = self.selectors.matching(&name, &namespace.labels, &labels);
         for &criterion in &criteria {
             self.meant.entry(criterion).or_default().insert(id);
@@ -100,6 +120,7 @@ impl Groups {
             namespace: name,
             labels,
             pods: Sorted::default(),
+            here: Sorted::default(),
             criteria,
         };
         self.entries.insert(id, group);
@@ -115,6 +136,7 @@ impl Groups {
             return;
         };
         group.pods.remove(pod);
+        group.here.remove(pod);
         if group.pods.is_empty() {
             self.remove(id);
         }
@@ -130,9 +152,12 @@ impl Groups {
         if let Some(namespace) = self.namespaces.get_mut(&group.namespace) {
             namespace.groups.remove(&id);
             if namespace.groups.is_empty() {
-                self.namespaces.remove(&group.namespace);
+                let name = &group.namespace;
+                self.labelled_namespaces.remove(&namespace.labels, name);
+                self.namespaces.remove(name);
             }
         }
+        self.labelled.remove(&group.labels, &id);
         self.ids.remove(&(group.namespace, group.labels));
     }
 
@@ -147,49 +172,93 @@ impl Groups {
 
     /// Takes selectors into use; returns the groups that they mean.
     pub(super) fn start(&mut self, fresh: &[(CriterionId, PodSelector)]) -> BTreeSet<GroupId> {
-        let mut added = PodIndex::new();
         let mut touched = BTreeSet::new();
-        for (id, selector) in fresh {
-            self.selectors.insert(*id, selector);
-            added.insert(*id, selector);
-            touched.extend(self.reach(selector));
+        for (criterion, selector) in fresh {
+            self.selectors.insert(*criterion, selector);
+            let meant: BTreeSet<GroupId> = self.meant_by(selector).collect();
+            for id in &meant {
+                if let Some(group) = self.entries.get_mut(id) {
+                    group.criteria.push(*criterion);
+                }
+            }
+            touched.extend(&meant);
+            if !meant.is_empty() {
+                self.meant.insert(*criterion, meant);
+            }
         }
-        touched.retain(|id| self.extend(*id, &added));
+        for id in &touched {
+            if let Some(group) = self.entries.get_mut(id) {
+                group.criteria.sort_unstable();
+            }
+        }
         touched
     }
 
-    /// The groups that a selector could mean, by namespace alone.
+    fn meant_by<'a>(&'a self, selector: &'a PodSelector) -> impl Iterator<Item = GroupId> + 'a {
+        self.reach(selector).filter(|id| {
+            let group = self.entries.get(id);
+            group.is_some_and(|group| {
+                let namespace = self.namespaces.get(&group.namespace);
+                let labels = namespace.map(|namespace| &namespace.labels);
+                labels.is_some_and(|ns| selects(selector, &group.namespace, ns, &group.labels))
+            })
+        })
+    }
+
+    /// Groups among which all are that a selector means: by the labels that it asks of pods, where
+    /// these are fewer than those of its namespaces.
     fn reach<'a>(&'a self, selector: &'a PodSelector) -> Box<dyn Iterator<Item = GroupId> + 'a> {
-        match &selector.namespaces {
-            Namespaces::Named(name) => Box::new(
-                self.namespaces
-                    .get(name)
-                    .into_iter()
-                    .flat_map(|ns| ns.groups.iter().copied()),
-            ),
-            Namespaces::Matching(labels) => Box::new(
-                self.namespaces
-                    .values()
-                    .filter(|ns| labels.matches(&ns.labels))
-                    .flat_map(|ns| ns.groups.iter().copied()),
-            ),
+        let labelled = self.labelled.candidates(&selector.pods);
+        match (&selector.namespaces, labelled) {
+            (Namespaces::Named(name), labelled) => {
+                let Some(namespace) = self.namespaces.get(name) else {
+                    return Box::new(std::iter::empty());
+                };
+                let all = namespace.groups.iter();
+                match labelled.filter(|few| few.len() < namespace.groups.len()) {
+                    Some(few) => Box::new(few.into_iter().copied()),
+                    None => Box::new(all.copied()),
+                }
+            }
+            (Namespaces::Matching(namespaces), None) => self.in_namespaces(namespaces),
+            (Namespaces::Matching(namespaces), Some(few)) => {
+                let named = self.labelled_namespaces.candidates(namespaces);
+                let fewer = named.filter(|named| named.len() < few.len());
+                match fewer {
+                    Some(named) if self.groups_of(&named) < few.len() => {
+                        self.in_namespaces(namespaces)
+                    }
+                    _ => Box::new(few.into_iter().copied()),
+                }
+            }
         }
     }
 
-    fn extend(&mut self, id: GroupId, added: &PodIndex<CriterionId>) -> bool {
-        let Some(group) = self.entries.get_mut(&id) else {
-            return false;
-        };
-        let Some(namespace) = self.namespaces.get(&group.namespace) else {
-            return false;
-        };
-        let more = added.matching(&group.namespace, &namespace.labels, &group.labels);
-        for &criterion in &more {
-            self.meant.entry(criterion).or_default().insert(id);
+    fn groups_of(&self, namespaces: &Candidates<'_, Name>) -> usize {
+        let namespaces = namespaces.iter();
+        namespaces
+            .filter_map(|name| self.namespaces.get(name))
+            .map(|namespace| namespace.groups.len())
+            .sum()
+    }
+
+    /// The groups of all namespaces that a selector matches.
+    fn in_namespaces<'a>(
+        &'a self,
+        selector: &'a LabelSelector,
+    ) -> Box<dyn Iterator<Item = GroupId> + 'a> {
+        let matching = |namespace: &&'a Namespace| selector.matches(&namespace.labels);
+        let groups = |namespace: &'a Namespace| namespace.groups.iter().copied();
+        match self.labelled_namespaces.candidates(selector) {
+            Some(names) => Box::new(
+                names
+                    .into_iter()
+                    .filter_map(|name| self.namespaces.get(name))
+                    .filter(matching)
+                    .flat_map(groups),
+            ),
+            None => Box::new(self.namespaces.values().filter(matching).flat_map(groups)),
         }
-        group.criteria.extend(&more);
-        group.criteria.sort_unstable();
-        !more.is_empty()
     }
 
     /// Takes a selector out of use; returns the groups that it meant.
@@ -213,7 +282,13 @@ impl Groups {
         let Some(namespace) = self.namespaces.get_mut(name) else {
             return BTreeSet::new();
         };
-        namespace.labels = labels;
+        let old = std::mem::replace(&mut namespace.labels, labels);
+        self.labelled_namespaces.remove(&old, &name.into());
+        self.labelled_namespaces
+            .add(&namespace.labels, &name.into());
+        if !self.selectors.tells_apart(&old, &namespace.labels) {
+            return BTreeSet::new();
+        }
         let mut touched: BTreeSet<GroupId> = namespace.groups.iter().copied().collect();
         touched.retain(|id| self.match_again(*id));
         touched
@@ -221,6 +296,10 @@ impl Groups {
 
     /// The selectors in use that would mean other pods if a namespace had these labels.
     pub(super) fn affected(&self, name: &str, labels: &Labels) -> BTreeSet<CriterionId> {
+        let old = self.namespace_labels(name);
+        if old.is_none_or(|old| !self.selectors.tells_apart(old, labels)) {
+            return BTreeSet::new();
+        }
         self.in_namespace(name)
             .flat_map(|group| {
                 let new = self.selectors.matching(name, labels, &group.labels);
@@ -239,7 +318,10 @@ impl Groups {
     /// Gives a namespace other labels, to which no selector in use pays attention.
     pub(super) fn relabel_unseen(&mut self, name: &str, labels: Labels) {
         if let Some(namespace) = self.namespaces.get_mut(name) {
-            namespace.labels = labels;
+            let old = std::mem::replace(&mut namespace.labels, labels);
+            self.labelled_namespaces.remove(&old, &name.into());
+            self.labelled_namespaces
+                .add(&namespace.labels, &name.into());
         }
     }
 
@@ -271,12 +353,8 @@ impl Groups {
         &'a self,
         selector: &'a PodSelector,
     ) -> impl Iterator<Item = &'a Group> + 'a {
-        self.reach(selector)
+        self.meant_by(selector)
             .filter_map(|id| self.entries.get(&id))
-            .filter(|group| {
-                let labels = self.namespaces.get(&group.namespace).map(|ns| &ns.labels);
-                labels.is_some_and(|ns| selects(selector, &group.namespace, ns, &group.labels))
-            })
     }
 
     pub(super) fn get(&self, id: GroupId) -> Option<&Group> {

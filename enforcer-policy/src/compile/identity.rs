@@ -1,6 +1,7 @@
 //! Identities: classes of addresses that no criterion in use tells apart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use enforcer_common::abi::address::ANY_PEER;
@@ -9,12 +10,19 @@ use super::criteria::CriterionId;
 use super::numbers::Numbers;
 
 /// One answer to a criterion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Feature {
     /// The selector that means the peer, or the port name that the peer has.
     pub(super) criterion: CriterionId,
     /// The port's number; 0 for selectors.
     pub(super) number: u16,
+}
+
+/// In one piece: who is meant by many selectors has many features.
+impl Hash for Feature {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.criterion) << 16 | u64::from(self.number));
+    }
 }
 
 impl Feature {
@@ -31,13 +39,28 @@ impl Feature {
 /// one. Of an address that several claim, only what is allowed for each of them is allowed.
 pub(super) type Faces = BTreeSet<Vec<Feature>>;
 
-/// The criteria that faces speak about.
-pub(super) fn criteria_of(faces: &Faces) -> BTreeSet<CriterionId> {
-    faces
-        .iter()
-        .flatten()
-        .map(|feature| feature.criterion)
-        .collect()
+/// The criteria that faces speak about, sorted.
+pub(super) fn criteria_of(faces: &Faces) -> Vec<CriterionId> {
+    let features = faces.iter().flatten();
+    let mut criteria: Vec<_> = features.map(|feature| feature.criterion).collect();
+    // Those of one face are sorted already.
+    if faces.len() > 1 {
+        criteria.sort_unstable();
+    }
+    criteria.dedup();
+    criteria
+}
+
+/// The members of the one sorted list that are not in the other.
+fn without<'a>(
+    one: &'a [CriterionId],
+    other: &[CriterionId],
+) -> impl Iterator<Item = &'a CriterionId> {
+    let mut rest = other.iter().copied().peekable();
+    one.iter().filter(move |criterion| {
+        while rest.next_if(|next| next < *criterion).is_some() {}
+        rest.peek() != Some(*criterion)
+    })
 }
 
 #[derive(Debug)]
@@ -72,20 +95,61 @@ impl Identities {
         }
     }
 
-    /// The number of an identity, and one holder more.
-    pub(super) fn hold(&mut self, faces: Faces) -> u32 {
-        if faces == *self.nobody || faces.is_empty() {
-            return ANY_PEER;
-        }
-        let id = match self.ids.get(&faces) {
-            Some(&id) => id,
+    /// The number of an identity, which somebody is to hold where it is a new one.
+    pub(super) fn number(&mut self, faces: Faces) -> u32 {
+        match self.known(&faces) {
+            Some(id) => id,
             None => self.add(Arc::new(faces)),
-        };
+        }
+    }
+
+    /// One holder more.
+    pub(super) fn hold(&mut self, id: u32) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.holders += 1;
             self.idle.remove(&id);
         }
-        id
+    }
+
+    /// The number of an identity that there is.
+    pub(super) fn known(&self, faces: &Faces) -> Option<u32> {
+        if *faces == *self.nobody || faces.is_empty() {
+            return Some(ANY_PEER);
+        }
+        self.ids.get(faces).copied()
+    }
+
+    /// How many addresses and prefixes have an identity; of [`ANY_PEER`] nobody counts them.
+    pub(super) fn holders(&self, id: u32) -> Option<usize> {
+        self.entries.get(&id).map(|entry| entry.holders)
+    }
+
+    /// Makes an identity another one, which there is not yet, for all who hold it. To every set that
+    /// has a verdict for it the two must be the same.
+    pub(super) fn rename(&mut self, id: u32, faces: Faces) {
+        let faces = Arc::new(faces);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut entry.faces, Arc::clone(&faces));
+        self.ids.remove(&old);
+        let (was, is) = (criteria_of(&old), criteria_of(&faces));
+        for criterion in without(&was, &is) {
+            self.forget(*criterion, id);
+        }
+        for criterion in without(&is, &was) {
+            self.by_criterion.entry(*criterion).or_default().insert(id);
+        }
+        self.ids.insert(faces, id);
+    }
+
+    fn forget(&mut self, criterion: CriterionId, id: u32) {
+        if let Some(ids) = self.by_criterion.get_mut(&criterion) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_criterion.remove(&criterion);
+            }
+        }
     }
 
     fn add(&mut self, faces: Arc<Faces>) -> u32 {
@@ -127,12 +191,7 @@ impl Identities {
         let Identity { faces, .. } = self.entries.remove(&id)?;
         self.ids.remove(&faces);
         for criterion in criteria_of(&faces) {
-            if let Some(ids) = self.by_criterion.get_mut(&criterion) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.by_criterion.remove(&criterion);
-                }
-            }
+            self.forget(criterion, id);
         }
         Some(faces)
     }

@@ -18,6 +18,7 @@
 //!   its identity or an endpoint its sets.
 //! - `transition` says in which order that happens.
 
+mod around;
 mod blocks;
 mod capacity;
 mod claims;
@@ -26,6 +27,7 @@ mod fitness;
 mod groups;
 mod identity;
 mod index;
+mod moves;
 mod namespaces;
 mod nodes;
 mod normal;
@@ -34,6 +36,8 @@ mod outcome;
 mod places;
 mod plan;
 mod port_lists;
+mod postings;
+mod resolved;
 mod set;
 mod sorted;
 mod spans;
@@ -72,6 +76,7 @@ pub struct Compiler {
     nodes: nodes::NodeNumbers,
     identities: identity::Identities,
     sets: set::Sets,
+    resolved: resolved::Resolved,
     port_lists: port_lists::PortLists,
     endpoint_ids: numbers::Numbers,
     /// The last revision that was given out.
@@ -98,6 +103,7 @@ impl Compiler {
             nodes: nodes::NodeNumbers::new(),
             identities: identity::Identities::new(),
             sets: set::Sets::new(),
+            resolved: resolved::Resolved::default(),
             port_lists: port_lists::PortLists::new(capacity.ports),
             endpoint_ids: numbers::Numbers::from(1),
             revision: 1,

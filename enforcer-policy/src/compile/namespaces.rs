@@ -45,14 +45,14 @@ impl Compiler {
         let Some(old) = self.groups.namespace_labels(name) else {
             return false;
         };
-        self.groups
-            .in_namespace(name)
-            .any(|group| self.subjects.depend(name, old, labels, &group.labels))
+        let sensitive = self.subjects.tells_apart(old, labels);
+        let mut groups = self.groups.in_namespace(name);
+        sensitive && groups.any(|group| self.subjects.depend(name, old, labels, &group.labels))
     }
 
     fn touch_namespace(&self, name: &str, dirty: &mut Dirty) {
         for group in self.groups.in_namespace(name) {
-            dirty.endpoints.extend(group.pods.iter().cloned());
+            dirty.endpoints.extend(group.here.iter().cloned());
         }
     }
 
@@ -70,6 +70,7 @@ impl Compiler {
             .filter_map(|id| Some((id, self.renew(id)?)))
             .collect();
         self.subjects.replace(&renewed, &mut self.criteria);
+        self.resolved.clear();
         self.groups.relabel_unseen(name, labels);
     }
 

@@ -1,6 +1,6 @@
 //! The normal form of a policy set, so that equal meaning is (where that is cheap) equal content.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use super::set::{Ports, SetRule, Who};
 use super::spans;
@@ -10,8 +10,9 @@ type Class = (Tier, u32, RuleAction);
 
 /// Sorts the rules, drops those that can never matter and merges those that differ only in their
 /// peers or only in their ports.
-pub(super) fn normalise(rules: Vec<SetRule>) -> Vec<SetRule> {
-    let rules = merge_peers(merge_ports(rules.into_iter().filter(speaks).collect()));
+pub(super) fn normalise(rules: &[Cow<'_, SetRule>]) -> Vec<SetRule> {
+    let rules = rules.iter().map(AsRef::as_ref);
+    let rules = merge_peers(merge_ports(rules.filter(|rule| speaks(rule)).collect()));
     reachable(&rules)
 }
 
@@ -28,16 +29,25 @@ fn class(rule: &SetRule) -> Class {
 }
 
 /// One rule for all ports of equal peers.
-fn merge_ports(rules: Vec<SetRule>) -> Vec<SetRule> {
-    let mut merged: BTreeMap<(Class, Who), Ports> = BTreeMap::new();
-    for rule in rules {
-        let class = class(&rule);
-        let ports = merged.entry((class, rule.peers)).or_insert_with(nothing);
-        add_ports(ports, rule.ports);
-    }
-    merged
-        .into_iter()
-        .map(|((class, peers), ports)| rule(class, peers, sorted(ports)))
+fn merge_ports(mut rules: Vec<&SetRule>) -> Vec<SetRule> {
+    rules.sort_unstable_by(|a, b| (class(a), &a.peers).cmp(&(class(b), &b.peers)));
+    let groups = rules.chunk_by(|a, b| (class(a), &a.peers) == (class(b), &b.peers));
+    groups
+        .filter_map(|group| {
+            let first = *group.first()?;
+            if group.len() == 1 {
+                return Some(first.clone());
+            }
+            let mut ports = nothing();
+            for rule in group {
+                add_ports(&mut ports, &rule.ports);
+            }
+            Some(rule(class(first), first.peers.clone(), ports))
+        })
+        .map(|mut rule| {
+            rule.ports = sorted(rule.ports);
+            rule
+        })
         .collect()
 }
 
@@ -48,7 +58,7 @@ fn nothing() -> Ports {
     }
 }
 
-fn add_ports(sum: &mut Ports, more: Ports) {
+fn add_ports(sum: &mut Ports, more: &Ports) {
     match (&mut *sum, more) {
         (Ports::Any, _) | (_, Ports::Any) => *sum = Ports::Any,
         (
@@ -79,30 +89,29 @@ fn sorted(ports: Ports) -> Ports {
 }
 
 /// One rule for all peers of equal ports.
-fn merge_peers(rules: Vec<SetRule>) -> Vec<SetRule> {
-    let mut merged: BTreeMap<(Class, Ports), Who> = BTreeMap::new();
+fn merge_peers(mut rules: Vec<SetRule>) -> Vec<SetRule> {
+    rules.sort_unstable_by(|a, b| (class(a), &a.ports).cmp(&(class(b), &b.ports)));
+    let mut merged: Vec<SetRule> = Vec::with_capacity(rules.len());
     for rule in rules {
-        let class = class(&rule);
-        let peers = merged
-            .entry((class, rule.ports))
-            .or_insert(Who::Of(Vec::new()));
-        match (&mut *peers, rule.peers) {
-            (Who::Any, _) | (_, Who::Any) => *peers = Who::Any,
-            (Who::Of(ids), Who::Of(more)) => ids.extend(more),
+        match merged.last_mut() {
+            Some(last) if (class(last), &last.ports) == (class(&rule), &rule.ports) => {
+                match (&mut last.peers, rule.peers) {
+                    (Who::Any, _) => {}
+                    (peers, Who::Any) => *peers = Who::Any,
+                    (Who::Of(ids), Who::Of(more)) => ids.extend(more),
+                }
+            }
+            _ => merged.push(rule),
         }
     }
-    let mut rules: Vec<_> = merged
-        .into_iter()
-        .map(|((class, ports), mut peers)| {
-            if let Who::Of(ids) = &mut peers {
-                ids.sort_unstable();
-                ids.dedup();
-            }
-            rule(class, peers, ports)
-        })
-        .collect();
-    rules.sort_unstable();
-    rules
+    for rule in &mut merged {
+        if let Who::Of(ids) = &mut rule.peers {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+    }
+    merged.sort_unstable();
+    merged
 }
 
 /// Drops what stands behind a rule that decides everything. What the tier has passed on before
@@ -166,7 +175,7 @@ fn is_covered(rule: &SetRule, by: &[SetRule]) -> bool {
 
 fn covers_ports<'a>(by: impl Iterator<Item = &'a &'a SetRule>, ports: &Ports) -> bool {
     let all = by.fold(nothing(), |mut all, rule| {
-        add_ports(&mut all, rule.ports.clone());
+        add_ports(&mut all, &rule.ports);
         all
     });
     match (sorted(all), ports) {
@@ -191,6 +200,12 @@ fn covers_ports<'a>(by: impl Iterator<Item = &'a &'a SetRule>, ports: &Ports) ->
 mod tests {
     use super::*;
 
+    /// As the compiler gives them: lent.
+    fn normalise(rules: &[SetRule]) -> Vec<SetRule> {
+        let rules: Vec<_> = rules.iter().map(Cow::Borrowed).collect();
+        super::normalise(&rules)
+    }
+
     fn allow(peers: Who, ports: Ports) -> SetRule {
         rule((Tier::NetworkPolicy, 0, RuleAction::Allow), peers, ports)
     }
@@ -213,28 +228,28 @@ mod tests {
 
     #[test]
     fn order_and_division_of_rules_mean_nothing() {
-        let one = normalise(vec![
+        let one = normalise(&[
             isolation(),
             allow(of(&[2]), to(80, 80)),
             allow(of(&[1]), to(81, 90)),
             allow(of(&[1]), to(80, 80)),
             allow(of(&[2]), to(81, 90)),
         ]);
-        let other = normalise(vec![allow(of(&[2, 1, 1]), to(80, 90)), isolation()]);
+        let other = normalise(&[allow(of(&[2, 1, 1]), to(80, 90)), isolation()]);
         assert_eq!(one, other);
     }
 
     #[test]
     fn rules_that_mean_nobody_or_nothing_are_no_rules() {
         let rules = vec![allow(of(&[]), Ports::Any), allow(of(&[1]), nothing())];
-        assert_eq!(normalise(rules), []);
+        assert_eq!(normalise(&rules), []);
     }
 
     #[test]
     fn what_stands_behind_a_decision_of_everything_is_dropped() {
         let mut rules = vec![allow(Who::Any, Ports::Any), isolation()];
         rules.push(allow(of(&[1]), to(80, 80)));
-        assert_eq!(normalise(rules), [allow(Who::Any, Ports::Any)]);
+        assert_eq!(normalise(&rules), [allow(Who::Any, Ports::Any)]);
     }
 
     #[test]
@@ -242,13 +257,13 @@ mod tests {
         let mut below = isolation();
         below.tier = Tier::Baseline;
         let rules = vec![isolation(), below];
-        assert_eq!(normalise(rules.clone()), rules);
+        assert_eq!(normalise(&rules), rules);
     }
 
     #[test]
     fn more_allowances_only_add() {
-        let old = normalise(vec![allow(of(&[1, 2]), to(80, 80)), isolation()]);
-        let new = normalise(vec![
+        let old = normalise(&[allow(of(&[1, 2]), to(80, 80)), isolation()]);
+        let new = normalise(&[
             allow(of(&[1]), Ports::Any),
             allow(of(&[2]), to(70, 80)),
             isolation(),

@@ -76,7 +76,7 @@ struct Evaluation {
 }
 
 /// The verdict of `rules`, sorted by (tier, priority, action), for a peer with these features.
-pub(super) fn evaluate(rules: &[SetRule], features: &[Feature]) -> Outcome {
+pub(super) fn evaluate(rules: &[&SetRule], features: &[Feature]) -> Outcome {
     let mut evaluation = Evaluation {
         open: vec![EVERYTHING],
         passed: Vec::new(),
@@ -96,7 +96,7 @@ pub(super) fn evaluate(rules: &[SetRule], features: &[Feature]) -> Outcome {
 
 impl Evaluation {
     /// Asks rules of one tier, priority and action; among themselves their order has no meaning.
-    fn ask(&mut self, class: &[SetRule], features: &[Feature]) {
+    fn ask(&mut self, class: &[&SetRule], features: &[Feature]) {
         let Some(first) = class.first() else { return };
         let mut hits = Vec::new();
         let mut whole = false;
@@ -185,7 +185,7 @@ mod tests {
         let features: Vec<_> = features.iter().copied().map(Feature::selected).collect();
         let mut rules = rules.to_vec();
         rules.sort_unstable();
-        evaluate(&rules, &features)
+        evaluate(&rules.iter().collect::<Vec<_>>(), &features)
     }
 
     fn verdict(default_allow: bool, exceptions: &[Span]) -> Outcome {
@@ -282,6 +282,7 @@ mod tests {
             number: 53,
         };
         let dns = span(Protocol::Udp, 53, 53);
+        let rules: Vec<_> = rules.iter().collect();
         assert_eq!(evaluate(&rules, &[feature]), verdict(false, &[dns]));
         assert_eq!(evaluate(&rules, &[]), verdict(false, &[]));
     }

@@ -1,6 +1,5 @@
 //! What an endpoint should be.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use enforcer_common::abi::address::{self, NO_NODE};
@@ -8,11 +7,11 @@ use enforcer_common::abi::endpoint::NOT_ISOLATED;
 use enforcer_common::abi::{Direction, Endpoint};
 
 use super::Compiler;
-use super::groups::GroupId;
 use super::normal::normalise;
-use super::subjects::Applying;
+use super::resolved::Content;
+use super::subjects::{Applying, SubjectId};
 use super::transition::Dirty;
-use crate::model::{NamedPort, Pod, PodKey};
+use crate::model::{Pod, PodKey};
 
 /// One endpoint that changes.
 #[derive(Debug)]
@@ -33,28 +32,19 @@ impl Plan {
     }
 }
 
-/// The sets of pods in one group with the same ports.
-type Known = HashMap<(GroupId, Vec<NamedPort>), [u32; 2]>;
-
 impl Compiler {
     /// What applies to a selectable pod.
     pub(super) fn applying(&self, pod: &PodKey) -> Option<Applying<'_>> {
-        let (_, group) = self.groups.of(pod)?;
-        let labels = self.groups.namespace_labels(&group.namespace)?;
-        Some(
-            self.subjects
-                .applying(&group.namespace, labels, &group.labels),
-        )
+        Some(self.subjects.with_ids(&self.subjects_of(pod)?))
     }
 
     /// The endpoints among the dirty ones that change. Each has joined its new sets.
     pub(super) fn plan_endpoints(&mut self, dirty: &Dirty) -> Vec<Plan> {
-        let mut known = Known::new();
         let mut plans = Vec::new();
         for pod in &dirty.endpoints {
             let old = self.tables.endpoints.get(pod).copied();
             let kept = old.filter(|_| !dirty.reborn.contains(pod));
-            let new = self.wanted_endpoint(pod, kept, &mut known);
+            let new = self.wanted_endpoint(pod, kept);
             if let Some(new) = new {
                 self.join_sets(pod, new);
             }
@@ -74,12 +64,7 @@ impl Compiler {
         }
     }
 
-    fn wanted_endpoint(
-        &mut self,
-        key: &PodKey,
-        old: Option<Endpoint>,
-        known: &mut Known,
-    ) -> Option<Endpoint> {
+    fn wanted_endpoint(&mut self, key: &PodKey, old: Option<Endpoint>) -> Option<Endpoint> {
         let pod = self.cluster.pods.get(key)?;
         if !pod.is_selectable() || !self.scope.covers(pod) || pod.addresses.is_empty() {
             return None;
@@ -87,7 +72,7 @@ impl Compiler {
         let (v4, v6) = addresses(pod);
         let node = pod.node.as_ref().and_then(|name| self.nodes.number(name));
         let spoofs = pod.may_spoof;
-        let sets = self.sets_of(key, known);
+        let sets = self.sets_of(key);
         let same = old.filter(|old| goes_on(old, v4, v6));
         let mut flags = 0;
         if sets != [NOT_ISOLATED; 2] {
@@ -111,27 +96,33 @@ impl Compiler {
         })
     }
 
-    fn sets_of(&mut self, key: &PodKey, known: &mut Known) -> [u32; 2] {
+    fn sets_of(&mut self, key: &PodKey) -> [u32; 2] {
         let mut sets = [NOT_ISOLATED; 2];
-        let Some((group, _)) = self.groups.of(key) else {
+        let Some(subjects) = self.subjects_of(key) else {
             return sets;
         };
         let pod = self.cluster.pods.get(key);
         let ports = pod.map(|pod| pod.ports.clone()).unwrap_or_default();
-        if let Some(sets) = known.get(&(group, ports.clone())) {
-            return *sets;
+        let content = Content { subjects, ports };
+        if let Some(sets) = self.resolved.get(&content) {
+            return sets;
         }
-        let rules = match self.applying(key) {
-            Some(applying) => Direction::ALL.map(|direction| applying.rules(direction, &ports)),
-            None => [None, None],
-        };
+        let applying = self.subjects.with_ids(&content.subjects);
+        let rules = Direction::ALL.map(|direction| applying.rules(direction, &content.ports));
         for (set, rules) in sets.iter_mut().zip(rules) {
             if let Some(rules) = rules {
-                *set = self.sets.intern(normalise(rules), &mut self.criteria);
+                *set = self.sets.intern(normalise(&rules), &mut self.criteria);
             }
         }
-        known.insert((group, ports), sets);
+        self.resolved.put(content, sets);
         sets
+    }
+
+    fn subjects_of(&self, pod: &PodKey) -> Option<Vec<SubjectId>> {
+        let (_, group) = self.groups.of(pod)?;
+        let labels = self.groups.namespace_labels(&group.namespace)?;
+        let subjects = &self.subjects;
+        Some(subjects.ids(&group.namespace, labels, &group.labels))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The port array: every list once, however many verdicts use it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use enforcer_common::abi::PortRange;
 
@@ -21,7 +21,7 @@ pub(super) struct Place {
 
 /// The lists in use, and the free slots between them.
 ///
-/// A list goes into the first gap that is long enough, else behind all others. The slots of a
+/// A list goes into the shortest gap that is long enough, else behind all others. The slots of a
 /// list that nobody uses any more are given out again only after [`PortLists::settle`]: programs
 /// that still read them read old content.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct PortLists {
     lists: HashMap<Vec<PortRange>, List>,
     /// First slot → length; gaps never touch each other or the end.
     gaps: BTreeMap<u32, u32>,
+    /// The same by length.
+    by_length: BTreeSet<(u32, u32)>,
     leaving: Vec<(u32, u32)>,
     end: u32,
 }
@@ -41,6 +43,7 @@ impl PortLists {
             capacity,
             lists: HashMap::new(),
             gaps: BTreeMap::new(),
+            by_length: BTreeSet::new(),
             leaving: Vec::new(),
             end: 0,
         }
@@ -91,11 +94,11 @@ impl PortLists {
     }
 
     fn allocate(&mut self, length: u32) -> Option<u32> {
-        let gap = self.gaps.iter().find(|(_, free)| **free >= length);
-        if let Some((&offset, &free)) = gap {
-            self.gaps.remove(&offset);
+        let gap = self.by_length.range((length, 0)..).next().copied();
+        if let Some((free, offset)) = gap {
+            self.close(offset);
             if free > length {
-                self.gaps.insert(offset + length, free - length);
+                self.open(offset + length, free - length);
             }
             return Some(offset);
         }
@@ -112,17 +115,29 @@ impl PortLists {
         if let Some((&before, &free)) = self.gaps.range(..offset).next_back()
             && before + free == offset
         {
-            self.gaps.remove(&before);
+            self.close(before);
             (offset, length) = (before, free + length);
         }
-        if let Some(free) = self.gaps.remove(&(offset + length)) {
+        if let Some(free) = self.close(offset + length) {
             length += free;
         }
         if offset + length == self.end {
             self.end = offset;
         } else {
-            self.gaps.insert(offset, length);
+            self.open(offset, length);
         }
+    }
+
+    fn open(&mut self, offset: u32, length: u32) {
+        self.gaps.insert(offset, length);
+        self.by_length.insert((length, offset));
+    }
+
+    /// Takes the gap at this slot away; its length, if there is one.
+    fn close(&mut self, offset: u32) -> Option<u32> {
+        let length = self.gaps.remove(&offset)?;
+        self.by_length.remove(&(length, offset));
+        Some(length)
     }
 }
 
@@ -168,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_gap_that_is_long_enough_is_taken() {
+    fn the_shortest_gap_that_is_long_enough_is_taken() {
         let mut lists = PortLists::new(100);
         for (seed, length) in [(1, 2), (2, 1), (3, 5), (4, 1)] {
             lists.hold(&list(seed, length));

@@ -81,6 +81,10 @@ pub(super) struct Set {
     pub(super) rules: Arc<Vec<SetRule>>,
     /// The criteria of the rules, sorted.
     pub(super) criteria: Vec<CriterionId>,
+    /// The rules by the criteria of their peers, sorted; those for everybody are not among them.
+    by_peer: Vec<(CriterionId, u32)>,
+    /// The rules for everybody.
+    for_all: Vec<u32>,
     /// The verdict for a peer without features.
     pub(super) base: Outcome,
     /// Who uses it.
@@ -96,12 +100,45 @@ impl Set {
     }
 
     fn face_outcome(&self, features: &[Feature]) -> Outcome {
-        let mut known = features.to_vec();
-        known.retain(|feature| self.criteria.binary_search(&feature.criterion).is_ok());
+        let known = self.known(features);
         if known.is_empty() {
             return self.base.clone();
         }
-        evaluate(&self.rules, &known)
+        evaluate(&self.concerning(&known), &known)
+    }
+
+    /// The features about which the rules ask, found from whichever side there is less of.
+    fn known(&self, features: &[Feature]) -> Vec<Feature> {
+        if features.len() <= self.criteria.len() {
+            let asked =
+                |feature: &&Feature| self.criteria.binary_search(&feature.criterion).is_ok();
+            return features.iter().filter(asked).copied().collect();
+        }
+        let mut known = Vec::new();
+        for &criterion in &self.criteria {
+            let first = features.partition_point(|feature| feature.criterion < criterion);
+            let same = features[first..].iter();
+            known.extend(same.take_while(|feature| feature.criterion == criterion));
+        }
+        known
+    }
+
+    /// The rules that mean a peer with these features, in their order.
+    fn concerning(&self, features: &[Feature]) -> Vec<&SetRule> {
+        let mut indexes = self.for_all.clone();
+        for feature in features {
+            let criterion = feature.criterion;
+            let first = self.by_peer.partition_point(|(one, _)| *one < criterion);
+            let same = self.by_peer[first..].iter();
+            let same = same.take_while(|(one, _)| *one == criterion);
+            indexes.extend(same.map(|(_, index)| *index));
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        let rules = indexes.into_iter();
+        rules
+            .filter_map(|index| self.rules.get(index as usize))
+            .collect()
     }
 }
 
@@ -149,12 +186,15 @@ impl Sets {
             all.start_use(criterion);
             self.by_criterion.entry(criterion).or_default().insert(id);
         }
-        let base = evaluate(&rules, &[]);
+        let (by_peer, for_all) = by_peer(&rules);
+        let base = evaluate(&rules.iter().collect::<Vec<_>>(), &[]);
         let rules = Arc::new(rules);
         self.ids.insert(Arc::clone(&rules), id);
         let set = Set {
             rules,
             criteria,
+            by_peer,
+            for_all,
             base,
             users: BTreeSet::new(),
         };
@@ -227,6 +267,19 @@ impl Sets {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
+}
+
+/// The indexes of rules by the criteria of their peers, and of those for everybody.
+fn by_peer(rules: &[SetRule]) -> (Vec<(CriterionId, u32)>, Vec<u32>) {
+    let (mut by_peer, mut for_all) = (Vec::new(), Vec::new());
+    for (index, rule) in (0..).zip(rules) {
+        match &rule.peers {
+            Who::Any => for_all.push(index),
+            Who::Of(ids) => by_peer.extend(ids.iter().map(|id| (*id, index))),
+        }
+    }
+    by_peer.sort_unstable();
+    (by_peer, for_all)
 }
 
 fn criteria_of(rules: &[SetRule]) -> BTreeSet<CriterionId> {

@@ -1,5 +1,6 @@
 //! Policies by the pods that they apply to, and their rules made ready for sets.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use enforcer_common::abi::Direction;
@@ -14,7 +15,8 @@ use crate::model::NamedPort;
 use crate::rule::{PeerSelector, Peers, PodSelector, Policy, PolicyKey, PortSpec, Protocol, Rule};
 use crate::selector::Labels;
 
-type SubjectId = u32;
+/// The number of a [`Subject`]; another one never gets it.
+pub(super) type SubjectId = u32;
 
 /// A rule whose peers and peer ports have their numbers, but whose own pod's ports are names.
 #[derive(Debug)]
@@ -117,6 +119,11 @@ impl Subjects {
         }
     }
 
+    /// Whether any policy is about a namespace with the one labels and not with the other.
+    pub(super) fn tells_apart(&self, one: &Labels, other: &Labels) -> bool {
+        self.index.tells_apart(one, other)
+    }
+
     /// Whether other rules would apply to a pod with `labels` if its namespace had other labels.
     pub(super) fn depend(&self, namespace: &str, old: &Labels, new: &Labels, pod: &Labels) -> bool {
         self.index.matching(namespace, old, pod) != self.index.matching(namespace, new, pod)
@@ -130,14 +137,18 @@ impl Subjects {
             .collect()
     }
 
-    /// Who applies to a pod with `labels` in this namespace.
-    pub(super) fn applying(
+    /// Who applies to a pod with `labels` in this namespace, sorted.
+    pub(super) fn ids(
         &self,
         namespace: &str,
         namespace_labels: &Labels,
         labels: &Labels,
-    ) -> Applying<'_> {
-        let ids = self.index.matching(namespace, namespace_labels, labels);
+    ) -> Vec<SubjectId> {
+        self.index.matching(namespace, namespace_labels, labels)
+    }
+
+    /// The same with what they say.
+    pub(super) fn with_ids(&self, ids: &[SubjectId]) -> Applying<'_> {
         Applying(ids.iter().filter_map(|id| self.entries.get(id)).collect())
     }
 }
@@ -162,7 +173,11 @@ impl Applying<'_> {
 
     /// The rules of this direction for a pod that has these ports; `None` when there are none,
     /// which means that the pod is not isolated.
-    pub(super) fn rules(&self, direction: Direction, ports: &[NamedPort]) -> Option<Vec<SetRule>> {
+    pub(super) fn rules(
+        &self,
+        direction: Direction,
+        ports: &[NamedPort],
+    ) -> Option<Vec<Cow<'_, SetRule>>> {
         let rules: Vec<_> = self
             .0
             .iter()
@@ -175,9 +190,11 @@ impl Applying<'_> {
 }
 
 impl Prepared {
-    fn resolve(&self, own: &[NamedPort]) -> SetRule {
-        let mut rule = self.rule.clone();
-        if let Ports::Of { spans, .. } = &mut rule.ports {
+    fn resolve(&self, own: &[NamedPort]) -> Cow<'_, SetRule> {
+        let mut rule = Cow::Borrowed(&self.rule);
+        if !self.own_ports.is_empty()
+            && let Ports::Of { spans, .. } = &mut rule.to_mut().ports
+        {
             for (name, protocol) in &self.own_ports {
                 let named = own
                     .iter()

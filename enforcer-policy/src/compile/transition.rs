@@ -47,15 +47,50 @@ pub(super) struct Dirty {
     pub(super) reborn: BTreeSet<PodKey>,
 }
 
+/// Whose packets to some address are judged behind the translation from now on.
+#[derive(Debug, Default)]
+struct Deferred {
+    /// Everybody's: the address is a service's.
+    service: bool,
+    /// Those of the endpoints of these nodes.
+    nodes: BTreeSet<u32>,
+}
+
+impl Deferred {
+    fn between(old: Peer, new: Peer) -> Option<Self> {
+        let node = (new.node != old.node && new.node != NO_NODE).then_some(new.node);
+        let deferred = Self {
+            service: new.flags & !old.flags & Peer::SERVICE != 0,
+            nodes: node.into_iter().collect(),
+        };
+        (deferred.service || node.is_some()).then_some(deferred)
+    }
+
+    fn add(&mut self, more: Self) {
+        self.service |= more.service;
+        self.nodes.extend(more.nodes);
+    }
+
+    fn concerns(&self, endpoint: Option<&Endpoint>) -> bool {
+        let here = |endpoint: &Endpoint| {
+            self.nodes.contains(&LOCAL_NODE) || self.nodes.contains(&endpoint.node)
+        };
+        self.service || endpoint.is_some_and(here)
+    }
+}
+
 /// Endpoints that need new revisions.
 type Bumps = BTreeSet<(PodKey, Direction)>;
 
 impl Compiler {
     /// Brings the tables to where the model is.
     pub(super) fn transition(&mut self, dirty: &Dirty) {
+        // Who comes now has no flow that another verdict could end.
+        let is_first = self.tables.endpoints.is_empty();
         let before: BTreeMap<IpAddr, Peer> = dirty
             .addresses
             .iter()
+            .filter(|_| !is_first)
             .map(|&address| (address, self.tables.peer(address)))
             .collect();
 
@@ -135,15 +170,24 @@ impl Compiler {
     fn shrunk_peers(&self, before: &BTreeMap<IpAddr, Peer>) -> Bumps {
         let mut bumps = Bumps::new();
         let mut seen = BTreeSet::new();
+        let mut lost = BTreeSet::new();
+        let mut deferred: BTreeMap<u32, Deferred> = BTreeMap::new();
         for (&address, &old) in before {
             let new = self.tables.peer(address);
-            if old != new && seen.insert((old, new)) {
-                self.shrunk_identity(old.identity, new.identity, &mut bumps);
-                if old.node != new.node && old.node != NO_NODE {
-                    self.lost_node(old.node, &mut bumps);
-                }
-                self.newly_deferred(old, new, &mut bumps);
+            if old == new || !seen.insert((old, new)) {
+                continue;
             }
+            self.shrunk_identity(old.identity, new.identity, &mut bumps);
+            if old.node != new.node && old.node != NO_NODE {
+                lost.insert(old.node);
+            }
+            if let Some(more) = Deferred::between(old, new) {
+                deferred.entry(old.identity).or_default().add(more);
+            }
+        }
+        self.lost_nodes(&lost, &mut bumps);
+        for (identity, deferred) in deferred {
+            self.newly_deferred(identity, &deferred, &mut bumps);
         }
         bumps
     }
@@ -162,36 +206,30 @@ impl Compiler {
         }
     }
 
-    /// The endpoints of a node have lost an address that was their own node's.
-    fn lost_node(&self, node: u32, bumps: &mut Bumps) {
+    /// The endpoints of these nodes have lost an address that was their own node's.
+    fn lost_nodes(&self, nodes: &BTreeSet<u32>, bumps: &mut Bumps) {
+        if nodes.is_empty() {
+            return;
+        }
         for (pod, endpoint) in &self.tables.endpoints {
-            if node == LOCAL_NODE || endpoint.node == node {
+            if nodes.contains(&LOCAL_NODE) || nodes.contains(&endpoint.node) {
                 bumps.extend(Direction::ALL.map(|direction| (pod.clone(), direction)));
             }
         }
     }
 
-    /// An address has become a service's, or the own node's of some endpoints: what they send there
-    /// may be translated from now on. A flow that was allowed to the address itself must not go on
-    /// as that.
-    fn newly_deferred(&self, old: Peer, new: Peer, bumps: &mut Bumps) {
-        let service = new.flags & !old.flags & Peer::SERVICE != 0;
-        let node = (new.node != old.node && new.node != NO_NODE).then_some(new.node);
-        if !service && node.is_none() {
-            return;
-        }
-        let concerned = |pod: &PodKey| {
-            let endpoint = self.tables.endpoints.get(pod);
-            let here = |endpoint: &Endpoint| {
-                node.is_some_and(|node| node == LOCAL_NODE || node == endpoint.node)
-            };
-            service || endpoint.is_some_and(here)
-        };
-        let faces = self.identities.faces(old.identity);
+    /// What was this identity has become a service's, or the own node's of some endpoints: what they
+    /// send there may be translated from now on. A flow that was allowed to the address itself must
+    /// not go on as that.
+    fn newly_deferred(&self, identity: u32, deferred: &Deferred, bumps: &mut Bumps) {
+        let faces = self.identities.faces(identity);
         for (_, set) in self.sets.all() {
             let senders = || {
                 let users = set.users.iter();
-                users.filter(|(pod, direction)| *direction == Direction::Egress && concerned(pod))
+                users.filter(|(pod, direction)| {
+                    let endpoint = self.tables.endpoints.get(pod);
+                    *direction == Direction::Egress && deferred.concerns(endpoint)
+                })
             };
             if senders().next().is_some() && set.outcome(&faces).allows_anything() {
                 bumps.extend(senders().cloned());
@@ -232,6 +270,7 @@ impl Compiler {
                 let (old, new) = plan.sets(direction);
                 let user = (plan.pod.clone(), direction);
                 if old != new && self.sets.leave(old, &user, &mut self.criteria) {
+                    self.resolved.forget(old);
                     dead.push(old);
                 }
             }
@@ -252,14 +291,14 @@ impl Compiler {
 }
 
 /// The criteria to which two identities have different answers.
-fn distinguishing(a: &Faces, b: &Faces) -> BTreeSet<CriterionId> {
+fn distinguishing(a: &Faces, b: &Faces) -> Vec<CriterionId> {
     if let (Some(one), Some(other)) = (only(a), only(b)) {
         let missing = |features: &[Feature], feature| features.binary_search(feature).is_err();
         let lost = one.iter().filter(|feature| missing(other, feature));
         let won = other.iter().filter(|feature| missing(one, feature));
         return lost.chain(won).map(|feature| feature.criterion).collect();
     }
-    criteria_of(a).union(&criteria_of(b)).copied().collect()
+    [criteria_of(a), criteria_of(b)].concat()
 }
 
 /// The one who has the address, unless several claim it.

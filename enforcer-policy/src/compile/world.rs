@@ -102,7 +102,7 @@ impl Compiler {
     fn touch_subjects(&self, policy: &PolicyKey, dirty: &mut Dirty) {
         for selector in self.subjects.selectors(policy) {
             for group in self.groups.select(&selector) {
-                dirty.endpoints.extend(group.pods.iter().cloned());
+                dirty.endpoints.extend(group.here.iter().cloned());
             }
         }
     }
@@ -173,7 +173,8 @@ impl Compiler {
     /// Notes what a pod has, and may have had before.
     fn add_pod(&mut self, key: &PodKey, new: &Pod, old: Option<&Pod>, dirty: &mut Dirty) {
         let cluster = &self.cluster;
-        self.groups.join(key, &new.labels, || {
+        let here = self.scope.covers(new);
+        self.groups.join(key, &new.labels, here, || {
             cluster.namespace_labels(&key.namespace)
         });
         for port in &new.ports {

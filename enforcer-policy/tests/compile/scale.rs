@@ -163,3 +163,89 @@ fn only_what_the_pods_of_the_node_are_asked_is_in_the_tables() {
     assert_eq!(stats.selectors, 30);
     assert!(stats.addresses < 100, "{stats:?}");
 }
+
+/// A policy of this name for the pods of the app in `ns0`, which allows these peers.
+fn allowing(name: &str, app: &str, peers: Vec<PeerSelector>) -> Change {
+    let Change::Policy(_, Some(policy)) = policy(10, 0) else {
+        unreachable!("a policy is a policy");
+    };
+    let mut policy = Arc::unwrap_or_clone(policy);
+    policy.key.name = name.into();
+    for rule in &mut policy.rules {
+        rule.subject.pods = labelled("app", app.to_owned());
+    }
+    policy.rules[0].peers = Peers::Of(peers);
+    Change::Policy(policy.key.clone(), Some(Arc::new(policy)))
+}
+
+/// How many writes a change takes.
+fn writes(compiler: &mut Compiler, change: Change) -> usize {
+    compiler.apply([change]).len()
+}
+
+/// `apps` apps with 100 pods each in `ns0`; the pods of `app0` are isolated and allow every app.
+fn apps(apps: usize) -> Compiler {
+    let mut compiler = Compiler::new(Scope::All, Capacity::default());
+    let pods = (0..apps * 100).map(|number| {
+        let Change::Pod(mut key, Some(mut pod)) = pod(10, number) else {
+            unreachable!("a pod is a pod");
+        };
+        key.namespace = "ns0".into();
+        pod.labels = [("app".to_owned(), format!("app{}", number % apps))].into();
+        Change::Pod(key, Some(pod))
+    });
+    compiler.apply(pods);
+    let peers = (0..apps).map(|app| {
+        PeerSelector::Pods(PodSelector {
+            namespaces: Namespaces::Named("ns0".into()),
+            pods: labelled("app", format!("app{app}")),
+        })
+    });
+    compiler.apply([allowing("first", "app0", peers.collect())]);
+    assert_eq!(compiler.stats().addresses, apps * 100);
+    compiler
+}
+
+#[test]
+fn a_selector_that_tells_nobody_apart_moves_nobody() {
+    let mut compiler = apps(20);
+    let everybody = PodSelector {
+        namespaces: Namespaces::Named("ns0".into()),
+        pods: LabelSelector::default(),
+    };
+    let identities = compiler.stats().identities;
+    // A verdict for each app; each of the 100 pods that become isolated gets its sets, then its
+    // revision. None of the 2,000 addresses is written.
+    let peers = vec![PeerSelector::Pods(everybody)];
+    let come = writes(&mut compiler, allowing("second", "app1", peers));
+    assert!((100..250).contains(&come), "{come} writes");
+    assert_eq!(compiler.stats().identities, identities);
+    let gone = Change::Policy(
+        PolicyKey {
+            kind: PolicyKind::NetworkPolicy,
+            namespace: Some("ns0".into()),
+            name: "second".into(),
+        },
+        None,
+    );
+    let go = writes(&mut compiler, gone);
+    assert!((100..250).contains(&go), "{go} writes");
+    assert_eq!(compiler.stats().identities, identities);
+}
+
+#[test]
+fn a_block_moves_nobody_within_its_exceptions() {
+    let mut compiler = apps(20);
+    let block = IpBlock {
+        cidr: "0.0.0.0/0".parse().unwrap(),
+        except: vec!["10.0.0.0/8".parse().unwrap()],
+    };
+    let outside = allowing("second", "none", vec![PeerSelector::Block(block.clone())]);
+    assert_eq!(writes(&mut compiler, outside), 0, "nobody has the policy");
+    let outside = allowing("second", "app0", vec![PeerSelector::Block(block)]);
+    // Two prefixes; 21 verdicts of the new set and those of the old; 100 endpoints, perhaps with new
+    // revisions.
+    let writes = writes(&mut compiler, outside);
+    assert!((100..300).contains(&writes), "{writes} writes");
+    assert_eq!(compiler.stats().cidrs, 2);
+}

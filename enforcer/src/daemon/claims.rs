@@ -120,7 +120,9 @@ impl Daemon {
                 self.claims.lost(&key);
             }
         }
+        let keys = super::keys_of_pods(&changes);
         let ops = self.compiler.apply(changes);
+        self.note_pods(keys);
         self.writer.apply(&ops, self.compiler.tables());
         self.follow();
     }

@@ -22,14 +22,14 @@ use std::time::Instant;
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
-use enforcer_policy::model::PodKey;
+use enforcer_policy::model::{Change, PodKey};
 use tokio::sync::{Notify, watch};
 
 use crate::api::server::Question;
 use crate::claims::Claims;
 use crate::cni::Keeper;
 use crate::datapath::discover::{self, DiscoverError, Links};
-use crate::datapath::matching::{Matching, match_pods, pods_here};
+use crate::datapath::matching::{Matching, is_here, match_pods};
 use crate::datapath::writer::{self, Writer};
 use crate::engines::Engine;
 use crate::flow::recall::Recall;
@@ -62,6 +62,8 @@ struct Daemon {
     scan_failure: Option<String>,
     /// The pods that should be here, with their addresses.
     pods: BTreeMap<PodKey, Vec<IpAddr>>,
+    /// The same when their links were last looked for.
+    matched: BTreeMap<PodKey, Vec<IpAddr>>,
     /// Whose they are.
     matching: Matching,
     /// Everything is in force for the first time: an earlier daemon's programs have gone.
@@ -110,6 +112,7 @@ impl Daemon {
             local_addresses: BTreeSet::new(),
             scan_failure: None,
             pods: BTreeMap::new(),
+            matched: BTreeMap::new(),
             matching: Matching::default(),
             settled: false,
             sweep,
@@ -149,10 +152,12 @@ impl Daemon {
         let changes = taken.changes.len();
         let cluster = self.compiler.cluster();
         let matters = taken.changes.iter().any(|one| cluster.matters(one));
+        let pods = keys_of_pods(&taken.changes);
         let ops = self.compiler.apply(taken.changes);
+        self.note_pods(pods);
         if matters {
             self.writer.apply(&ops, self.compiler.tables());
-            self.follow();
+            self.follow_pods();
             self.measures.applied(changes, ops.len(), taken.oldest);
         } else {
             self.measures.noted(changes);
@@ -229,10 +234,9 @@ impl Daemon {
             let matching = match_pods(&self.links, &BTreeMap::new());
             return self.writer.wait_with(&matching.unknown);
         }
-        let pods = pods_here(self.compiler.cluster(), self.options.node.as_deref());
-        let mut matching = match_pods(&self.links, &pods);
-        matching.keep(&self.matching, [&self.pods, &pods]);
-        self.pods = pods;
+        let mut matching = match_pods(&self.links, &self.pods);
+        matching.keep(&self.matching, [&self.matched, &self.pods]);
+        self.matched.clone_from(&self.pods);
         let before = std::mem::replace(&mut self.matching, matching);
         let known = before.unenforced();
         for (pod, why) in self.matching.unenforced() {
@@ -242,6 +246,27 @@ impl Daemon {
         }
         self.writer.follow(&self.matching, &self.links.node);
         self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Notes which of these pods should be here. The others of the cluster are not walked over.
+    fn note_pods(&mut self, keys: impl IntoIterator<Item = PodKey>) {
+        let (cluster, node) = (self.compiler.cluster(), self.options.node.as_deref());
+        for key in keys {
+            let pod = cluster.pods.get(&key).filter(|pod| is_here(pod, node));
+            match pod.map(|pod| pod.addresses.clone()) {
+                Some(addresses) => drop(self.pods.insert(key, addresses)),
+                None => drop(self.pods.remove(&key)),
+            }
+        }
+    }
+
+    /// Finds the links of the pods, if these are others now or some link could not be held.
+    fn follow_pods(&mut self) {
+        if self.pods != self.matched || self.writer.failures().next().is_some() {
+            self.follow();
+        } else {
+            self.changes.send_modify(|changes| *changes += 1);
+        }
     }
 
     fn retry(&mut self) {
@@ -309,6 +334,14 @@ impl Daemon {
         }
         Ok(())
     }
+}
+
+fn keys_of_pods(changes: &[Change]) -> Vec<PodKey> {
+    let pods = changes.iter().filter_map(|change| match change {
+        Change::Pod(key, _) => Some(key.clone()),
+        _ => None,
+    });
+    pods.collect()
 }
 
 /// What fits into the maps as they will be loaded.

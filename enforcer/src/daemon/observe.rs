@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use enforcer_common::abi::Direction;
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Pod, PodKey};
 use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
@@ -123,25 +124,29 @@ impl Daemon {
         own.chain(host).filter(|(_, pod)| !pod.terminated)
     }
 
-    /// The policies that select a pod.
-    fn policies_of<'a>(
-        &'a self,
-        key: &'a PodKey,
-        pod: &'a Pod,
-    ) -> impl Iterator<Item = &'a Policy> + 'a {
+    /// The policies that select a pod. The compiler knows them of every pod that policies apply to.
+    fn policies_of(&self, key: &PodKey, pod: &Pod) -> Vec<&Policy> {
+        let policies = &self.compiler.cluster().policies;
+        if pod.is_selectable() {
+            let both = Direction::ALL.map(|direction| self.compiler.isolating(key, direction));
+            let names: BTreeSet<PolicyKey> = both.into_iter().flatten().collect();
+            let selecting = names.iter().filter_map(|name| policies.get(name));
+            return selecting.map(|policy| &**policy).collect();
+        }
         let first = PolicyKey {
             kind: PolicyKind::NetworkPolicy,
             namespace: Some(key.namespace.clone()),
             name: Name::default(),
         };
-        let policies = self.compiler.cluster().policies.range(first..);
         policies
+            .range(first..)
             .take_while(|(policy, _)| policy.namespace.as_ref() == Some(&key.namespace))
             .map(|(_, policy)| &**policy)
-            .filter(move |policy| {
+            .filter(|policy| {
                 let mut rules = policy.rules.iter();
                 rules.any(|rule| self.selects(&rule.subject, key, pod))
             })
+            .collect()
     }
 
     /// Why policies do not hold for a pod of this node, or are not what they say.

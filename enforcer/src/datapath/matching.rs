@@ -34,17 +34,21 @@ pub struct Matching {
     pub unknown: Vec<PodLink>,
 }
 
-/// The pods that should be here and have a network of their own, with their addresses: those of a
-/// node, or all where the node has no name.
-pub fn pods_here(cluster: &Cluster, node: Option<&str>) -> BTreeMap<PodKey, Vec<IpAddr>> {
-    let here = |pod: &Pod| match (node, &pod.node) {
+/// Whether a pod should be on the node, and has a network of its own. Every pod may be on a node
+/// without a name.
+pub fn is_here(pod: &Pod, node: Option<&str>) -> bool {
+    let here = match (node, &pod.node) {
         (Some(name), Some(node)) => name == node,
         _ => true,
     };
-    cluster
-        .pods
-        .iter()
-        .filter(|(_, pod)| pod.is_selectable() && here(pod))
+    here && pod.is_selectable()
+}
+
+/// The pods that should be here and have a network of their own, with their addresses: those of a
+/// node, or all where the node has no name.
+pub fn pods_here(cluster: &Cluster, node: Option<&str>) -> BTreeMap<PodKey, Vec<IpAddr>> {
+    let pods = cluster.pods.iter();
+    pods.filter(|(_, pod)| is_here(pod, node))
         .map(|(key, pod)| (key.clone(), pod.addresses.clone()))
         .collect()
 }

@@ -2,6 +2,7 @@
 //! and attached programs out.
 
 mod adoption;
+mod held;
 mod links;
 mod numbering;
 mod readback;
@@ -27,6 +28,7 @@ use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
 use super::seed::{SeedError, Seeds};
+use held::Held;
 use numbering::Numbering;
 pub use readback::Step;
 use tags::Tags;
@@ -133,7 +135,7 @@ pub struct Writer {
     pins: PathBuf,
     /// Endpoints as the compiler has them.
     endpoints: BTreeMap<PodKey, Endpoint>,
-    links: BTreeMap<u32, Link>,
+    links: Held,
     tags: Tags,
     /// Links that are no pod's, by index: their names, and whether packets have Ethernet headers.
     uplinks: BTreeMap<u32, NodeLink>,
@@ -180,7 +182,7 @@ impl Writer {
             options,
             pins,
             endpoints: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: Held::default(),
             tags: Tags::default(),
             uplinks: BTreeMap::new(),
             failures: BTreeMap::new(),
@@ -268,10 +270,9 @@ impl Writer {
 
     /// The links of a pod, by index.
     fn links_of(&self, pod: &PodKey) -> Vec<(u32, Owner)> {
-        self.links
-            .iter()
-            .filter(|(_, link)| link.owner.pod() == Some(pod))
-            .map(|(ifindex, link)| (*ifindex, link.owner.clone()))
+        let links = self.links.of(pod);
+        links
+            .map(|(ifindex, link)| (ifindex, link.owner.clone()))
             .collect()
     }
 
@@ -292,10 +293,7 @@ impl Writer {
         if self.broken.is_some() && endpoint.flags & Endpoint::ISOLATED != 0 {
             endpoint.flags |= Endpoint::DENY_ALL;
         }
-        if let Some(tag) = self
-            .tags
-            .of(ifindex, |index| self.links.contains_key(&index))
-        {
+        if let Some(tag) = self.tags.of(ifindex, |index| self.links.contains(index)) {
             if u32::from(tag) != ifindex {
                 self.maps.put_sender(tag, ifindex)?;
             }
@@ -336,7 +334,7 @@ impl Writer {
 
     /// The pod of a link.
     pub fn pod_of(&self, ifindex: u32) -> Option<&PodKey> {
-        self.links.get(&ifindex)?.owner.pod()
+        self.links.get(ifindex)?.owner.pod()
     }
 
     /// Whether programs on this link enforce what is compiled for this pod.

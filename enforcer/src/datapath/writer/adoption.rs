@@ -102,7 +102,7 @@ impl Writer {
     pub(super) fn adoption_at(&mut self, wanted: &BTreeMap<u32, (Owner, String)>) -> Adoption {
         let mut adoption = Adoption::default();
         for (ifindex, (owner, _)) in wanted {
-            let held = self.links.get(ifindex);
+            let held = self.links.get(*ifindex);
             let Some(new) = owner.pod().and_then(|pod| self.endpoints.get(pod)) else {
                 continue;
             };

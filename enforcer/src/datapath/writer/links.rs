@@ -81,7 +81,7 @@ impl Writer {
         }
         for link in links {
             let ifindex = link.host_ifindex;
-            let own = self.links.contains_key(&ifindex);
+            let own = self.links.contains(ifindex);
             if !own && earlier.contains(&ifindex) {
                 continue;
             }
@@ -93,7 +93,7 @@ impl Writer {
     }
 
     fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
-        let held = self.links.get(&ifindex);
+        let held = self.links.get(ifindex);
         if held.is_some_and(|link| link.owner == *owner && link.name == name) {
             return Ok(());
         }
@@ -147,7 +147,7 @@ impl Writer {
     }
 
     fn let_go(&mut self, ifindex: u32) {
-        self.links.remove(&ifindex);
+        self.links.remove(ifindex);
         self.detach(ifindex, Program::POD);
         if let Some(tag) = self.tags.release(ifindex)
             && let Err(error) = self.maps.put_sender(tag, 0)
@@ -189,7 +189,7 @@ impl Writer {
         } in attachments
         {
             let held = if Program::POD.contains(&program) {
-                self.links.contains_key(&ifindex)
+                self.links.contains(ifindex)
             } else {
                 self.uplinks.contains_key(&ifindex)
             };

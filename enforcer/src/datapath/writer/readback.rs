@@ -30,7 +30,7 @@ impl Writer {
                 last,
             };
         }
-        let entries = wanted_behind(last, &self.links, tables);
+        let entries = wanted_behind(last, self.links.by_index(), tables);
         let more = entries.len() == BATCH;
         let repaired = self.mend(&entries, |writer, entry| writer.mend_wanted(tables, entry));
         Step {
@@ -110,7 +110,7 @@ impl Writer {
     }
 
     fn mend_endpoint(&mut self, ifindex: u32) -> Result<bool, MapsError> {
-        let Some(link) = self.links.get(&ifindex) else {
+        let Some(link) = self.links.get(ifindex) else {
             return Ok(false);
         };
         let owner = link.owner.clone();

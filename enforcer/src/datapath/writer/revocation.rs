@@ -30,7 +30,7 @@ impl Writer {
     pub(super) fn arrivals(&self, wanted: &BTreeMap<u32, (Owner, String)>) -> [Vec<PodKey>; 2] {
         let mut arrivals = [Vec::new(), Vec::new()];
         for (ifindex, (owner, _)) in wanted {
-            let held = self.links.get(ifindex);
+            let held = self.links.get(*ifindex);
             let is_first = held.is_none() && self.numbering.earlier(*ifindex).is_none();
             if held.is_none_or(|link| link.owner != *owner) {
                 arrivals[usize::from(is_first)].extend(owner.pod().cloned());

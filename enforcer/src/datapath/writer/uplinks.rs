@@ -32,7 +32,7 @@ impl Writer {
         let gone: Vec<u32> = self
             .uplinks
             .keys()
-            .filter(|ifindex| !there.contains(ifindex) || self.links.contains_key(ifindex))
+            .filter(|ifindex| !there.contains(ifindex) || self.links.contains(**ifindex))
             .copied()
             .collect();
         for ifindex in gone {

@@ -1,6 +1,6 @@
-//! What a big cluster costs the compiler: bytes by kind of object, and the time of a cold start.
+//! What a big cluster costs the compiler: bytes by kind of object. (Times: `cargo xtask bench scale`.)
 //!
-//! `cargo bench -p enforcer-policy --bench scale`
+//! `cargo bench -p enforcer-policy --bench memory`
 
 #![expect(clippy::print_stdout, reason = "the result is a table on stdout")]
 #![expect(
@@ -8,8 +8,7 @@
     reason = "a benchmark whose own objects are wrong has no result"
 )]
 
-mod cold_start;
-mod memory;
+mod kinds;
 mod objects;
 
 use peak_alloc::PeakAlloc;
@@ -18,6 +17,5 @@ use peak_alloc::PeakAlloc;
 static HEAP: PeakAlloc = PeakAlloc;
 
 fn main() {
-    memory::report();
-    cold_start::report();
+    kinds::report();
 }
