@@ -59,6 +59,7 @@ impl Daemon {
             maps: self.fill(),
             packets: self.packets(),
             events_suppressed: self.suppressed(),
+            drift_repaired: self.drift_repaired(),
             work: self.measures.as_work(),
         }
     }
@@ -226,6 +227,14 @@ impl Daemon {
             }
         }
         packets
+    }
+
+    fn drift_repaired(&self) -> BTreeMap<String, u64> {
+        let repaired = self.read_back.repaired.iter();
+        repaired
+            .filter(|(_, count)| **count > 0)
+            .map(|(map, count)| ((*map).to_owned(), *count))
+            .collect()
     }
 
     pub(super) fn suppressed(&self) -> BTreeMap<String, u64> {
