@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use enforcer_lab::Pod;
 
-use super::traffic::PORT;
+use super::traffic::PORTS;
 
 /// Pods of a node that is in use: kubelets allow 110.
 const PODS_HERE: usize = 100;
 
 /// What the node is to enforce. Every policy isolates the client and the server in both directions
-/// and lets them talk with its own peers, at one port of TCP and UDP. The peers of the policy in the
+/// and lets them talk with its own peers, at some ports of TCP and UDP. The peers of the policy in the
 /// middle are the client and the server; those of each other one are one pod of another node.
 pub(super) struct Cluster<'a> {
     pub(super) policies: usize,
@@ -128,7 +128,8 @@ fn policy_object(number: usize) -> serde_json::Value {
         {"podSelector": {"matchLabels": {"group": format!("g{number}")}}}
     ]);
     let ports = serde_json::json!([
-        {"protocol": "TCP", "port": PORT}, {"protocol": "UDP", "port": PORT}
+        {"protocol": "TCP", "port": PORTS.start(), "endPort": PORTS.end()},
+        {"protocol": "UDP", "port": PORTS.start(), "endPort": PORTS.end()}
     ]);
     serde_json::json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",

@@ -76,3 +76,37 @@ fn start() -> Vec<Condition> {
     };
     vec![nothing, again, Condition::new(Guard::Empty, 1)]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_baseline_comes_first_and_no_two_rows_have_one_name() {
+        for conditions in [all(), few()] {
+            assert_eq!(
+                conditions.first().map(Condition::name).as_deref(),
+                Some("no filter")
+            );
+            let names: BTreeSet<_> = conditions.iter().map(Condition::name).collect();
+            assert_eq!(names.len(), conditions.len());
+        }
+    }
+
+    #[test]
+    fn a_quick_run_has_every_kind_of_filter() {
+        let kinds = |conditions: &[Condition]| -> BTreeSet<_> {
+            let guard = |one: &Condition| match one.guard {
+                Guard::Enforcer(_) => Guard::Enforcer(Events::Default),
+                other => other,
+            };
+            conditions
+                .iter()
+                .map(|one| format!("{:?}", guard(one)))
+                .collect()
+        };
+        assert_eq!(kinds(&few()), kinds(&all()));
+    }
+}

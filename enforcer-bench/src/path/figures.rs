@@ -34,10 +34,9 @@ pub(super) struct Figures {
 impl Figures {
     /// Measures everything once, each for this time.
     pub(super) fn measure(stage: &Stage, cpus: Cpus, time: Duration) -> Result<Self> {
-        let path = stage.path(cpus);
-        let rate = packets(&path, time).context("UDP packets")?;
-        let latency = latency(&path, time).context("requests")?;
-        let connections_apart = connections(&path, time).context("connections")?;
+        let rate = packets(&stage.path(cpus), time).context("UDP packets")?;
+        let latency = latency(&stage.path(cpus), time).context("requests")?;
+        let connections_apart = connections(&stage.path(cpus), time).context("connections")?;
         let together = cpus.together();
         stage.keep_daemon_on(&[together.client])?;
         let before = stage.daemon_time()?;
@@ -162,7 +161,7 @@ fn notes(rounds: usize, legacy: Option<bool>) -> Vec<String> {
 
 const METHOD: [&str; 7] = [
     "Real traffic between two pods of a node: network namespaces behind veths with /32 routes, as the ptp plugin makes them, the client on one processor and the server on another. Neither sleeps while it waits, so that nothing is measured but the path: waking a thread takes longer than ten packets.",
-    "*UDP 64 B packets/s* are those that arrive, one sender, one flow. *Request/response* is one byte there and one back by UDP. *New connections* are TCP, one after the other: connect, one byte, close, wait for the other side's close. *A connection in all* is the same with client, server and daemon on one processor, so that everything that a connection costs anywhere is in it.",
+    "*UDP 64 B packets/s* are those that arrive, one sender, one flow. *Request/response* is one byte there and one back by UDP. *New connections* are TCP, one after the other: connect, one byte, close, wait for the other side's close; no pair of ports comes twice, so that every one is new to every filter. *A connection in all* is the same with client, server and daemon on one processor, so that everything that a connection costs anywhere is in it.",
     "Every condition has a node of its own, on which nothing else is at work; the kernel tracks connections only where the rules ask for it, which is checked. Before measuring, each must let pass what the policies allow and drop what they deny (TCP and UDP: a pod that may not, a port that nobody may, a pod that may not be reached), and without a filter the same probes must arrive.",
     "All get the same policies. *Every one of them selects both pods and isolates them in both directions*; each allows one peer, and the one in the middle allows what is measured. That is the worst case for rules that are walked through: a pod that ten policies select costs what the rows with 10 say, however many policies there are elsewhere.",
     "- *enforcer* is the release binary with a directory of manifests; the daemon runs and reads events, by default up to 1,000 new connections a second and processor; in the condition so named, every single one.",

@@ -1,6 +1,7 @@
 //! A node of its own for each condition: the pods, the filter between them, and the proof that it
 //! does what it is for.
 
+use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,10 +15,11 @@ use nix::unistd::Pid;
 use super::cluster::Cluster;
 use super::condition::Condition;
 use super::guard::{Guard, Held, is_legacy};
-use super::traffic::{Cpus, PORT, Path, pin_thread};
+use super::traffic::{Cpus, PORTS, Path, pin_thread};
 
-/// A port that no policy allows.
-const OTHER: u16 = PORT + 1;
+/// A port that policies allow, and one that none does.
+const PORT: u16 = *PORTS.start();
+const OTHER: u16 = *PORTS.end() + 1;
 
 /// How long to wait for a packet that comes, and for one that does not.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +29,8 @@ const SILENCE: Duration = Duration::from_millis(300);
 pub(super) struct Stage {
     pub(super) condition: Condition,
     held: Held,
+    /// The port of the last measurement.
+    port: Cell<u16>,
     client: Pod,
     server: Pod,
     stranger: Pod,
@@ -53,6 +57,7 @@ impl Stage {
         let stage = Self {
             condition,
             held,
+            port: Cell::new(PORT),
             client,
             server,
             stranger,
@@ -64,11 +69,15 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The way between the pods.
+    /// The way between the pods, to a port that no measurement had before, as long as there is one.
     pub(super) fn path(&self, cpus: Cpus) -> Path<'_> {
+        let last = self.port.get();
+        let port = if last < *PORTS.end() { last + 1 } else { PORT };
+        self.port.set(port);
         Path {
             client: &self.client,
             server: &self.server,
+            port,
             cpus,
         }
     }

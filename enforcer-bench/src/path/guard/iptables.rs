@@ -9,7 +9,7 @@ use anyhow::Result;
 use enforcer_lab::Lab;
 
 use super::super::cluster::Cluster;
-use super::super::traffic::PORT;
+use super::super::traffic::PORTS;
 use super::feed;
 
 /// The mark of a packet that a policy allows, and that of one that passed all its pods' policies.
@@ -111,6 +111,7 @@ fn pod_chain(text: &mut String, chain: &str, pod: IpAddr, policies: impl Iterato
 }
 
 fn policy_chain(text: &mut String, policy: usize) {
+    let (first, last) = (PORTS.start(), PORTS.end());
     let sides = [("PEERS-IN", "TO"), ("FROM", "PEERS-OUT")];
     for (source, destination) in sides {
         for protocol in ["tcp", "udp"] {
@@ -118,7 +119,7 @@ fn policy_chain(text: &mut String, policy: usize) {
                 text,
                 "-A POLICY-{policy} -m set --match-set {source}-{policy} src \
                  -m set --match-set {destination}-{policy} dst \
-                 -p {protocol} --dport {PORT} -j MARK --set-mark {ALLOWED}"
+                 -p {protocol} --dport {first}:{last} -j MARK --set-mark {ALLOWED}"
             );
             let _ = writeln!(
                 text,

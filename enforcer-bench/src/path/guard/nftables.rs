@@ -8,7 +8,7 @@ use anyhow::Result;
 use enforcer_lab::Lab;
 
 use super::super::cluster::Cluster;
-use super::super::traffic::PORT;
+use super::super::traffic::PORTS;
 use super::feed;
 
 /// Loads the rules into the node.
@@ -43,9 +43,10 @@ const SIDES: [Side; 2] = [
 
 fn ruleset(cluster: &Cluster<'_>) -> String {
     let mut text = String::from("table ip policies {\n");
+    let (first, last) = (PORTS.start(), PORTS.end());
     let _ = writeln!(
         text,
-        "set ports {{ type inet_proto . inet_service; elements = {{ tcp . {PORT}, udp . {PORT} }}; }}"
+        "set ports {{ type inet_proto . inet_service; flags interval; elements = {{ tcp . {first}-{last}, udp . {first}-{last} }}; }}"
     );
     for (policy, peers) in cluster.peers().iter().enumerate() {
         let _ = writeln!(

@@ -7,6 +7,7 @@ mod packets;
 mod wait;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::thread;
 use std::time::Duration;
 
@@ -21,14 +22,17 @@ pub(super) use latency::latency;
 pub(super) use packets::packets;
 use wait::Waiting;
 
-/// The port that policies allow, for TCP and UDP.
-pub(super) const PORT: u16 = 7000;
+/// The ports that policies allow, for TCP and UDP.
+pub(super) const PORTS: RangeInclusive<u16> = 7000..=7499;
 
 /// Where a generator runs.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'a> {
     pub(super) client: &'a Pod,
     pub(super) server: &'a Pod,
+    /// The server's port. Each measurement has one of its own: a connection between ports that another
+    /// had before it is not new to who remembers that one.
+    pub(super) port: u16,
     pub(super) cpus: Cpus,
 }
 
@@ -70,7 +74,7 @@ impl Cpus {
 impl Path<'_> {
     fn address(&self) -> Result<SocketAddr> {
         let address = self.server.v4().context("the server has no address")?;
-        Ok(SocketAddr::new(address, PORT))
+        Ok(SocketAddr::new(address, self.port))
     }
 
     /// A socket in the server's namespace, bound to the port.
