@@ -22,7 +22,7 @@ struct Usual<const W: usize> {
 }
 
 /// What differs between the families.
-trait Addresses: Sized {
+trait Addresses: Copy {
     /// Whether the first address is the endpoint's.
     fn come_from(&self, endpoint: impl EndpointView) -> bool;
     /// Whether both are the same.
@@ -95,8 +95,8 @@ pub(super) fn is_established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flags:
         return false;
     }
     match cx.packet.head_u16(12) {
-        Some(number::IPV4) => v4(cx.packet).is_some_and(|usual| belongs(cx, usual)),
-        Some(number::IPV6) => v6(cx.packet).is_some_and(|usual| belongs(cx, usual)),
+        Some(number::IPV4) => v4(cx.packet).is_some_and(|usual| belongs(cx, &usual)),
+        Some(number::IPV6) => v6(cx.packet).is_some_and(|usual| belongs(cx, &usual)),
         _ => false,
     }
 }
@@ -167,7 +167,7 @@ fn is_usual(packet: &impl Packet, transport: usize, payload: u32, protocol: u8) 
 #[inline(always)]
 fn belongs<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
-    usual: Usual<W>,
+    usual: &Usual<W>,
 ) -> bool
 where
     [u64; W]: Addresses,
@@ -176,7 +176,7 @@ where
         addresses,
         ports,
         protocol,
-    } = usual;
+    } = *usual;
     let (addresses, ports) = match cx.hook {
         Direction::Egress => {
             if !addresses.come_from(cx.endpoint) || addresses.are_one() {
