@@ -115,8 +115,15 @@ macro_rules! family {
                 place.get(&$table::bucket(index)?, bounded(slot))
             }
             #[inline(always)]
-            fn recall(&self, key: &FlowKey<$words>, endpoint: u32) -> Option<Flow> {
-                let place = Place::of(key, endpoint, &$table::secrets());
+            fn recall(
+                &self,
+                addresses: [u64; $words],
+                ports: u32,
+                protocol: u8,
+                endpoint: u32,
+            ) -> Option<Flow> {
+                let secrets = $table::secrets();
+                let place = Place::between(addresses, ports, protocol, endpoint, &secrets);
                 place.find(&$table::bucket(place.bucket($table::mask()))?)
             }
             #[inline(always)]

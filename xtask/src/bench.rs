@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what enforcer needs, measured.
 
-mod figures;
+pub(crate) mod figures;
 mod memory;
 
 use anyhow::Result;

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
-use crate::{bench, build_ebpf, deploy, image, machine, setup, shell, test, workspace};
+use crate::{bench, build_ebpf, deploy, image, machine, setup, shell, test, vm_test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {
@@ -23,7 +23,7 @@ type Check = fn() -> Result<()>;
 
 /// Runs every check, quick ones first, also after one failed; then says how each went.
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, Check); 10] = [
+    let checks: [(&str, Check); 11] = [
         ("format", format),
         ("licences and dependencies", dependencies::check),
         ("chart and manifests", || {
@@ -37,6 +37,9 @@ pub(crate) fn run() -> Result<()> {
         ("tests", || test::run(&test::Arguments::default())),
         ("benches, only that they run", || {
             bench::run(&bench::Arguments::QUICK)
+        }),
+        ("other kernels", || {
+            vm_test::run(&vm_test::Arguments::default())
         }),
     ];
     let start = Instant::now();

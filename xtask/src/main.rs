@@ -14,6 +14,7 @@ mod setup;
 mod shell;
 mod test;
 mod ui;
+mod vm_test;
 mod wire;
 mod workspace;
 
@@ -44,6 +45,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Run every test: unit, property, kernel and wire (root or sudo).
     Test(test::Arguments),
+    /// Run tests on other kernels in virtual machines.
+    VmTest(vm_test::Arguments),
     /// Try random clusters on real sockets against the oracle, as long as you like (root or sudo).
     Wire(wire::Arguments),
     /// Build a container image of nothing but static programs, the same bytes each time.
@@ -77,6 +80,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Build => build::run(),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Test(arguments) => test::run(arguments),
+        Verb::VmTest(arguments) => vm_test::run(arguments),
         Verb::Wire(arguments) => wire::run(arguments),
         Verb::Image(arguments) => image::run(arguments),
         Verb::Deploy(arguments) => deploy::run(arguments),

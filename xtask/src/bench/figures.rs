@@ -87,7 +87,8 @@ fn program() -> PathBuf {
     workspace::target().join("release/enforcer-bench")
 }
 
-fn build() -> Result<()> {
+/// Builds them.
+pub(crate) fn build() -> Result<()> {
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     build_ebpf::bench_object(&toolchain)?;
