@@ -80,10 +80,9 @@ fn change(ctx: &TcContext) -> Option<()> {
         store(ctx, IPV4.0, [join(source, destination)])?;
         return store(ctx, IPV4.1, [u64::from(ports)]);
     }
-    let [a, b, c, d] = plan.pod;
-    let [e, f, g] = plan.prefix;
-    let pod = [join(a, b), join(c, d)];
-    let peer = [join(e, f), join(g, address)];
+    let Plan { pod, prefix, .. } = *plan;
+    let pod = [join(pod[0], pod[1]), join(pod[2], pod[3])];
+    let peer = [join(prefix[0], prefix[1]), join(prefix[2], address)];
     let [source, destination] = order(from_pod, pod, peer);
     store(
         ctx,

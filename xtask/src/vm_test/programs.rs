@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::arch::Arch;
 use crate::setup::apt;
-use crate::{machine, shell, workspace};
+use crate::{build_ebpf, machine, shell, workspace};
 
 /// What building for arm64 needs on another machine.
 const CROSS: [apt::Package; 3] = [
@@ -34,7 +34,8 @@ pub(super) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     let mut cargo = machine::cargo();
     cargo.args(["build", "--locked", "--bin", name]);
     if arch.is_this_machines() {
-        cargo.args(["--workspace", "--exclude", "enforcer-ebpf"]);
+        cargo.args(["--workspace", "--exclude", build_ebpf::PACKAGE]);
+        cargo.args(["--exclude", build_ebpf::BENCH_PACKAGE]);
     } else {
         let target = arch.target();
         apt::ensure(&CROSS)?;

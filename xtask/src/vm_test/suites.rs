@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use enforcer_vm::Job;
 use serde_json::Value;
 
-use crate::{machine, shell, workspace};
+use crate::{build_ebpf, machine, shell, workspace};
 
 /// A test target of the crate `enforcer`.
 struct Suite {
@@ -115,7 +115,9 @@ fn build(names: &BTreeSet<&str>) -> Result<BTreeMap<String, PathBuf>> {
             "--locked",
             "--workspace",
             "--exclude",
-            "enforcer-ebpf",
+            build_ebpf::PACKAGE,
+            "--exclude",
+            build_ebpf::BENCH_PACKAGE,
         ]);
         cargo.arg("--no-run");
         for name in names {
