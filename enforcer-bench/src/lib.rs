@@ -4,6 +4,7 @@
 //! - [`machine`]: where figures come from;
 //! - [`report`]: what a bench found, as JSON and as Markdown;
 //! - [`plot`]: the same as SVG;
+//! - [`render`]: both into the documentation;
 //! - [`packets`], [`path`], [`updates`], [`scale`]: the benches.
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ pub mod options;
 pub mod packets;
 pub mod path;
 pub mod plot;
+pub mod render;
 pub mod report;
 pub mod scale;
 pub mod stats;

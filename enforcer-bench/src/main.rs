@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use enforcer_bench::{packets, path, scale, updates};
+use enforcer_bench::{packets, path, render, scale, updates};
 
 /// Measures what enforcer costs (root).
 #[derive(Parser)]
@@ -22,6 +22,8 @@ enum Bench {
     Updates(updates::Arguments),
     /// What the compiler needs for big clusters.
     Scale(scale::Arguments),
+    /// Write reports into the documentation.
+    Render(render::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,5 +32,6 @@ fn main() -> anyhow::Result<()> {
         Bench::Path(arguments) => path::run(&arguments),
         Bench::Updates(arguments) => updates::run(&arguments),
         Bench::Scale(arguments) => scale::run(&arguments),
+        Bench::Render(arguments) => render::run(&arguments),
     }
 }

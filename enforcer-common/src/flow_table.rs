@@ -101,8 +101,20 @@ impl<const W: usize> Place<W> {
             addresses[2] = join(key.peer[0], key.peer[1]);
             addresses[3] = join(key.peer[2], key.peer[3]);
         }
-        let ports = join(key.ports, endpoint);
-        let protocol = u64::from(key.protocol & 0xff) << 8;
+        Self::between(addresses, key.ports, key.protocol as u8, endpoint, secrets)
+    }
+
+    /// The same for the pod's address and the peer's as they are on the wire, one after the other.
+    #[inline(always)]
+    pub fn between(
+        addresses: [u64; W],
+        ports: u32,
+        protocol: u8,
+        endpoint: u32,
+        secrets: &Secrets,
+    ) -> Self {
+        let ports = join(ports, endpoint);
+        let protocol = u64::from(protocol) << 8;
         let hash = hash(&addresses, ports, protocol, secrets);
         Self {
             hash,

@@ -34,6 +34,8 @@ pub trait Packet {
     fn head_u16(&self, offset: usize) -> Option<u16>;
     /// The 32-bit words at a constant offset, bytes in the order of the wire.
     fn head_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
+    /// The 64-bit words at a constant offset, bytes in the order of the wire.
+    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]>;
 
     /// The byte at any offset.
     fn u8_at(&self, offset: u32) -> Option<u8>;
@@ -122,6 +124,13 @@ impl Packet for Frame<'_> {
             *word = u32::from_ne_bytes(self.load(offset + 4 * index)?);
         }
         Some(words)
+    }
+    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
+        let mut longs = [0; N];
+        for (index, long) in longs.iter_mut().enumerate() {
+            *long = u64::from_ne_bytes(self.load(offset + 8 * index)?);
+        }
+        Some(longs)
     }
     fn u8_at(&self, offset: u32) -> Option<u8> {
         self.head_u8(offset as usize)

@@ -14,8 +14,9 @@ pub trait AddressTables<const W: usize> {
     fn peer(&self, address: &[u32; W]) -> Peer;
     /// A tracked flow of an endpoint.
     fn flow(&self, key: &FlowKey<W>, endpoint: u32) -> Option<Flow>;
-    /// The same; in the kernel quicker where the flow is there, and larger.
-    fn recall(&self, key: &FlowKey<W>, endpoint: u32) -> Option<Flow>;
+    /// The same for somebody in a hurry: the pod's address and the peer's as they are on the wire, one after
+    /// the other. In the kernel larger, and quicker where the flow is there.
+    fn recall(&self, addresses: [u64; W], ports: u32, protocol: u8, endpoint: u32) -> Option<Flow>;
     /// Tracks a flow or changes it.
     fn put_flow(&self, key: &FlowKey<W>, flow: &Flow);
 }

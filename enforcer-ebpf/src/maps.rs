@@ -26,6 +26,10 @@ pub(crate) static EVENTS_PER_SECOND: Global<u32> = Global::new(1000);
 #[unsafe(no_mangle)]
 pub(crate) static TRACE: Global<u8> = Global::new(0);
 
+/// Flows are remembered: 1. Without (0), a benchmark sees what a decision costs alone.
+#[unsafe(no_mangle)]
+pub(crate) static TRACK: Global<u8> = Global::new(1);
+
 /// Buckets of `FLOWS_V4` that are in use, less one: they are a power of two.
 #[unsafe(no_mangle)]
 pub(crate) static FLOW_MASK_V4: Global<u32> = Global::new(buckets(limits::FLOWS_V4) - 1);

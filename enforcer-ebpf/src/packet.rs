@@ -169,6 +169,10 @@ impl<const MISSING: usize> Packet for Skb<MISSING> {
         self.direct(offset)
     }
     #[inline(always)]
+    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
+        self.direct(offset)
+    }
+    #[inline(always)]
     fn u8_at(&self, offset: u32) -> Option<u8> {
         self.load(offset)
     }

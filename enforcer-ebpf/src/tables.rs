@@ -115,12 +115,22 @@ macro_rules! family {
                 place.get(&$table::bucket(index)?, bounded(slot))
             }
             #[inline(always)]
-            fn recall(&self, key: &FlowKey<$words>, endpoint: u32) -> Option<Flow> {
-                let place = Place::of(key, endpoint, &$table::secrets());
+            fn recall(
+                &self,
+                addresses: [u64; $words],
+                ports: u32,
+                protocol: u8,
+                endpoint: u32,
+            ) -> Option<Flow> {
+                let secrets = $table::secrets();
+                let place = Place::between(addresses, ports, protocol, endpoint, &secrets);
                 place.find(&$table::bucket(place.bucket($table::mask()))?)
             }
             #[inline(always)]
             fn put_flow(&self, key: &FlowKey<$words>, flow: &Flow) {
+                if maps::TRACK.load() == 0 {
+                    return;
+                }
                 let place = Place::of(key, flow.endpoint, &$table::secrets());
                 let index = place.bucket($table::mask());
                 let slot = $table::room(index, place.tag(), flow.last_seen);

@@ -1,6 +1,10 @@
 //! Attaching to real links. Needs root and a built BPF object.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at its first surprise"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +14,11 @@ use aya::programs::tc::{NlOptions, TcAttachOptions};
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use enforcer::datapath::attach::{
-    AttachError, Attached, Attacher, Attachment, Hook, Place, Program,
+    self, AttachError, Attached, Attacher, Attachment, Hook, Place, Program,
 };
 use enforcer::datapath::bpffs;
 use enforcer::datapath::netns::Netns;
-use enforcer_lab::{Home, Namespace};
+use enforcer_lab::{Home, LabError, Namespace};
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
 
@@ -46,6 +50,15 @@ impl Node {
             bpffs,
             _home: home,
         }
+    }
+
+    /// A node for a test that is about TCX; where the kernel has none, the test is listed as skipped.
+    fn with_tcx(test: &str) -> Option<Self> {
+        if *TCX {
+            return Some(Self::new());
+        }
+        enforcer_lab::skip(test, LabError::Unsupported("TCX")).unwrap();
+        None
     }
 
     /// Runs inside the node, as the daemon does.
@@ -86,8 +99,12 @@ impl Node {
         })
     }
 
-    /// The ids of the programs at the TCX hook, in the order in which they run.
+    /// The ids of the programs at the TCX hook, in the order in which they run; none where there is no
+    /// such hook.
     fn tcx(&self, side: TcAttachType) -> Vec<u32> {
+        if !*TCX {
+            return Vec::new();
+        }
         self.within(|| {
             let (_, programs) = SchedClassifier::query_tcx(LINK, side).unwrap();
             programs
@@ -113,6 +130,26 @@ impl Node {
 
 /// The programs of two daemons, loaded once: the verifier takes its time.
 static LOADED: LazyLock<[Mutex<Ebpf>; 2]> = LazyLock::new(|| [(), ()].map(|()| Mutex::new(load())));
+
+/// Whether this kernel has TCX.
+static TCX: LazyLock<bool> = LazyLock::new(|| {
+    let mut object = LOADED[0].lock().unwrap_or_else(PoisonError::into_inner);
+    let tried = attach::try_out(Hook::Tcx, program(&mut object, Program::FromPod));
+    match tried {
+        Ok(_) => true,
+        Err(AttachError::NoTcx) => false,
+        Err(error) => panic!("{error}"),
+    }
+});
+
+/// The hooks that this kernel has.
+fn hooks() -> Vec<Hook> {
+    if *TCX {
+        vec![Hook::Tcx, Hook::Clsact]
+    } else {
+        vec![Hook::Clsact]
+    }
+}
 
 fn load() -> Ebpf {
     assert!(
@@ -172,7 +209,9 @@ fn replaced(place: Place) -> [Attached; 2] {
 
 #[test]
 fn tcx_links_outlive_the_process_that_made_them() {
-    let node = Node::new();
+    let Some(node) = Node::with_tcx("tcx_links_outlive_the_process_that_made_them") else {
+        return;
+    };
     assert_eq!(node.attach_and_end(Hook::Tcx).unwrap(), fresh(Place::Tcx));
     assert_eq!(node.attachments(), both(node.index(), Place::Tcx));
     assert_eq!(node.tcx(TcAttachType::Ingress).len(), 1);
@@ -199,7 +238,9 @@ fn clsact_filters_outlive_the_process_that_made_them() {
 
 #[test]
 fn a_second_daemon_exchanges_the_program_of_the_tcx_link() {
-    let node = Node::new();
+    let Some(node) = Node::with_tcx("a_second_daemon_exchanges_the_program_of_the_tcx_link") else {
+        return;
+    };
     node.attach(Hook::Tcx).unwrap();
     let first = node.tcx(TcAttachType::Ingress);
     assert_eq!(node.attach(Hook::Tcx).unwrap(), replaced(Place::Tcx));
@@ -222,7 +263,10 @@ fn a_second_daemon_exchanges_the_program_of_the_clsact_filter() {
 
 #[test]
 fn another_hook_takes_over_and_leaves_nothing_at_the_old_one() {
-    let node = Node::new();
+    let Some(node) = Node::with_tcx("another_hook_takes_over_and_leaves_nothing_at_the_old_one")
+    else {
+        return;
+    };
     node.attach(Hook::Tcx).unwrap();
     assert_eq!(node.attach(Hook::Clsact).unwrap(), replaced(Place::Clsact));
     assert_eq!(node.attachments(), both(node.index(), Place::Clsact));
@@ -243,8 +287,27 @@ fn auto_takes_the_best_hook_that_this_kernel_has() {
 }
 
 #[test]
-fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
+fn a_hook_is_tried_out_without_a_trace() {
     let node = Node::new();
+    let best = hooks()[0];
+    let mut object = LOADED[1].lock().unwrap_or_else(PoisonError::into_inner);
+    let object: &mut Ebpf = &mut object;
+    let mut tried = |hook| node.within(|| attach::try_out(hook, program(object, Program::FromPod)));
+    let best = if best == Hook::Tcx {
+        Place::Tcx
+    } else {
+        Place::Clsact
+    };
+    assert_eq!(tried(Hook::Auto).unwrap(), best);
+    assert_eq!(tried(Hook::Clsact).unwrap(), Place::Clsact);
+    assert_eq!(node.attachments(), []);
+}
+
+#[test]
+fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
+    let Some(node) = Node::with_tcx("a_pin_whose_device_is_gone_gives_way_to_a_new_link") else {
+        return;
+    };
     let ifindex = node.index();
     node.attach(Hook::Tcx).unwrap();
     node.netns.ip(&format!("link delete {LINK}")).unwrap();
@@ -260,7 +323,9 @@ fn a_pin_whose_device_is_gone_gives_way_to_a_new_link() {
 
 #[test]
 fn pins_of_devices_that_are_gone_are_swept_by_a_listing() {
-    let node = Node::new();
+    let Some(node) = Node::with_tcx("pins_of_devices_that_are_gone_are_swept_by_a_listing") else {
+        return;
+    };
     node.attach(Hook::Tcx).unwrap();
     node.netns.ip(&format!("link delete {LINK}")).unwrap();
     assert_eq!(node.pins().len(), 2);
@@ -271,7 +336,7 @@ fn pins_of_devices_that_are_gone_are_swept_by_a_listing() {
 #[test]
 fn a_link_that_is_not_there_is_said_to_be_gone() {
     let node = Node::new();
-    for hook in [Hook::Auto, Hook::Tcx, Hook::Clsact] {
+    for hook in [hooks(), vec![Hook::Auto]].concat() {
         let mut object = LOADED[0].lock().unwrap_or_else(PoisonError::into_inner);
         let object: &mut Ebpf = &mut object;
         let error = node
@@ -285,7 +350,7 @@ fn a_link_that_is_not_there_is_said_to_be_gone() {
 fn detaching_takes_effect_at_once_and_says_whether_there_was_anything() {
     let node = Node::new();
     let ifindex = node.index();
-    for hook in [Hook::Tcx, Hook::Clsact] {
+    for hook in hooks() {
         node.attach(hook).unwrap();
         let outcomes = node.within(|| {
             let mut attacher = Attacher::new(hook, &node.bpffs).unwrap();
@@ -302,7 +367,7 @@ fn detaching_takes_effect_at_once_and_says_whether_there_was_anything() {
 #[test]
 fn cleanup_leaves_nothing_of_ours() {
     let node = Node::new();
-    for hook in [Hook::Tcx, Hook::Clsact] {
+    for hook in hooks() {
         node.attach(hook).unwrap();
         node.within(|| {
             let mut attacher = Attacher::new(hook, &node.bpffs).unwrap();
@@ -318,7 +383,10 @@ fn cleanup_leaves_nothing_of_ours() {
 
 #[test]
 fn ours_runs_before_foreign_tcx_programs_and_leaves_them_alone() {
-    let node = Node::new();
+    let Some(node) = Node::with_tcx("ours_runs_before_foreign_tcx_programs_and_leaves_them_alone")
+    else {
+        return;
+    };
     let mut foreign = load();
     node.within(|| {
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use common::live::Live;
 use common::{
-    LONG, Node, PROGRAM, app, connects, deny_all, eventually, ingress, pings, pod_object, policy,
-    serve,
+    LONG, Node, PROGRAM, app, connects, deny_all, eventually, has_hook, ingress, pings, pod_object,
+    policy, serve,
 };
 use enforcer::flow::record::{Record, Verdict};
 use enforcer_lab::{Daemon, Families, Namespace, Pod, Server, Shape};
@@ -71,7 +71,9 @@ fn enforces_and_cleans_up(hook: &str) {
 
 #[test]
 fn tcx_programs_enforce_until_they_are_cleaned_up() {
-    enforces_and_cleans_up("tcx");
+    if has_hook("tcx", "tcx_programs_enforce_until_they_are_cleaned_up") {
+        enforces_and_cleans_up("tcx");
+    }
 }
 
 #[test]
@@ -142,12 +144,22 @@ fn next_daemon_takes_over(hook: &str, end: impl Fn(Daemon)) {
 
 #[test]
 fn after_sigterm_the_next_daemon_takes_over_without_a_gap_with_tcx() {
-    next_daemon_takes_over("tcx", terminate);
+    if has_hook(
+        "tcx",
+        "after_sigterm_the_next_daemon_takes_over_without_a_gap_with_tcx",
+    ) {
+        next_daemon_takes_over("tcx", terminate);
+    }
 }
 
 #[test]
 fn after_sigkill_the_next_daemon_takes_over_without_a_gap_with_tcx() {
-    next_daemon_takes_over("tcx", drop);
+    if has_hook(
+        "tcx",
+        "after_sigkill_the_next_daemon_takes_over_without_a_gap_with_tcx",
+    ) {
+        next_daemon_takes_over("tcx", drop);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{LONG, Node, PROGRAM, connects, deny_all, eventually, serve};
+use common::{LONG, Node, PROGRAM, connects, deny_all, eventually, has_hook, serve};
 use enforcer_lab::{Families, Shape};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Container;
@@ -127,7 +127,12 @@ fn enforces_while_confined(hook: &str) {
 
 #[test]
 fn the_daemonsets_capabilities_and_a_read_only_root_are_enough_with_tcx() {
-    enforces_while_confined("tcx");
+    if has_hook(
+        "tcx",
+        "the_daemonsets_capabilities_and_a_read_only_root_are_enough_with_tcx",
+    ) {
+        enforces_while_confined("tcx");
+    }
 }
 
 #[test]

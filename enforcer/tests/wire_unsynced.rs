@@ -9,7 +9,7 @@ mod common;
 use std::fs;
 
 use common::live::Live;
-use common::{LONG, Node, app, connects, eventually, ingress, serve};
+use common::{LONG, Node, app, connects, eventually, has_hook, ingress, serve};
 use enforcer::api::client;
 use enforcer_lab::{Families, Pod, Server, Shape};
 use serde_json::json;
@@ -89,7 +89,12 @@ fn what_is_enforced_stays_so(hook: &str) {
 
 #[test]
 fn what_an_earlier_daemon_enforces_stays_in_force_with_tcx() {
-    what_is_enforced_stays_so("tcx");
+    if has_hook(
+        "tcx",
+        "what_an_earlier_daemon_enforces_stays_in_force_with_tcx",
+    ) {
+        what_is_enforced_stays_so("tcx");
+    }
 }
 
 #[test]

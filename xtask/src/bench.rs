@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what enforcer needs, measured.
 
-mod figures;
+pub(crate) mod figures;
 mod memory;
 
 use anyhow::Result;
@@ -13,6 +13,14 @@ pub(crate) struct Arguments {
     which: Option<Which>,
     #[command(flatten)]
     all: figures::All,
+}
+
+impl Arguments {
+    /// All of them, and only to see that they run.
+    pub(crate) const QUICK: Self = Self {
+        which: None,
+        all: figures::All::QUICK,
+    };
 }
 
 #[derive(clap::Subcommand)]

@@ -1,6 +1,7 @@
 //! `cargo xtask build-ebpf`: the BPF programs into `target/enforcer.bpf.o`.
 
 mod sizes;
+pub(crate) mod tracked;
 mod verified;
 
 use std::fs;
@@ -15,20 +16,53 @@ use crate::{setup, shell, ui, workspace};
 /// What the programs are compiled for.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
 
-/// Sets up, builds and reports the size of every program.
-pub(crate) fn run() -> Result<()> {
-    let toolchain = setup::run()?;
-    object(&toolchain)?;
-    report()
+/// What else to do.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Write the lengths of the programs into enforcer-ebpf/instructions.json.
+    #[arg(long)]
+    record: bool,
 }
 
-/// Builds the object. A copy that did not change keeps its time, and so nothing is built anew.
+/// Sets up, builds and reports the size of every program.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let toolchain = setup::run()?;
+    object(&toolchain)?;
+    bench_object(&toolchain)?;
+    report()?;
+    if arguments.record {
+        tracked::record(&toolchain)
+    } else {
+        Ok(())
+    }
+}
+
+/// The crate of the programs.
+pub(crate) const PACKAGE: &str = "enforcer-ebpf";
+
+/// The crate of the programs that only the benches use.
+pub(crate) const BENCH_PACKAGE: &str = "enforcer-bench-ebpf";
+
+/// Builds the object.
 pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
-    shell::step("BPF programs", cargo(toolchain)?)?;
-    let built = target().join(TARGET).join("bpf/enforcer-bpf");
-    let object = workspace::bpf_object();
-    if read(&built)? != fs::read(&object).unwrap_or_default() {
-        fs::copy(&built, &object)
+    shell::step("BPF programs", cargo(toolchain, PACKAGE)?)?;
+    take("enforcer-bpf", &workspace::bpf_object())
+}
+
+/// Builds the object of the benches.
+pub(crate) fn bench_object(toolchain: &Toolchain) -> Result<()> {
+    shell::step(
+        "BPF programs of the benches",
+        cargo(toolchain, BENCH_PACKAGE)?,
+    )?;
+    take("enforcer-bench-bpf", &workspace::bench_object())
+}
+
+/// Copies what was built. A copy that did not change keeps its time, and so nothing is built anew.
+fn take(built: &str, object: &Path) -> Result<()> {
+    let built = target().join(TARGET).join("bpf").join(built);
+    if read(&built)? != fs::read(object).unwrap_or_default() {
+        fs::copy(&built, object)
             .with_context(|| format!("copying {} to {}", built.display(), object.display()))?;
     }
     Ok(())
@@ -36,13 +70,13 @@ pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
 
 /// What cargo says about everything that is in the object, which is built already.
 pub(crate) fn messages(toolchain: &Toolchain) -> Result<String> {
-    let mut cargo = cargo(toolchain)?;
+    let mut cargo = cargo(toolchain, PACKAGE)?;
     cargo.args(["--message-format", "json"]);
     shell::quiet(cargo)
 }
 
-fn cargo(toolchain: &Toolchain) -> Result<Command> {
-    let mut cargo = toolchain.cargo("build")?;
+fn cargo(toolchain: &Toolchain, package: &str) -> Result<Command> {
+    let mut cargo = toolchain.cargo("build", package)?;
     cargo
         .args(["--profile", "bpf", "--target-dir"])
         .arg(target());

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::apt;
 use crate::ui::{self, Colour, paint};
-use crate::{deploy, image, machine, setup, shell, test, workspace};
+use crate::{bench, build_ebpf, deploy, image, machine, setup, shell, test, vm_test, workspace};
 
 /// Needed here only: building works without it.
 const CLIPPY: apt::Package = apt::Package {
@@ -23,7 +23,7 @@ type Check = fn() -> Result<()>;
 
 /// Runs every check, quick ones first, also after one failed; then says how each went.
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 11] = [
         ("format", format),
         ("licences and dependencies", dependencies::check),
         ("chart and manifests", || {
@@ -31,9 +31,16 @@ pub(crate) fn run() -> Result<()> {
         }),
         ("lints", lints),
         ("lints of the BPF programs", bpf_lints),
+        ("lengths of the BPF programs", lengths),
         ("docs", docs),
         ("image", image::checked),
         ("tests", || test::run(&test::Arguments::default())),
+        ("benches, only that they run", || {
+            bench::run(&bench::Arguments::QUICK)
+        }),
+        ("other kernels", || {
+            vm_test::run(&vm_test::Arguments::default())
+        }),
     ];
     let start = Instant::now();
     let mut summary = Vec::new();
@@ -87,6 +94,8 @@ fn lints() -> Result<()> {
         "--workspace",
         "--exclude",
         "enforcer-ebpf",
+        "--exclude",
+        "enforcer-bench-ebpf",
         "--all-targets",
     ];
     let mut clippy = cargo(&words);
@@ -100,12 +109,24 @@ fn bpf_lints() -> Result<()> {
     if apt::is_here() {
         apt::ensure(&[CLIPPY])?;
     }
-    let mut clippy = toolchain.cargo("clippy")?;
-    clippy
-        .args(["--profile", "bpf", "--target-dir"])
-        .arg(workspace::target().join("ebpf"))
-        .args(["--", "--deny", "warnings"]);
-    shell::step("cargo clippy for the BPF target", clippy)
+    for package in [build_ebpf::PACKAGE, build_ebpf::BENCH_PACKAGE] {
+        let mut clippy = toolchain.cargo("clippy", package)?;
+        clippy
+            .args(["--profile", "bpf", "--target-dir"])
+            .arg(workspace::target().join("ebpf"))
+            .args(["--", "--deny", "warnings"]);
+        shell::step(
+            &format!("cargo clippy for the BPF target: {package}"),
+            clippy,
+        )?;
+    }
+    Ok(())
+}
+
+fn lengths() -> Result<()> {
+    let toolchain = setup::run()?;
+    build_ebpf::object(&toolchain)?;
+    build_ebpf::tracked::check(&toolchain)
 }
 
 fn docs() -> Result<()> {
@@ -115,6 +136,8 @@ fn docs() -> Result<()> {
         "--workspace",
         "--exclude",
         "enforcer-ebpf",
+        "--exclude",
+        "enforcer-bench-ebpf",
         "--no-deps",
     ];
     let mut doc = cargo(&words);

@@ -14,6 +14,7 @@ mod setup;
 mod shell;
 mod test;
 mod ui;
+mod vm_test;
 mod wire;
 mod workspace;
 
@@ -37,13 +38,15 @@ enum Verb {
     /// Install what building the BPF programs needs; does nothing when all is there.
     Setup,
     /// Build the BPF programs into target/enforcer.bpf.o and print their sizes.
-    BuildEbpf,
+    BuildEbpf(build_ebpf::Arguments),
     /// Build everything: target/release/enforcer with the BPF programs inside.
     Build,
     /// Show a policy at work between three network namespaces (root or sudo).
     Demo(demo::Arguments),
     /// Run every test: unit, property, kernel and wire (root or sudo).
     Test(test::Arguments),
+    /// Run tests on other kernels in virtual machines.
+    VmTest(vm_test::Arguments),
     /// Try random clusters on real sockets against the oracle, as long as you like (root or sudo).
     Wire(wire::Arguments),
     /// Build a container image of nothing but static programs, the same bytes each time.
@@ -73,10 +76,11 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Setup => setup::run().map(|_| ()),
-        Verb::BuildEbpf => build_ebpf::run(),
+        Verb::BuildEbpf(arguments) => build_ebpf::run(arguments),
         Verb::Build => build::run(),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Test(arguments) => test::run(arguments),
+        Verb::VmTest(arguments) => vm_test::run(arguments),
         Verb::Wire(arguments) => wire::run(arguments),
         Verb::Image(arguments) => image::run(arguments),
         Verb::Deploy(arguments) => deploy::run(arguments),

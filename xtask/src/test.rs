@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let assets = envtest::ensure()?;
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
+    build_ebpf::bench_object(&toolchain)?;
     let mut cargo = machine::cargo();
     cargo.args(["test", "--no-fail-fast"]);
     if !arguments
@@ -33,7 +34,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .iter()
         .any(|word| word == "-p" || word == "--package")
     {
-        cargo.args(["--workspace", "--exclude", "enforcer-ebpf"]);
+        cargo.arg("--workspace");
+        cargo.args(["--exclude", build_ebpf::PACKAGE]);
+        cargo.args(["--exclude", build_ebpf::BENCH_PACKAGE]);
     }
     cargo.args(&arguments.cargo_test);
     let seed = std::env::var(SEED).unwrap_or_else(|_| DEFAULT_SEED.to_owned());

@@ -21,6 +21,11 @@ pub(crate) fn bpf_object() -> PathBuf {
     target().join("enforcer.bpf.o")
 }
 
+/// The BPF object that `enforcer-bench/build.rs` takes up.
+pub(crate) fn bench_object() -> PathBuf {
+    target().join("enforcer-bench.bpf.o")
+}
+
 /// The `enforcer` binary of a profile directory (`debug` or `release`).
 pub(crate) fn enforcer(profile: &str) -> PathBuf {
     target().join(profile).join("enforcer")

@@ -8,18 +8,59 @@
 use super::Context;
 use super::family::Family;
 use super::flows::{established, of};
-use crate::abi::{Direction, Endpoint, FlowKey};
+use crate::abi::{Direction, Endpoint};
 use crate::packet::{Packet, halves};
 use crate::parse::{NETWORK, number, swap};
 use crate::reason::Reason;
 use crate::tables::{AddressTables, EndpointView, Tables};
 
-/// A packet's addresses, protocol and ports, as on the wire.
+/// A packet's addresses (source first), ports and protocol, as on the wire.
 struct Usual<const W: usize> {
-    source: [u32; W],
-    destination: [u32; W],
-    protocol: u8,
+    addresses: [u64; W],
     ports: u32,
+    protocol: u8,
+}
+
+/// What differs between the families.
+trait Addresses: Sized {
+    /// Whether the first address is the endpoint's.
+    fn come_from(&self, endpoint: impl EndpointView) -> bool;
+    /// Whether both are the same.
+    fn are_one(&self) -> bool;
+    /// The second one first.
+    fn swapped(self) -> Self;
+}
+
+impl Addresses for [u64; 1] {
+    #[inline(always)]
+    fn come_from(&self, endpoint: impl EndpointView) -> bool {
+        [self[0] as u32].is_address_of(endpoint)
+    }
+    #[inline(always)]
+    fn are_one(&self) -> bool {
+        self[0] as u32 == (self[0] >> 32) as u32
+    }
+    #[inline(always)]
+    fn swapped(self) -> Self {
+        [self[0].rotate_left(32)]
+    }
+}
+
+impl Addresses for [u64; 4] {
+    #[inline(always)]
+    fn come_from(&self, endpoint: impl EndpointView) -> bool {
+        let halves = |long: u64| [long as u32, (long >> 32) as u32];
+        let ([a, b], [c, d]) = (halves(self[0]), halves(self[1]));
+        [a, b, c, d].is_address_of(endpoint)
+    }
+    #[inline(always)]
+    fn are_one(&self) -> bool {
+        self[0] == self[2] && self[1] == self[3]
+    }
+    #[inline(always)]
+    fn swapped(self) -> Self {
+        [self[2], self[3], self[0], self[1]]
+    }
 }
 
 /// Whether an endpoint that nothing isolates, and whose source is checked, sends IP from its own address.
@@ -54,8 +95,8 @@ pub(super) fn is_established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flags:
         return false;
     }
     match cx.packet.head_u16(12) {
-        Some(number::IPV4) => v4(cx.packet).is_some_and(|usual| belongs(cx, &usual)),
-        Some(number::IPV6) => v6(cx.packet).is_some_and(|usual| belongs(cx, &usual)),
+        Some(number::IPV4) => v4(cx.packet).is_some_and(|usual| belongs(cx, usual)),
+        Some(number::IPV6) => v6(cx.packet).is_some_and(|usual| belongs(cx, usual)),
         _ => false,
     }
 }
@@ -66,18 +107,20 @@ fn v4(packet: &impl Packet) -> Option<Usual<1>> {
     const HEADER: usize = 20;
     const NO_OPTIONS: u8 = 0x45;
     const FRAGMENT: u16 = 0x3fff;
-    let [first, second, third, source, destination, ports, _] = packet.head_words::<7>(NETWORK)?;
+    let [first, second, third, _, _, ports, _] = packet.head_words::<7>(NETWORK)?;
     let [version, ..] = first.to_ne_bytes();
     let [_, protocol, ..] = third.to_ne_bytes();
     if version != NO_OPTIONS || halves(second).1 & FRAGMENT != 0 {
         return None;
     }
     let payload = u32::from(halves(first).1).checked_sub(HEADER as u32)?;
-    is_usual(packet, NETWORK + HEADER, payload, protocol).then_some(Usual {
-        source: [source],
-        destination: [destination],
-        protocol,
+    if !is_usual(packet, NETWORK + HEADER, payload, protocol) {
+        return None;
+    }
+    Some(Usual {
+        addresses: packet.head_longs(NETWORK + 12)?,
         ports: u32::from_be(ports),
+        protocol,
     })
 }
 
@@ -85,19 +128,21 @@ fn v4(packet: &impl Packet) -> Option<Usual<1>> {
 #[inline(always)]
 fn v6(packet: &impl Packet) -> Option<Usual<4>> {
     const HEADER: usize = 40;
-    let [first, second, s0, s1, s2, s3, d0, d1, d2, d3, ports, _] =
-        packet.head_words::<12>(NETWORK)?;
+    let [ports, _] = packet.head_words(NETWORK + HEADER)?;
+    let [first, second] = packet.head_words(NETWORK)?;
     let [version, ..] = first.to_ne_bytes();
     let [_, _, protocol, _] = second.to_ne_bytes();
     if version >> 4 != 6 {
         return None;
     }
     let payload = u32::from(halves(second).0);
-    is_usual(packet, NETWORK + HEADER, payload, protocol).then_some(Usual {
-        source: [s0, s1, s2, s3],
-        destination: [d0, d1, d2, d3],
-        protocol,
+    if !is_usual(packet, NETWORK + HEADER, payload, protocol) {
+        return None;
+    }
+    Some(Usual {
+        addresses: packet.head_longs(NETWORK + 8)?,
         ports: u32::from_be(ports),
+        protocol,
     })
 }
 
@@ -122,40 +167,34 @@ fn is_usual(packet: &impl Packet, transport: usize, payload: u32, protocol: u8) 
 #[inline(always)]
 fn belongs<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
-    usual: &Usual<W>,
+    usual: Usual<W>,
 ) -> bool
 where
-    [u32; W]: Family,
+    [u64; W]: Addresses,
 {
-    let protocol = u32::from(usual.protocol);
-    let key = match cx.hook {
+    let Usual {
+        addresses,
+        ports,
+        protocol,
+    } = usual;
+    let (addresses, ports) = match cx.hook {
         Direction::Egress => {
-            if !usual.source.is_address_of(cx.endpoint) || usual.destination.is(&usual.source) {
+            if !addresses.come_from(cx.endpoint) || addresses.are_one() {
                 return false;
             }
-            FlowKey {
-                pod: usual.source,
-                peer: usual.destination,
-                ports: usual.ports,
-                protocol,
-            }
+            (addresses, ports)
         }
         Direction::Ingress => {
             let from = cx.packet.ingress_ifindex();
             if from == 0 || from == cx.packet.ifindex() {
                 return false;
             }
-            FlowKey {
-                pod: usual.destination,
-                peer: usual.source,
-                ports: swap(usual.ports),
-                protocol,
-            }
+            (addresses.swapped(), swap(ports))
         }
     };
-    let Some(flow) = AddressTables::<W>::recall(cx.tables, &key, cx.endpoint.id()) else {
-        return false;
-    };
+    let id = cx.endpoint.id();
+    let flow = AddressTables::<W>::recall(cx.tables, addresses, ports, protocol, id);
+    let Some(flow) = flow else { return false };
     let revisions = [
         cx.endpoint.revision(Direction::Ingress),
         cx.endpoint.revision(Direction::Egress),

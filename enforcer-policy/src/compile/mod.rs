@@ -82,6 +82,8 @@ pub struct Compiler {
     /// The last revision that was given out.
     revision: u32,
     fitness: fitness::Fitness,
+    /// How often something was taken over.
+    age: u64,
 }
 
 impl Compiler {
@@ -106,6 +108,7 @@ impl Compiler {
             endpoint_ids: numbers::Numbers::from(1),
             revision: 1,
             fitness: fitness::Fitness::new(capacity),
+            age: 0,
         }
     }
 
@@ -128,7 +131,14 @@ impl Compiler {
         self.finish()
     }
 
+    /// Grows with everything that is taken over: what was asked of this compiler, or of its cluster,
+    /// is so as long as this stays.
+    pub const fn age(&self) -> u64 {
+        self.age
+    }
+
     fn finish(&mut self) -> Vec<Op> {
+        self.age += 1;
         self.fit_again();
         std::mem::take(&mut self.ops)
     }

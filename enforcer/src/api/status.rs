@@ -50,6 +50,9 @@ pub struct Status {
     pub packets: BTreeMap<String, u64>,
     /// Events that were not reported, by kind.
     pub events_suppressed: BTreeMap<String, u64>,
+    /// Entries of maps that were not as written, and were written again, by map; none that is 0.
+    #[serde(default)]
+    pub drift_repaired: BTreeMap<String, u64>,
     /// What the daemon did since its start.
     #[serde(default)]
     pub work: Work,
@@ -254,6 +257,12 @@ impl Status {
                 .map(|(kind, n)| format!("{kind} {n}"))
                 .collect();
             writeln!(f, "Events not reported: {}", lost.join(", "))?;
+        }
+        if !self.drift_repaired.is_empty() {
+            let maps = self.drift_repaired.iter();
+            let maps: Vec<String> = maps.map(|(map, n)| format!("{map} {n}")).collect();
+            let maps = maps.join(", ");
+            writeln!(f, "Map entries that were not as written, repaired: {maps}")?;
         }
         writeln!(f, "{}", self.work)
     }

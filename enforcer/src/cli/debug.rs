@@ -1,5 +1,6 @@
 //! `enforcer debug`: for those who work on enforcer itself.
 
+use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -7,8 +8,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Output;
-use crate::datapath::attach::Program as Which;
-use crate::datapath::load::{self, LoadOptions};
+use crate::datapath::attach::{Hook, Place};
+use crate::datapath::load;
+use crate::datapath::verified::{self, Size};
+use crate::datapath::{clock, features};
 
 /// Look inside; for development.
 #[derive(Debug, Args)]
@@ -24,6 +27,8 @@ pub(super) struct DebugArgs {
 enum What {
     /// Load the programs without attaching them, and show their sizes. Needs root.
     Programs,
+    /// Whether this kernel has what is needed, and which hook programs are attached to. Needs root.
+    Kernel,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,35 +40,78 @@ struct Program {
     verified_instructions: Option<u32>,
 }
 
-pub(super) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
-    let What::Programs = args.what;
-    let mut ebpf = load::load(&LoadOptions::default())?;
-    let mut programs = Vec::new();
-    for which in Which::ALL {
-        let info = load::program(&mut ebpf, which)?.info()?;
-        programs.push(Program {
-            name: which.name(),
-            instructions: info.size_translated().map(|bytes| bytes / 8),
-            verified_instructions: info.verified_instruction_count(),
-        });
+impl From<Size> for Program {
+    fn from(size: Size) -> Self {
+        Self {
+            name: size.program.name(),
+            instructions: size.instructions,
+            verified_instructions: size.verified,
+        }
     }
+}
+
+#[derive(Debug, Serialize)]
+struct Kernel {
+    /// What the kernel calls itself.
+    release: String,
+    /// `tcx` or `clsact`.
+    hook: &'static str,
+}
+
+pub(super) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    match args.output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string(&programs)?)?,
-        Output::Text => {
-            for program in programs {
-                let shown = |number: Option<u32>| {
-                    number.map_or("unknown".to_owned(), |number| number.to_string())
-                };
-                writeln!(
-                    out,
-                    "{}: {} instructions, {} verified",
-                    program.name,
-                    shown(program.instructions),
-                    shown(program.verified_instructions)
-                )?;
+    match args.what {
+        What::Programs => {
+            let programs: Vec<_> = verified::sizes()?.into_iter().map(Program::from).collect();
+            match args.output {
+                Output::Json => writeln!(out, "{}", serde_json::to_string(&programs)?)?,
+                Output::Text => {
+                    for program in programs {
+                        writeln!(out, "{program}")?;
+                    }
+                }
+            }
+        }
+        What::Kernel => {
+            let kernel = kernel()?;
+            match args.output {
+                Output::Json => writeln!(out, "{}", serde_json::to_string(&kernel)?)?,
+                Output::Text => {
+                    writeln!(
+                        out,
+                        "Linux {} will do; hook: {}",
+                        kernel.release, kernel.hook
+                    )?;
+                }
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn kernel() -> anyhow::Result<Kernel> {
+    let mut clock = load::maps_only()?;
+    clock::load(&mut clock)?;
+    let place = features::require_hook(Hook::Auto, clock::program(&mut clock)?)?;
+    Ok(Kernel {
+        release: features::release(),
+        hook: match place {
+            Place::Tcx => "tcx",
+            Place::Clsact => "clsact",
+        },
+    })
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown =
+            |number: Option<u32>| number.map_or("unknown".to_owned(), |number| number.to_string());
+        write!(
+            f,
+            "{}: {} instructions, {} verified",
+            self.name,
+            shown(self.instructions),
+            shown(self.verified_instructions)
+        )
+    }
 }

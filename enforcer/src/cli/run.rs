@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::builder::NonEmptyStringValueParser;
@@ -94,6 +95,10 @@ pub(super) struct RunArgs {
     /// Events of each kind that each CPU may report in a second.
     #[arg(long, value_name = "N")]
     events_per_second: Option<u32>,
+    /// Seconds between two comparisons of the kernel's maps with what was written to them; 0 for none.
+    /// What differs is repaired, logged and counted.
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    read_back: u64,
     /// Log a line for every packet that the programs see (slow); for debugging the programs.
     #[arg(long)]
     trace_packets: bool,
@@ -195,6 +200,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         events_per_second: args.events_per_second,
         mark: Some(args.mark),
         trace: args.trace_packets,
+        untracked: false,
     };
     Ok(Options {
         cni: args.cni.installation(&args.socket)?,
@@ -219,6 +225,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
             pending_deny: args.pending == Pending::Deny,
             load,
         },
+        read_back: (args.read_back > 0).then(|| Duration::from_secs(args.read_back)),
         listen: args.listen.0,
         reports: Reports {
             objects: !args.no_policy_enforcements,

@@ -1,228 +1,48 @@
 //! The daemon: the only place where source, compiler, datapath, flows and API meet.
 
 mod claims;
+mod client;
 mod cut;
+mod error;
 pub mod measure;
 mod observe;
+mod options;
 mod others;
+mod readback;
 mod report;
+mod run;
 mod source;
 mod sweep;
 mod uninstall;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::model::{Change, PodKey};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::{Notify, watch};
 
-use crate::api::server::{self, Question};
+use crate::api::server::Question;
 use crate::claims::Claims;
-use crate::cni::{CniError, Installation, Keeper};
+use crate::cni::Keeper;
 use crate::datapath::discover::{self, DiscoverError, Links};
 use crate::datapath::matching::{Matching, is_here, match_pods};
-use crate::datapath::watch::{WatchError, Watcher};
-use crate::datapath::writer::{self, Writer, WriterError};
-use crate::engines::{self, Engine};
-use crate::flow::enrich::enrich;
-use crate::flow::reader;
+use crate::datapath::writer::{self, Writer};
+use crate::engines::Engine;
+use crate::flow::recall::Recall;
 use crate::flow::store::FlowStore;
-use crate::http::{self, HttpError};
-use crate::kubernetes::client::Access;
-use crate::kubernetes::daemonset::Name;
 use crate::report::Counters;
-use crate::source::kubernetes::{Ended, StartError};
-use crate::source::manifests;
 use crate::source::problem::Problem;
+pub use error::DaemonError;
 use measure::Measures;
+pub use options::{Options, Origin, Reports};
+use readback::ReadBack;
+pub use run::run;
 use source::{Source, Taken};
 use sweep::Sweep;
-
-/// What the operator chose.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where objects come from.
-    pub source: Origin,
-    /// The node's name; `None` makes every pod with a link here an endpoint.
-    pub node: Option<String>,
-    /// Directory of network namespaces.
-    pub netns_dir: PathBuf,
-    /// Path of the socket.
-    pub socket: PathBuf,
-    /// Start although another policy engine is at work on this node.
-    pub alongside: bool,
-    /// Detach everything and remove all pins at the end.
-    pub cleanup: bool,
-    /// The `DaemonSet` that this daemon belongs to: when it is deleted, `cleanup` is meant.
-    pub daemonset: Option<Name>,
-    /// The CNI plugin, where it is to be kept installed.
-    pub cni: Option<Installation>,
-    /// The kernel side.
-    pub datapath: writer::Options,
-    /// Where HTTP is served, if it is.
-    pub listen: Option<SocketAddr>,
-    /// What the API server is told.
-    pub reports: Reports,
-}
-
-/// What the API server is told, where objects come from one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reports {
-    /// `PolicyEnforcement` objects.
-    pub objects: bool,
-    /// Events.
-    pub events: bool,
-}
-
-/// Where objects come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// From a directory (or file) of manifests.
-    Manifests(PathBuf),
-    /// From an API server. The node must have a name then.
-    Kubernetes(Access),
-}
-
-/// Why the daemon cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// Nothing to read.
-    #[error("no manifests at {}: give --manifests a directory or file that exists", .0.display())]
-    NoManifests(PathBuf),
-    /// Another engine enforces policies here.
-    #[error(transparent)]
-    OtherEngine(#[from] engines::Refusal),
-    /// Nobody knows whether another engine enforces policies here.
-    #[error(transparent)]
-    Probe(#[from] engines::probe::ProbeError),
-    /// The kernel side cannot be set up.
-    #[error(transparent)]
-    Writer(#[from] WriterError),
-    /// The maps cannot be used.
-    #[error(transparent)]
-    Maps(#[from] crate::datapath::maps::MapsError),
-    /// Changes of the manifests cannot be watched.
-    #[error(transparent)]
-    Manifests(#[from] manifests::WatchError),
-    /// The cluster cannot be watched.
-    #[error(transparent)]
-    Kubernetes(#[from] StartError),
-    /// The cluster is not watched any more.
-    #[error(transparent)]
-    Ended(#[from] Ended),
-    /// Nobody said which node this is.
-    #[error(
-        "which node is this? Give --node NAME, or NODE_NAME in the environment, as in the name of its Node object"
-    )]
-    NoNode,
-    /// The CNI plugin cannot be removed.
-    #[error(transparent)]
-    Cni(#[from] CniError),
-    /// Changes of links cannot be watched.
-    #[error(transparent)]
-    Links(#[from] WatchError),
-    /// Events cannot be read.
-    #[error("cannot wait for flow events: {0}")]
-    Events(std::io::Error),
-    /// The socket cannot be made.
-    #[error("cannot listen at {}: {source}", path.display())]
-    Socket {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// HTTP cannot be served.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// Signals cannot be received.
-    #[error("cannot receive signals: {0}")]
-    Signals(std::io::Error),
-}
-
-/// How often a failed write is tried again.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// How many questions may wait. As many pods may start together.
-const QUESTIONS: usize = 128;
-
-/// Runs until SIGTERM or SIGINT. What is attached stays in force then, unless `cleanup` is set.
-pub async fn run(options: Options) -> Result<(), DaemonError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
-    let others = others::at_start(&options)?;
-    // Watching begins before the first look, so that nothing is missed in between.
-    let source = Source::start(&options).await?;
-    let links = Watcher::start(&options.netns_dir)?;
-    let (sweep, mut swept) = Sweep::new();
-    let mut daemon = Daemon::new(options, source, sweep)?;
-    daemon.others = others;
-    let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
-    let (sender, mut questions) = mpsc::channel(QUESTIONS);
-    let socket = server::listen(&daemon.options.socket, sender.clone()).map_err(|source| {
-        DaemonError::Socket {
-            path: daemon.options.socket.clone(),
-            source,
-        }
-    })?;
-    let reports = daemon.report_to_api_server(sender.clone()).await;
-    let uninstalled = daemon.follow_daemonset().await;
-    let http = daemon
-        .options
-        .listen
-        .map(|address| http::start(address, sender, daemon.reports.clone()))
-        .transpose()?;
-
-    daemon.reload();
-    daemon.rescan().await;
-    daemon.settle()?;
-    // An interval and no sleep: other events may come more often than this one.
-    let look = daemon.look.clone();
-    let mut retry = tokio::time::interval(RETRY);
-    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        daemon.sweep();
-        tokio::select! {
-            changed = daemon.source.changed() => {
-                changed?;
-                daemon.reload();
-                daemon.settle()?;
-            }
-            () = links.changed() => daemon.rescan().await,
-            () = look.notified() => daemon.rescan().await,
-            Some(question) = questions.recv() => daemon.answer(question).await,
-            Some(batch) = events.recv() => daemon.record(&batch),
-            Some(news) = swept.recv() => daemon.swept(news),
-            _ = retry.tick(), if daemon.writer.broken().is_some() => daemon.retry(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
-        // What many plugins ask at a time is done at once.
-        if questions.is_empty() {
-            daemon.advance_holds();
-        }
-    }
-    daemon.options.cleanup |= uninstalled.is_some_and(|going| *going.borrow());
-    if !daemon.options.cleanup {
-        socket.leave();
-    }
-    // Nothing new is asked or told; requests on their way to the API server are not waited for.
-    if let Some(reports) = reports {
-        reports.stop().await;
-    }
-    drop(http);
-    if let Some(keeper) = daemon.keeper.take() {
-        keeper.stop().await;
-    }
-    daemon.stop()
-}
 
 struct Daemon {
     options: Options,
@@ -230,6 +50,7 @@ struct Daemon {
     compiler: Compiler,
     writer: Writer,
     flows: FlowStore,
+    recall: Recall,
     measures: Measures,
     /// What is wrong with the objects now.
     problems: Vec<Problem>,
@@ -248,6 +69,7 @@ struct Daemon {
     /// Everything is in force for the first time: an earlier daemon's programs have gone.
     settled: bool,
     sweep: Sweep,
+    read_back: ReadBack,
     /// Other policy engines of this node.
     others: Vec<Engine>,
     /// Raised whenever there may be something new to report.
@@ -275,12 +97,15 @@ impl Daemon {
             &enforcer_cni::protocol::claims(&options.socket),
             &options.netns_dir,
         );
+        let read_back = ReadBack::new(options.read_back);
         Ok(Self {
+            read_back,
             options,
             source,
             compiler,
             writer,
             flows: FlowStore::default(),
+            recall: Recall::default(),
             measures: Measures::default(),
             problems: Vec::new(),
             links: Links::default(),
@@ -474,9 +299,11 @@ impl Daemon {
 
     fn record(&mut self, batch: &[Event]) {
         self.sweep_behind(batch);
+        let time = jiff::Timestamp::now().to_string();
         for event in batch {
             let pod = self.writer.pod_of(event.ifindex);
-            if let Some(record) = enrich(event, pod, &self.compiler) {
+            let record = self.recall.enrich(event, pod, &self.compiler, &time);
+            if let Some(record) = record {
                 self.flows.push(record);
             }
         }

@@ -10,12 +10,11 @@ use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
 use tokio::sync::mpsc;
 
 use super::report::HOST_NETWORK;
-use super::{Daemon, Origin, Reports};
+use super::{Daemon, Reports};
 use crate::api::server::Question;
 use crate::datapath::matching::Missing;
 use crate::http::health::Health;
 use crate::http::numbers::Numbers;
-use crate::kubernetes::client::connect;
 use crate::report::observed::{Observed, PolicyName, Unenforced};
 use crate::report::rendezvous::rank;
 use crate::report::{self, Pace, Tasks};
@@ -31,18 +30,14 @@ impl Daemon {
         questions: mpsc::Sender<Question>,
     ) -> Option<Tasks> {
         let Reports { objects, events } = self.options.reports;
-        let (Origin::Kubernetes(access), Some(node)) = (&self.options.source, &self.options.node)
-        else {
-            return None;
-        };
         if !objects && !events {
             return None;
         }
-        // A connection of its own: reports never stand in the way of watches.
-        match connect(access, node).await {
+        let (client, node) = self.client().await?;
+        match client {
             Ok(client) => {
                 let options = report::Options {
-                    node: node.clone(),
+                    node: node.to_owned(),
                     objects,
                     events,
                     pace: Pace::default(),
@@ -203,6 +198,9 @@ impl Daemon {
             synced: observed.synced,
             in_force: problems == 0,
             problems: problems as u64,
+            watch_restarts: self.source.watch_restarts(),
+            read_backs: self.read_back.passes,
+            drift: self.read_back.repaired.clone(),
             measures: self.measures.clone(),
         }
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, EventKind};
-use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Pod, PodKey};
 use enforcer_policy::rule::{Namespaces, PodSelector, Policy};
 
@@ -60,6 +59,7 @@ impl Daemon {
             maps: self.fill(),
             packets: self.packets(),
             events_suppressed: self.suppressed(),
+            drift_repaired: self.drift_repaired(),
             work: self.measures.as_work(),
         }
     }
@@ -147,34 +147,36 @@ impl Daemon {
     }
 
     fn policies(&self) -> Vec<PolicyStatus> {
-        self.compiler
-            .cluster()
-            .policies
-            .values()
-            .map(|policy| self.policy(policy))
+        let told = self.told_of();
+        let policies = self.compiler.cluster().policies.values();
+        policies.map(|policy| self.policy(policy, &told)).collect()
+    }
+
+    /// The pods, sorted, of which policies tell something: those of this node, and those in the network
+    /// of theirs. The others are most of the cluster and are looked at once, not for every policy.
+    fn told_of(&self) -> Vec<(&PodKey, &Pod)> {
+        let here =
+            |key| self.matching.links.contains_key(key) || self.matching.missing.contains_key(key);
+        let pods = self.compiler.cluster().pods.iter();
+        pods.filter(|(key, pod)| pod.host_network || here(key) && !pod.terminated)
             .collect()
     }
 
-    fn policy(&self, policy: &Policy) -> PolicyStatus {
+    fn policy(&self, policy: &Policy, told: &[(&PodKey, &Pod)]) -> PolicyStatus {
         let mut status = PolicyStatus {
             policy: policy.key.to_string(),
             selected: 0,
             not_enforced: BTreeMap::new(),
         };
-        for (key, pod) in self.candidates(policy) {
-            if !policy
-                .rules
-                .iter()
-                .any(|rule| self.selects(&rule.subject, key, pod))
-            {
+        for (key, pod) in candidates(policy, told) {
+            let mut rules = policy.rules.iter();
+            if !rules.any(|rule| self.selects(&rule.subject, key, pod)) {
                 continue;
             }
-            let here =
-                self.matching.links.contains_key(key) || self.matching.missing.contains_key(key);
             if pod.host_network {
                 let why = HOST_NETWORK.to_owned();
                 status.not_enforced.insert(key.to_string(), why);
-            } else if here && !pod.terminated {
+            } else {
                 status.selected += 1;
                 if let Some(why) = self.not_enforced(key) {
                     status.not_enforced.insert(key.to_string(), why);
@@ -182,25 +184,6 @@ impl Daemon {
             }
         }
         status
-    }
-
-    /// The pods that a policy may select: those of its namespace, when it has one.
-    fn candidates<'a>(
-        &'a self,
-        policy: &'a Policy,
-    ) -> Box<dyn Iterator<Item = (&'a PodKey, &'a Pod)> + 'a> {
-        let pods = &self.compiler.cluster().pods;
-        let Some(namespace) = &policy.key.namespace else {
-            return Box::new(pods.iter());
-        };
-        let first = PodKey {
-            namespace: namespace.clone(),
-            name: Name::default(),
-        };
-        Box::new(
-            pods.range(first..)
-                .take_while(move |(key, _)| key.namespace == *namespace),
-        )
     }
 
     pub(super) fn selects(&self, subject: &PodSelector, key: &PodKey, pod: &Pod) -> bool {
@@ -246,6 +229,14 @@ impl Daemon {
         packets
     }
 
+    fn drift_repaired(&self) -> BTreeMap<String, u64> {
+        let repaired = self.read_back.repaired.iter();
+        repaired
+            .filter(|(_, count)| **count > 0)
+            .map(|(map, count)| ((*map).to_owned(), *count))
+            .collect()
+    }
+
     pub(super) fn suppressed(&self) -> BTreeMap<String, u64> {
         let kinds = [
             ("allowed", EventKind::Allowed),
@@ -259,4 +250,17 @@ impl Daemon {
             })
             .collect()
     }
+}
+
+/// Of these pods, sorted, those that a policy may select: those of its namespace, when it has one.
+fn candidates<'a, 'b>(
+    policy: &Policy,
+    pods: &'b [(&'a PodKey, &'a Pod)],
+) -> &'b [(&'a PodKey, &'a Pod)] {
+    let Some(namespace) = &policy.key.namespace else {
+        return pods;
+    };
+    let begin = pods.partition_point(|(key, _)| key.namespace < *namespace);
+    let length = pods[begin..].partition_point(|(key, _)| key.namespace == *namespace);
+    &pods[begin..begin + length]
 }

@@ -1,5 +1,6 @@
 //! The two places that objects can come from, seen alike.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use enforcer_policy::model::{Change, Cluster};
@@ -138,6 +139,14 @@ impl Source {
         match self {
             Self::Manifests { .. } => true,
             Self::Kubernetes(source) => source.is_synced(),
+        }
+    }
+
+    /// How often watches were begun again, by kind.
+    pub(super) fn watch_restarts(&self) -> BTreeMap<&'static str, u64> {
+        match self {
+            Self::Manifests { .. } => BTreeMap::new(),
+            Self::Kubernetes(source) => source.watch_restarts(),
         }
     }
 

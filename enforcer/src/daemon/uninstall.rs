@@ -2,20 +2,14 @@
 
 use tokio::sync::watch;
 
-use super::{Daemon, Origin};
-use crate::kubernetes::client::connect;
+use super::Daemon;
 use crate::kubernetes::daemonset;
 
 impl Daemon {
     /// Begins to follow the `DaemonSet` that the daemon belongs to, where one was named.
     pub(super) async fn follow_daemonset(&self) -> Option<watch::Receiver<bool>> {
-        let options = &self.options;
-        let (Origin::Kubernetes(access), Some(node), Some(name)) =
-            (&options.source, &options.node, &options.daemonset)
-        else {
-            return None;
-        };
-        match connect(access, node).await {
+        let name = self.options.daemonset.as_ref()?;
+        match self.client().await?.0 {
             Ok(client) => Some(daemonset::follow(client, name.clone())),
             Err(error) => {
                 tracing::error!(

@@ -14,9 +14,11 @@ mod tcx;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::thread;
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use enforcer_common::abi::Direction;
+use nix::sched::{CloneFlags, unshare};
 
 pub use self::error::AttachError;
 use super::netlink::Netlink;
@@ -204,6 +206,35 @@ impl Attacher {
         }
         self.pins.remove()
     }
+}
+
+/// The link that every network namespace begins with.
+const LOOPBACK: u32 = 1;
+
+/// Attaches a program to a link of a network namespace that is made for this and goes with it, and says
+/// where.
+pub fn try_out(hook: Hook, loaded: &mut SchedClassifier) -> Result<Place, AttachError> {
+    thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(AttachError::Namespace)?;
+            let netlink = Netlink::open()?;
+            let which = Program::FromPod;
+            let tcx = match hook {
+                Hook::Clsact => Err(AttachError::NoTcx),
+                Hook::Auto | Hook::Tcx => tcx::create(loaded, LOOPBACK, which),
+            };
+            match tcx {
+                Err(AttachError::NoTcx) if hook != Hook::Tcx => {
+                    clsact::attach(&netlink, loaded, LOOPBACK, which)?;
+                    Ok(Place::Clsact)
+                }
+                tcx => tcx.map(|_| Place::Tcx),
+            }
+        });
+        inside
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The name that a link has at this moment.

@@ -37,7 +37,8 @@ pub fn now(ebpf: &mut Ebpf) -> Result<u32, ClockError> {
     Ok(program(ebpf)?.test_run(options)?.return_value)
 }
 
-fn program(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, ClockError> {
+/// The program itself: the smallest of all, for trying out what can be done with one.
+pub fn program(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, ClockError> {
     ebpf.program_mut(PROGRAM)
         .and_then(|program| program.try_into().ok())
         .ok_or(ClockError::NoProgram)

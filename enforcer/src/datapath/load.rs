@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use aya::maps::{MapError, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier};
-use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
 use enforcer_common::abi::Continuation;
 use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
 use nix::time::{ClockId, clock_getres};
 
 use super::attach::Program;
+use super::features::{FeatureError, MINIMUM};
 use super::flow_maps::{self, Shape};
 use super::maps::{CONTINUATIONS, LASTING, MapsError};
 
@@ -25,9 +26,12 @@ pub enum LoadError {
         "this binary was built without the BPF object; run `cargo xtask build` and use target/release/enforcer"
     )]
     Stub,
+    /// The kernel is too old, or was built without what is needed.
+    #[error(transparent)]
+    Kernel(#[from] FeatureError),
     /// The kernel or the object is not as expected.
     #[error(
-        "cannot load the BPF object: {0}; loading needs root (CAP_BPF, CAP_NET_ADMIN) and Linux 5.10 or newer"
+        "cannot load the BPF object: {0}; loading needs root (CAP_BPF, CAP_NET_ADMIN) and Linux {MINIMUM} or newer"
     )]
     Object(#[from] EbpfError),
     /// The object lacks a program.
@@ -74,14 +78,42 @@ pub struct LoadOptions {
     pub mark: Option<u32>,
     /// Every packet leaves a line in the log.
     pub trace: bool,
+    /// For benchmarks alone: no flow is remembered, so that each packet is decided anew.
+    pub untracked: bool,
 }
 
 /// Loads maps and programs; nothing is attached yet.
 pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
+    let mut ebpf = open(options, VerifierLogLevel::default())?;
+    for which in Program::ALL {
+        let name = which.name();
+        program(&mut ebpf, which)?
+            .load()
+            .map_err(|source| LoadError::Program { name, source })?;
+    }
+    continue_with(&mut ebpf, Continuation::Leaving, Program::Leaving)?;
+    continue_with(&mut ebpf, Continuation::ToPod, Program::ToPod)?;
+    Ok(ebpf)
+}
+
+/// Loads the maps only, of few entries: for trying out what the kernel can do.
+pub fn maps_only() -> Result<Ebpf, LoadError> {
+    let small = ["PORTS", "FLOWS_V4", "FLOWS_V6", "FRAGMENTS"].map(|name| (name.to_owned(), 64));
+    let options = LoadOptions {
+        map_entries: small.into(),
+        ..LoadOptions::default()
+    };
+    open(&options, VerifierLogLevel::default())
+}
+
+/// Loads the maps; what is said of programs that are refused is as detailed as `log`.
+pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf, LoadError> {
     if OBJECT.is_empty() {
         return Err(LoadError::Stub);
     }
+    super::features::require()?;
     let mut loader = EbpfLoader::new();
+    loader.verifier_log_level(log);
     let ticks = ticks_per_second()?;
     let level = if options.trace {
         aya_log::Level::Debug as u8
@@ -92,6 +124,8 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     loader.override_global("AYA_LOG_LEVEL", &level, true);
     let trace = u8::from(options.trace);
     loader.override_global("TRACE", &trace, true);
+    let track = u8::from(!options.untracked);
+    loader.override_global("TRACK", &track, true);
     if let Some(rate) = &options.events_per_second {
         loader.override_global("EVENTS_PER_SECOND", rate, true);
     }
@@ -112,14 +146,6 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
     let mut ebpf = loader.load(OBJECT)?;
     v4.keep::<BUCKET_V4>(flow_maps::V4, &mut ebpf)?;
     v6.keep::<BUCKET_V6>(flow_maps::V6, &mut ebpf)?;
-    for which in Program::ALL {
-        let name = which.name();
-        program(&mut ebpf, which)?
-            .load()
-            .map_err(|source| LoadError::Program { name, source })?;
-    }
-    continue_with(&mut ebpf, Continuation::Leaving, Program::Leaving)?;
-    continue_with(&mut ebpf, Continuation::ToPod, Program::ToPod)?;
     Ok(ebpf)
 }
 

@@ -3,6 +3,8 @@
 //! Keys and values cross as byte arrays of the ABI's layout (`bytemuck`), so that no type has to
 //! promise anything to aya.
 
+mod held;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ use enforcer_common::abi::{
 };
 use enforcer_policy::tables::{Op, Tables};
 use ipnet::IpNet;
+
+pub use held::Ids;
 
 /// Why the maps could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +63,7 @@ type Bytes<T, const N: usize> = HashMap<MapData, T, [u8; N]>;
 /// Every map that the daemon writes or reads.
 pub struct Maps {
     endpoints_id: u32,
+    ids: Ids,
     endpoints: Array<MapData, [u8; 64]>,
     endpoints_far: Bytes<u32, 64>,
     senders: Array<MapData, u32>,
@@ -90,6 +95,7 @@ impl Maps {
         };
         Ok(Self {
             endpoints_id: access(ENDPOINTS, "ask about itself", data.info())?.id(),
+            ids: Ids::of(ebpf)?,
             endpoints: take(ebpf, ENDPOINTS)?,
             endpoints_far: take(ebpf, "ENDPOINTS_FAR")?,
             senders: take(ebpf, "SENDERS")?,
@@ -114,7 +120,7 @@ impl Maps {
             Op::PutAddress(address, peer) => self.put_address(*address, *peer),
             Op::DeleteAddress(address) => self.delete_address(*address),
             Op::PutCidr(net, peer) => self.put_cidr(*net, *peer),
-            Op::DeleteCidr(net) => self.delete_cidr(*net),
+            Op::DeleteCidr(net) => self.delete_cidr(*net).map(drop),
             Op::PutEndpoint(..) | Op::DeleteEndpoint(..) => Ok(()),
         }
     }
@@ -148,7 +154,7 @@ impl Maps {
         held.cidrs
             .keys()
             .filter(stale)
-            .try_for_each(|net| self.delete_cidr(*net))?;
+            .try_for_each(|net| self.delete_cidr(*net).map(drop))?;
         let stale = |address: &&IpAddr| !tables.addresses.contains_key(address);
         held.addresses
             .keys()
@@ -301,20 +307,14 @@ impl Maps {
         }
     }
 
-    /// Removes a prefix.
-    pub fn delete_cidr(&mut self, net: IpNet) -> Result<(), MapsError> {
-        match net {
-            IpNet::V4(net) => access(
-                "CIDRS_V4",
-                "drop a prefix",
-                gone_is_fine(self.cidrs_v4.remove(&v4_key(net))),
-            ),
-            IpNet::V6(net) => access(
-                "CIDRS_V6",
-                "drop a prefix",
-                gone_is_fine(self.cidrs_v6.remove(&v6_key(net))),
-            ),
-        }
+    /// Removes a prefix, and says whether it was there.
+    pub fn delete_cidr(&mut self, net: IpNet) -> Result<bool, MapsError> {
+        let (name, removed) = match net {
+            IpNet::V4(net) => ("CIDRS_V4", self.cidrs_v4.remove(&v4_key(net))),
+            IpNet::V6(net) => ("CIDRS_V6", self.cidrs_v6.remove(&v6_key(net))),
+        };
+        let there = removed.is_ok();
+        access(name, "drop a prefix", gone_is_fine(removed)).map(|()| there)
     }
 
     /// Sets a verdict.

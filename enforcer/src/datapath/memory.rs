@@ -130,8 +130,15 @@ impl AddressTables<1> for Memory {
         let flow = flows.get(key)?;
         (flow.endpoint == endpoint).then_some(*flow)
     }
-    fn recall(&self, key: &FlowKey<1>, endpoint: u32) -> Option<Flow> {
-        self.flow(key, endpoint)
+    fn recall(&self, addresses: [u64; 1], ports: u32, protocol: u8, endpoint: u32) -> Option<Flow> {
+        let [pod, peer] = bytemuck::must_cast::<_, [u32; 2]>(addresses);
+        let key = FlowKey {
+            pod: [pod],
+            peer: [peer],
+            ports,
+            protocol: protocol.into(),
+        };
+        self.flow(&key, endpoint)
     }
     fn put_flow(&self, key: &FlowKey<1>, flow: &Flow) {
         put(&self.flows_v4, limits::FLOWS_V4, *key, *flow);
@@ -147,8 +154,15 @@ impl AddressTables<4> for Memory {
         let flow = flows.get(key)?;
         (flow.endpoint == endpoint).then_some(*flow)
     }
-    fn recall(&self, key: &FlowKey<4>, endpoint: u32) -> Option<Flow> {
-        self.flow(key, endpoint)
+    fn recall(&self, addresses: [u64; 4], ports: u32, protocol: u8, endpoint: u32) -> Option<Flow> {
+        let [pod, peer] = bytemuck::must_cast::<_, [[u32; 4]; 2]>(addresses);
+        let key = FlowKey {
+            pod,
+            peer,
+            ports,
+            protocol: protocol.into(),
+        };
+        self.flow(&key, endpoint)
     }
     fn put_flow(&self, key: &FlowKey<4>, flow: &Flow) {
         put(&self.flows_v6, limits::FLOWS_V6, *key, *flow);

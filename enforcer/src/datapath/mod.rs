@@ -6,7 +6,9 @@
 //! - [`matching`]: which link belongs to which pod (pure);
 //! - [`watch`]: says when to discover again;
 //! - [`bpffs`]: the file system for what outlives the daemon;
+//! - [`features`]: what the kernel must have;
 //! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`verified`]: how large the programs are for the kernel;
 //! - [`flows`]: the connections that the programs track;
 //! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
@@ -15,6 +17,7 @@
 //!   it policy has revoked (pure);
 //! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
 //!   host, or [`probe`], the loaded programs; [`frame`] makes packets for them;
+//! - [`readback`]: whether the maps hold what was written;
 //! - [`writer`]: the only one that writes: operations of the compiler and links of pods in, maps and
 //!   programs out.
 
@@ -25,6 +28,7 @@ pub mod cleanup;
 pub mod clock;
 pub mod conntrack;
 pub mod discover;
+pub mod features;
 pub mod flow_maps;
 pub mod flows;
 pub mod frame;
@@ -37,8 +41,10 @@ pub mod netlink;
 pub mod netns;
 pub mod packet_log;
 pub mod probe;
+pub mod readback;
 pub mod revoke;
 pub mod seed;
+pub mod verified;
 pub mod watch;
 pub mod writer;
 

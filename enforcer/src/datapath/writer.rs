@@ -5,6 +5,7 @@ mod adoption;
 mod held;
 mod links;
 mod numbering;
+mod readback;
 mod revocation;
 mod tags;
 mod uplinks;
@@ -22,12 +23,14 @@ use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
 use super::clock::{self, ClockError};
 use super::discover::{NodeLink, PodLink};
+use super::features::{self, FeatureError};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
 use super::packet_log::{self, PacketLogError};
 use super::seed::{SeedError, Seeds};
 use held::Held;
 use numbering::Numbering;
+pub use readback::Step;
 use tags::Tags;
 
 /// Why the datapath cannot be set up.
@@ -42,6 +45,9 @@ pub enum WriterError {
     /// The programs cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The kernel has no hook for programs.
+    #[error(transparent)]
+    Kernel(#[from] FeatureError),
     /// The clock of the programs cannot be asked.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -159,6 +165,7 @@ impl Writer {
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
         clock::load(&mut ebpf)?;
+        features::require_hook(options.hook, clock::program(&mut ebpf)?)?;
         maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let seeds = Seeds::take(&mut ebpf)?;
@@ -270,6 +277,12 @@ impl Writer {
     }
 
     fn put_endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<(), MapsError> {
+        let endpoint = self.endpoint(ifindex, owner)?;
+        self.maps.put_endpoint(ifindex, &endpoint)
+    }
+
+    /// The endpoint that a link is to have; who its tag means is written.
+    fn endpoint(&mut self, ifindex: u32, owner: &Owner) -> Result<Endpoint, MapsError> {
         let of_pod = owner.pod().and_then(|pod| self.endpoints.get(pod));
         let compiled = of_pod.map(|endpoint| owner.endpoint(*endpoint));
         let held = self.options.pending_deny || *owner == Owner::Doubtful;
@@ -289,7 +302,7 @@ impl Writer {
         if self.options.audit {
             endpoint.flags |= Endpoint::AUDIT;
         }
-        self.maps.put_endpoint(ifindex, &endpoint)
+        Ok(endpoint)
     }
 
     /// Links by pod, with the name of the host's side and the hook.

@@ -3,9 +3,11 @@
 //! - [`reader`]: the ring buffer as a stream;
 //! - [`record`]: what users see;
 //! - [`enrich`]: addresses → pods, verdicts → policies;
+//! - [`recall`]: the same again, without asking anew;
 //! - [`store`]: the last records, and who follows them.
 
 pub mod enrich;
 pub mod reader;
+pub mod recall;
 pub mod record;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
 use enforcer_common::abi::Event;
@@ -19,6 +20,10 @@ const BATCH: usize = 256;
 /// count what they could not report.
 const WAITING: usize = 4;
 
+/// Events that come sooner than this after others wait until it is over. Reading wakes two threads,
+/// which takes longer than ten events: a single one is read at once, and many together.
+const REST: Duration = Duration::from_millis(20);
+
 /// Reads events on a thread of its own, and hands them over in batches.
 pub fn start(ring: RingBuf<MapData>) -> io::Result<mpsc::Receiver<Vec<Event>>> {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -33,7 +38,11 @@ pub fn start(ring: RingBuf<MapData>) -> io::Result<mpsc::Receiver<Vec<Event>>> {
 }
 
 /// Returns when nobody listens any more.
+///
+/// The kernel wakes the reader for an event that finds everything before it read, and for no other:
+/// as long as the reader rests, an event costs its place in the ring and nothing else.
 fn read(mut ring: RingBuf<MapData>, sender: &mpsc::Sender<Vec<Event>>) -> Result<(), Errno> {
+    let mut rested = Instant::now();
     loop {
         let mut batch = Vec::new();
         while batch.len() < BATCH
@@ -43,6 +52,8 @@ fn read(mut ring: RingBuf<MapData>, sender: &mpsc::Sender<Vec<Event>>) -> Result
         }
         if batch.is_empty() {
             wait(&ring)?;
+            thread::sleep(rested.saturating_duration_since(Instant::now()));
+            rested = Instant::now() + REST;
         } else if sender.blocking_send(batch).is_err() {
             return Ok(());
         }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use enforcer_common::Reason;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What became of the packet.
 #[derive(
@@ -37,6 +39,10 @@ pub struct Party {
     pub service: Option<String>,
 }
 
+/// Names that many records share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(Arc<[String]>);
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -57,13 +63,45 @@ pub struct Record {
     /// Name or number of the protocol; the ethertype for frames other than IP.
     pub protocol: String,
     /// Policies that isolate the endpoint in this direction, `namespace/name`.
-    pub policies: Vec<String>,
+    pub policies: Names,
     /// The rule that allowed it: policy and field.
     pub allowed_by: Option<String>,
     /// For a denial by policy: the rule that came nearest, and what it lacked.
     pub hint: Option<String>,
     /// Length of the packet in bytes.
     pub length: u32,
+}
+
+impl Deref for Names {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl FromIterator<String> for Names {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
+impl<const N: usize> PartialEq<[&str; N]> for Names {
+    fn eq(&self, names: &[&str; N]) -> bool {
+        *self.0 == names[..]
+    }
+}
+
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
+    }
 }
 
 impl fmt::Display for Party {

@@ -91,6 +91,20 @@ fn kernel(page: &mut Page, numbers: &Numbers) {
         let (direction, reason) = name.split_once('/').unwrap_or(("", name));
         packets.sample(&[("direction", direction), ("reason", reason)], count);
     }
+    let mut drift = page.metric(
+        "enforcer_drift_repaired_total",
+        Type::Counter,
+        "Map entries that were not as written, and were written again, by map.",
+    );
+    for (map, count) in &numbers.drift {
+        drift.sample(&[("map", map)], count);
+    }
+    page.metric(
+        "enforcer_read_backs_total",
+        Type::Counter,
+        "How often all maps were compared with what was written.",
+    )
+    .sample(&[], numbers.read_backs);
     by_kind(
         page,
         "enforcer_events_suppressed_total",
@@ -125,6 +139,14 @@ fn work(page: &mut Page, numbers: &Numbers) {
     ];
     for (name, help, value) in counters {
         page.metric(name, Type::Counter, help).sample(&[], value);
+    }
+    let mut restarts = page.metric(
+        "enforcer_watch_restarts_total",
+        Type::Counter,
+        "Watches of the API server that were begun again, by kind; it ends each after some minutes.",
+    );
+    for (kind, count) in &numbers.watch_restarts {
+        restarts.sample(&[("kind", kind)], count);
     }
     let help = "From the arrival of a batch's oldest change to its last map write.";
     histogram(page, "enforcer_apply_seconds", help, &measures.latency);

@@ -27,6 +27,12 @@ pub struct Numbers {
     pub in_force: bool,
     /// What is wrong with objects, and with the node.
     pub problems: u64,
+    /// How often watches of the API server were begun again, by kind.
+    pub watch_restarts: BTreeMap<&'static str, u64>,
+    /// How often maps were compared with what was written.
+    pub read_backs: u64,
+    /// Entries that were not as written, by map.
+    pub drift: BTreeMap<&'static str, u64>,
     /// Since the start.
     pub measures: Measures,
 }

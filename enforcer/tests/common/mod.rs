@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use enforcer::api::{Status, client};
 use enforcer_lab::probe::{ping, tcp_connect};
-use enforcer_lab::{Daemon, Families, Lab, Namespace, Outcome, Pod, Server, Shape};
+use enforcer_lab::{Daemon, Families, Lab, LabError, Namespace, Outcome, Pod, Server, Shape};
 use serde_json::{Value, json};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_enforcer");
-/// Enough for anything that works, on a busy machine too.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+/// Enough for anything that works, on a busy machine or an emulated one too.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// Enough to see that something does not.
 pub(crate) const SHORT: Duration = Duration::from_millis(400);
 /// A bridge as Flannel has it.
@@ -116,6 +116,23 @@ impl Drop for Node {
             println!("The daemon's log:\n{}", daemon.log());
         }
     }
+}
+
+/// Whether this kernel has the hook that a test is about; where it has not, the test is listed as
+/// skipped.
+pub(crate) fn has_hook(hook: &str, test: &str) -> bool {
+    if hook != "tcx" {
+        return true;
+    }
+    let asked = Command::new(PROGRAM).args(["debug", "kernel"]).output();
+    let output = asked.unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{said}");
+    let here = said.contains("hook: tcx");
+    if !here {
+        enforcer_lab::skip(test, LabError::Unsupported("TCX")).unwrap();
+    }
+    here
 }
 
 /// A pod of the namespace `default`.

@@ -40,6 +40,17 @@ pub(super) struct All {
     /// Only prove that everything runs.
     #[arg(long)]
     quick: bool,
+    /// Then write what was found into docs/benchmarks.md.
+    #[arg(long, conflicts_with = "quick")]
+    write: bool,
+}
+
+impl All {
+    /// Nothing is measured that is worth anything.
+    pub(super) const QUICK: Self = Self {
+        quick: true,
+        write: false,
+    };
 }
 
 const NAMES: [&str; 4] = ["packets", "path", "updates", "scale"];
@@ -60,12 +71,27 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
 pub(super) fn run_all(arguments: &All) -> Result<()> {
     build()?;
     let words: &[&str] = if arguments.quick { &["--quick"] } else { &[] };
-    NAMES.iter().try_for_each(|name| measure(name, words))
+    NAMES.iter().try_for_each(|name| measure(name, words))?;
+    if arguments.write { write() } else { Ok(()) }
 }
 
-fn build() -> Result<()> {
+/// Makes the generated parts of the documentation new.
+fn write() -> Result<()> {
+    let mut command = Command::new(program());
+    command.arg("render").args(NAMES.map(json));
+    command.arg("--docs").arg(workspace::root().join("docs"));
+    shell::step("docs/benchmarks.md", command)
+}
+
+fn program() -> PathBuf {
+    workspace::target().join("release/enforcer-bench")
+}
+
+/// Builds them.
+pub(crate) fn build() -> Result<()> {
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
+    build_ebpf::bench_object(&toolchain)?;
     let mut cargo = machine::cargo();
     cargo.args(["build", "--locked", "--release"]);
     cargo.args(["--package", "enforcer", "--package", "enforcer-bench"]);
@@ -73,8 +99,7 @@ fn build() -> Result<()> {
 }
 
 fn measure(name: &str, words: &[impl AsRef<OsStr>]) -> Result<()> {
-    let program = workspace::target().join("release/enforcer-bench");
-    let mut command = machine::as_root(program, "load BPF programs and make network namespaces")?;
+    let mut command = machine::as_root(program(), "load BPF programs and make network namespaces")?;
     command.arg(name).arg("--json").arg(json(name)).args(words);
     command.env("ENFORCER_BENCH_REVISION", revision());
     if name == "updates" {

@@ -89,8 +89,9 @@ impl Toolchain {
         Ok(self)
     }
 
-    /// The compiler's cargo with `verb`, ready for more arguments; it builds for the BPF target.
-    pub(crate) fn cargo(&self, verb: &str) -> Result<Command> {
+    /// The compiler's cargo with `verb` for a package, ready for more arguments; it builds for the BPF
+    /// target.
+    pub(crate) fn cargo(&self, verb: &str, package: &str) -> Result<Command> {
         let mut command = match &self.kind {
             Kind::Debian => {
                 // Cargo would look for its verb in rustup's directory first.
@@ -125,7 +126,7 @@ impl Toolchain {
         command
             .env(remap::VARIABLE, remap::encode(&flags))
             .args(["--target", build_ebpf::TARGET])
-            .args(["--package", "enforcer-ebpf"]);
+            .args(["--package", package]);
         Ok(command)
     }
 

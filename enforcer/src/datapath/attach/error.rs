@@ -17,6 +17,9 @@ pub enum AttachError {
     /// The link went away.
     #[error("there is no link {0} any more")]
     Gone(u32),
+    /// No network namespace can be made to try a hook in.
+    #[error("cannot make a network namespace: {0}; is the daemon allowed CAP_SYS_ADMIN?")]
+    Namespace(#[source] Errno),
     /// The link's name kept changing while a program was being attached by that name.
     #[error("link {0} kept changing its name")]
     Renamed(u32),

@@ -160,7 +160,7 @@ fn exchange(loaded: &mut SchedClassifier, link: SchedClassifierLink) -> Result<(
 
 /// A new link, not pinned yet. aya takes names only, and a name may move to another device between
 /// two system calls: the link itself says where it came to be.
-fn create(
+pub(super) fn create(
     loaded: &mut SchedClassifier,
     ifindex: u32,
     program: Program,

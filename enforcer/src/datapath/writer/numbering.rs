@@ -67,6 +67,11 @@ impl Numbering {
         endpoint
     }
 
+    /// From now on all revisions are others than before: they only grow.
+    pub(super) fn raise(&mut self) {
+        self.revisions = self.revisions.wrapping_add(1);
+    }
+
     /// The endpoint that the earlier daemon left on a link, until a pod's is put there.
     pub(super) fn earlier(&self, ifindex: u32) -> Option<Endpoint> {
         self.earlier.get(&ifindex).copied()
@@ -108,6 +113,17 @@ mod tests {
         assert_eq!(kept.id, 40);
         assert!(kept.revisions[0] > 95);
         assert_eq!(numbering.in_kernel(7, endpoint(1, 2, 1)).id, 40);
+    }
+
+    #[test]
+    fn a_raised_revision_is_none_that_was_there_and_none_comes_again() {
+        let mut numbering = Numbering::default();
+        let mut seen = Vec::new();
+        for revision in [1, 2, 2, 3] {
+            seen.push(numbering.in_kernel(7, endpoint(1, revision, 1)).revisions[0]);
+            numbering.raise();
+        }
+        assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
     }
 
     #[test]

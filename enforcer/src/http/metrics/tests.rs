@@ -108,6 +108,9 @@ fn numbers() -> Numbers {
         synced: true,
         in_force: false,
         problems: 2,
+        watch_restarts: [("pods", 3)].into(),
+        read_backs: 6,
+        drift: [("VERDICTS", 8), ("PORTS", 0)].into(),
         ..Numbers::default()
     };
     numbers.measures.compiles = 2;
@@ -157,6 +160,10 @@ fn the_page_keeps_to_the_format_and_says_the_numbers() {
         &[("kind", "denied")],
         4.,
     );
+    expect("enforcer_drift_repaired_total", &[("map", "VERDICTS")], 8.);
+    expect("enforcer_drift_repaired_total", &[("map", "PORTS")], 0.);
+    expect("enforcer_read_backs_total", &[], 6.);
+    expect("enforcer_watch_restarts_total", &[("kind", "pods")], 3.);
     expect("enforcer_source_synced", &[], 1.);
     expect("enforcer_in_force", &[], 0.);
     expect("enforcer_problems", &[], 2.);

@@ -1,5 +1,6 @@
 //! The source that the daemon takes changes from, and the thread that watches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,10 @@ use super::kinds::{
     EndpointSlices, Namespaces, NetworkPolicies, Nodes, Pods, Resource, Services, Watched,
 };
 use super::ledger::{Behind, Ledger};
-use super::message::Message;
+use super::message::{Message, News};
 use super::reflector::{Patience, Reflector};
 use crate::kubernetes::client::{Access, ConnectError};
+use crate::source::manifests::Kind;
 use crate::source::problem::Problem;
 
 /// How many messages may wait. When the daemon is busy for longer, the API server waits, too.
@@ -57,6 +59,8 @@ pub struct KubernetesSource {
     ledger: Ledger,
     /// Until when what comes is only collected.
     collect: Option<Instant>,
+    /// How often the watch of each kind has begun.
+    watches: BTreeMap<Kind, u64>,
 }
 
 impl KubernetesSource {
@@ -86,6 +90,7 @@ impl KubernetesSource {
             waiting: Vec::new(),
             ledger: Ledger::new(node),
             collect: None,
+            watches: BTreeMap::new(),
         })
     }
 
@@ -121,6 +126,9 @@ impl KubernetesSource {
     pub fn take(&mut self, cluster: &Cluster) -> (Vec<Change>, Option<Instant>) {
         let before = self.ledger.behind();
         for message in self.waiting.drain(..) {
+            if matches!(message.news, News::Following) {
+                *self.watches.entry(message.kind).or_default() += 1;
+            }
             self.ledger.take_in(message, cluster);
         }
         tell(&before, &self.ledger.behind());
@@ -145,6 +153,15 @@ impl KubernetesSource {
             .behind()
             .iter()
             .map(ToString::to_string)
+            .collect()
+    }
+
+    /// How often the watch of each kind was begun again, by the kind's plural.
+    pub fn watch_restarts(&self) -> BTreeMap<&'static str, u64> {
+        let begun = |kind| self.watches.get(&kind).copied().unwrap_or_default();
+        let kinds = Kind::ALL.iter();
+        kinds
+            .map(|kind| (Resource::of(*kind).plural, begun(*kind).saturating_sub(1)))
             .collect()
     }
 
@@ -213,9 +230,7 @@ mod tests {
     use enforcer_policy::model::Namespace;
     use futures_util::FutureExt as _;
 
-    use super::super::message::News;
     use super::*;
-    use crate::source::manifests::Kind;
 
     /// A source of messages that the test sends; all kinds have been listed.
     fn synced(room: usize) -> (mpsc::Sender<Message>, KubernetesSource) {
@@ -225,6 +240,7 @@ mod tests {
             waiting: Vec::new(),
             ledger: Ledger::new("n1".to_owned()),
             collect: None,
+            watches: BTreeMap::new(),
         };
         for kind in Kind::ALL {
             for news in [News::ListBegins, News::ListEnds] {
@@ -280,6 +296,24 @@ mod tests {
             source.changed().await.unwrap();
             assert_eq!(source.take(&Cluster::default()).0.len(), ENOUGH);
         }
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_begins_again_is_counted_by_its_kind() {
+        let (sender, mut source) = synced(10);
+        assert!(source.watch_restarts().values().all(|count| *count == 0));
+        for _ in 0..3 {
+            let message = Message {
+                at: Instant::now(),
+                kind: Kind::Pod,
+                news: News::Following,
+            };
+            sender.send(message).await.unwrap();
+        }
+        source.changed().await.unwrap();
+        source.take(&Cluster::default());
+        assert_eq!(source.watch_restarts()["pods"], 2);
+        assert_eq!(source.watch_restarts()["services"], 0);
     }
 
     #[tokio::test]

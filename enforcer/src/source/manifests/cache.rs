@@ -1,6 +1,6 @@
 //! What files held when they were read last.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +14,13 @@ use crate::source::problem::Problem;
 /// first seen. Who sees it is this machine, because the file system's clock may be another's.
 const STEP: Duration = Duration::from_secs(3);
 
-/// Parsed files beside their texts, by path.
+/// Parsed files beside their texts.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    files: BTreeMap<Arc<Path>, Parsed>,
+    // Not ordered by path: to compare paths is slow.
+    files: HashMap<Arc<Path>, Parsed>,
+    /// In the order in which they are found.
+    order: Vec<Arc<Path>>,
 }
 
 #[derive(Debug)]
@@ -41,7 +44,7 @@ pub(super) struct Replaced {
 /// What a look at the files brought.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// In the order of paths.
+    /// In no order.
     pub replaced: Vec<Replaced>,
     /// Files and folders that could not be read.
     pub unread: Vec<PathBuf>,
@@ -55,12 +58,13 @@ impl Cache {
     pub(super) fn read(&mut self, root: &Path, trust: bool) -> Reading {
         let mut found = files::find(root);
         let mut before = std::mem::take(&mut self.files);
+        self.order.clear();
         let mut reading = Reading::default();
         for file in std::mem::take(&mut found.files) {
             let known = before.remove_entry(file.path.as_path());
             let trusted = |known: &Parsed| trust && known.sure && known.stamp == file.stamp;
             match known {
-                Some((path, known)) if trusted(&known) => drop(self.files.insert(path, known)),
+                Some((path, known)) if trusted(&known) => self.put(path, known),
                 known => match files::read(&file.path) {
                     Ok(text) => self.take(&mut reading, file, text, known.map(|(_, known)| known)),
                     Err(error) => {
@@ -78,9 +82,15 @@ impl Cache {
         reading
     }
 
-    /// Everything that files hold, by path.
+    /// Everything that files hold, in the order in which they are found.
     pub(super) fn contents(&self) -> impl Iterator<Item = &Arc<Contents>> {
-        self.files.values().map(|file| &file.contents)
+        let files = self.order.iter().filter_map(|path| self.files.get(path));
+        files.map(|file| &file.contents)
+    }
+
+    fn put(&mut self, path: Arc<Path>, parsed: Parsed) {
+        self.order.push(Arc::clone(&path));
+        self.files.insert(path, parsed);
     }
 
     fn take(&mut self, reading: &mut Reading, file: File, text: String, known: Option<Parsed>) {
@@ -111,7 +121,7 @@ impl Cache {
             seen,
             sure: now.duration_since(seen) >= STEP,
         };
-        self.files.insert(path, parsed);
+        self.put(path, parsed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding and reading files.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -85,13 +85,17 @@ pub(super) fn find(root: &Path) -> Found {
 }
 
 fn walk(directory: &Path, depth: usize, found: &mut Found) {
-    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut paths: Vec<PathBuf> = match entries {
-        Ok(entries) => entries.iter().map(std::fs::DirEntry::path).collect(),
+    let names = |entries: std::fs::ReadDir| -> io::Result<Vec<OsString>> {
+        entries.map(|entry| Ok(entry?.file_name())).collect()
+    };
+    let mut names = match std::fs::read_dir(directory).and_then(names) {
+        Ok(names) => names,
         Err(error) => return found.fail(directory, &error),
     };
-    paths.sort_unstable();
-    for path in paths.into_iter().filter(|path| !is_hidden(path)) {
+    // Names, because to compare paths is slow.
+    names.sort_unstable();
+    for name in names.into_iter().filter(|name| !is_hidden(name)) {
+        let path = directory.join(name);
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() && depth < MAX_DEPTH && !loops(&path) => {
                 walk(&path, depth + 1, found);
@@ -103,9 +107,8 @@ fn walk(directory: &Path, depth: usize, found: &mut Found) {
     }
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// Whether `path` is named as a manifest.

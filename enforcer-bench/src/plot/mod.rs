@@ -1,5 +1,8 @@
 //! Figures as pictures.
 
+mod draw;
+
+pub use draw::DrawError;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Summary;

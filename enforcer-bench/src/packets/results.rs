@@ -1,0 +1,121 @@
+//! Tables and plots of what was found.
+
+use serde_json::json;
+
+use super::case::Case;
+use super::measure::Sample;
+use super::{Bench, Found, HOOKS, rivals};
+use crate::plot::{Axis, Drawing, Mark, Plot, Strip};
+use crate::report::{Cell, Report, Table};
+use crate::stats::Summary;
+
+/// Puts everything into the report.
+pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
+    let [few, many] = bench.policies;
+    report.notes.push(format!(
+        "Nanoseconds above an empty tc program, median of {} rounds (quartiles); every round measures \
+         each case and the empty program with {} packets. `from_pod` is what a pod sends, `to_pod` \
+         what it receives. The ratio is that of {many} policies to {few}, \
+         which says nothing where both are a few nanoseconds.",
+        bench.rounds, bench.repeat
+    ));
+    let columns = [
+        "case",
+        "hook",
+        "empty",
+        &format!("{few} policies"),
+        &format!("{many} policies"),
+        "ratio",
+        "goal",
+    ];
+    let mut table = Table::new("", &columns);
+    let mut raw = Vec::new();
+    let mut strips = Vec::new();
+    for (number, case) in bench.cases.iter().enumerate() {
+        for (hook, direction) in HOOKS.into_iter().enumerate() {
+            let name = ["from_pod", "to_pod"][hook];
+            let of = |which| {
+                found
+                    .get(&(number, hook, which))
+                    .map_or(&[][..], Vec::as_slice)
+            };
+            let [less, more] = [above(of(0)), above(of(1))];
+            let empty: Vec<f64> = of(0).iter().map(|sample| sample.empty).collect();
+            table.row([
+                Cell::of(case.name),
+                Cell::of(name),
+                Cell::samples(&empty),
+                Cell::samples(&less),
+                Cell::samples(&more),
+                ratio(&more, &less),
+                case.goal
+                    .map_or(Cell::Nothing, |goal| Cell::of(format!("≤ {goal}"))),
+            ]);
+            raw.push(json!({
+                "case": case.name, "hook": name, "direction": format!("{direction:?}"),
+                "empty": empty, "above": [&less, &more],
+                "times_empty": [times_empty(of(0)), times_empty(of(1))],
+                "expected": least(of(0), of(1), |sample| sample.expected),
+                "suppressed": least(of(0), of(1), |sample| sample.suppressed),
+            }));
+            strips.push(Strip {
+                label: format!("{}, {name}", case.name),
+                measured: Summary::of(&less),
+                marks: marks(case),
+            });
+        }
+    }
+    report.tables.push(table);
+    report.raw = json!({ "cases": raw });
+    report.plots.push(Plot {
+        name: "cases".to_owned(),
+        title: "Nanoseconds for each packet above an empty tc program".to_owned(),
+        drawing: Drawing::Strips {
+            axis: Axis {
+                label: "ns".to_owned(),
+                logarithmic: true,
+            },
+            strips,
+        },
+    });
+}
+
+/// Of the medians: where a packet costs next to nothing, samples can be 0 and less.
+fn ratio(more: &[f64], less: &[f64]) -> Cell {
+    match (Summary::of(more), Summary::of(less)) {
+        (Some(more), Some(less)) => Cell::Number(more.median / less.median),
+        _ => Cell::Nothing,
+    }
+}
+
+fn marks(case: &Case) -> Vec<Mark> {
+    let goal = case.goal.map(|goal| Mark {
+        series: "goal".to_owned(),
+        low: goal,
+        high: goal,
+    });
+    goal.into_iter().chain(rivals::marks(case)).collect()
+}
+
+fn above(samples: &[Sample]) -> Vec<f64> {
+    samples
+        .iter()
+        .map(|sample| sample.whole - sample.empty)
+        .collect()
+}
+
+/// How much longer a packet takes than in the empty program: what can be compared between machines.
+fn times_empty(samples: &[Sample]) -> Option<Summary> {
+    let times: Vec<f64> = samples
+        .iter()
+        .map(|sample| sample.whole / sample.empty)
+        .collect();
+    Summary::of(&times)
+}
+
+fn least(one: &[Sample], other: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+    one.iter()
+        .chain(other)
+        .map(of)
+        .fold(f64::INFINITY, f64::min)
+}

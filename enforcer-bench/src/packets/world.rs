@@ -1,0 +1,125 @@
+//! The programs as the daemon loads them, with tables as the daemon writes them.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use anyhow::{Context, Result};
+use aya::Ebpf;
+use aya::programs::{ProgramFd, SchedClassifier};
+use enforcer::datapath::attach::Program;
+use enforcer::datapath::judge::LINK;
+use enforcer::datapath::load::{self, LoadOptions};
+use enforcer::datapath::maps::{self, Maps};
+use enforcer::flow::reader;
+use enforcer_common::Reason;
+use enforcer_common::abi::{Direction, Endpoint, EventKind};
+
+use super::cluster::{self, Compiled, Size};
+
+/// What the programs are loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// As the daemon loads them, but with one event in a second.
+    Usual,
+    /// The same with blocks in the measured policy.
+    Blocks,
+    /// As [`Kind::Usual`], but no connection is remembered.
+    Untracked,
+    /// As [`Kind::Blocks`], but no connection is remembered.
+    UntrackedBlocks,
+    /// With room for as many connections as this case wants.
+    Flows(u32),
+    /// Every event is sent, and read.
+    Events,
+}
+
+/// Loaded programs, and their maps.
+pub(super) struct World {
+    ebpf: Ebpf,
+    maps: Maps,
+    pub(super) isolated: Endpoint,
+    pub(super) free: Endpoint,
+}
+
+impl Kind {
+    /// Whether the measured policy has blocks.
+    pub(super) fn has_blocks(self) -> bool {
+        matches!(self, Self::Blocks | Self::UntrackedBlocks)
+    }
+}
+
+impl World {
+    /// Loads the programs and writes the tables of a cluster.
+    ///
+    /// `room` is for how many connections there is room where the case does not care; `None` for what
+    /// the daemon has.
+    pub(super) fn new(kind: Kind, size: Size, room: Option<u32>) -> Result<Self> {
+        let Compiled {
+            ops,
+            isolated,
+            free,
+        } = cluster::compile(size)?;
+        let mut ebpf = load::load(&options(kind, room))?;
+        let mut maps = Maps::take(&mut ebpf)?;
+        ops.iter().try_for_each(|op| maps.apply(op))?;
+        if kind == Kind::Events {
+            read_events(&mut ebpf)?;
+        }
+        Ok(Self {
+            ebpf,
+            maps,
+            isolated,
+            free,
+        })
+    }
+
+    /// Puts an endpoint on the link of the test runs.
+    pub(super) fn put(&mut self, endpoint: Endpoint) -> Result<()> {
+        Ok(self.maps.put_endpoint(LINK, &endpoint)?)
+    }
+
+    /// The program of a hook.
+    pub(super) fn program(&mut self, hook: Direction) -> Result<&SchedClassifier> {
+        Ok(load::program(&mut self.ebpf, Program::of(hook))?)
+    }
+
+    /// The same for the driver.
+    pub(super) fn descriptor(&mut self, hook: Direction) -> Result<ProgramFd> {
+        Ok(self.program(hook)?.fd()?.try_clone()?)
+    }
+
+    /// Packets that were counted for a reason at a hook.
+    pub(super) fn counted(&self, hook: Direction, reason: Reason) -> Result<u64> {
+        Ok(self.maps.counter(hook, reason)?.packets)
+    }
+
+    /// Events of a kind that were not sent.
+    pub(super) fn suppressed(&self, kind: EventKind) -> Result<u64> {
+        Ok(self.maps.suppressed(kind)?)
+    }
+}
+
+fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
+    let (entries, rate) = match kind {
+        Kind::Usual | Kind::Blocks | Kind::Untracked | Kind::UntrackedBlocks => (room, 1),
+        Kind::Flows(entries) => (Some(entries), 1),
+        Kind::Events => (room, u32::MAX),
+    };
+    LoadOptions {
+        map_entries: entries.map_or_else(BTreeMap::new, |entries| {
+            ["FLOWS_V4", "FLOWS_V6"]
+                .map(|name| (name.to_owned(), entries))
+                .into()
+        }),
+        events_per_second: Some(rate),
+        untracked: matches!(kind, Kind::Untracked | Kind::UntrackedBlocks),
+        ..LoadOptions::default()
+    }
+}
+
+/// Reads them as the daemon does, and forgets them. Ends with the process.
+fn read_events(ebpf: &mut Ebpf) -> Result<()> {
+    let mut batches = reader::start(maps::take_events(ebpf)?).context("starting the reader")?;
+    thread::spawn(move || while batches.blocking_recv().is_some() {});
+    Ok(())
+}
