@@ -56,6 +56,11 @@ impl Held {
         self.links.contains_key(&ifindex)
     }
 
+    /// All of them by index.
+    pub(super) fn by_index(&self) -> &BTreeMap<u32, Link> {
+        &self.links
+    }
+
     pub(super) fn iter(&self) -> btree_map::Iter<'_, u32, Link> {
         self.links.iter()
     }
