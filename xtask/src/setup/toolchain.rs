@@ -118,7 +118,6 @@ impl Toolchain {
         let mut flags = vec![
             format!("-Clinker={}", self.linker.display()),
             "-Clink-arg=--btf".to_owned(),
-            "-Ctarget-cpu=v3".to_owned(),
             "-Cdebuginfo=2".to_owned(),
         ];
         // The debug information and BTF name every source file.

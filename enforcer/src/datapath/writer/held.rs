@@ -48,10 +48,6 @@ impl Held {
         self.links.get(&ifindex)
     }
 
-    pub(super) const fn by_index(&self) -> &BTreeMap<u32, Link> {
-        &self.links
-    }
-
     pub(super) fn contains(&self, ifindex: u32) -> bool {
         self.links.contains_key(&ifindex)
     }
