@@ -101,19 +101,21 @@ impl<const W: usize> Place<W> {
             addresses[2] = join(key.peer[0], key.peer[1]);
             addresses[3] = join(key.peer[2], key.peer[3]);
         }
-        Self::between(addresses, key.ports, key.protocol as u8, endpoint, secrets)
+        let ports = u64::from(key.ports.to_be());
+        Self::between(addresses, ports, key.protocol as u8, endpoint, secrets)
     }
 
-    /// The same for the pod's address and the peer's as they are on the wire, one after the other.
+    /// The same for the pod's address and the peer's as they are on the wire, one after the other, and
+    /// likewise their ports.
     #[inline(always)]
     pub fn between(
         addresses: [u64; W],
-        ports: u32,
+        ports: u64,
         protocol: u8,
         endpoint: u32,
         secrets: &Secrets,
     ) -> Self {
-        let ports = join(ports, endpoint);
+        let ports = u64::from(endpoint) << 32 | ports;
         let protocol = u64::from(protocol) << 8;
         let hash = hash(&addresses, ports, protocol, secrets);
         Self {
@@ -194,8 +196,8 @@ impl<const W: usize> Place<W> {
             0
         };
         let tag = self.tag | u64::from(flow.state) & STATE | USED | opened;
-        let sealed = flow.revision ^ seal(self.hash, tag);
-        bucket.store(at + W + 1, join(flow.last_seen, sealed));
+        let sealed = join(flow.last_seen, flow.revision) ^ seal(self.hash, tag);
+        bucket.store(at + W + 1, sealed);
         bucket.store(at + W + 2, tag);
     }
 }
@@ -257,7 +259,7 @@ pub fn entry<const W: usize>(
     let key = FlowKey {
         pod,
         peer,
-        ports: ports as u32,
+        ports: u32::from_be(ports as u32),
         protocol: u32::from((tag >> 8) as u8),
     };
     let place = Place::of(&key, (ports >> 32) as u32, secrets);
@@ -299,18 +301,18 @@ fn hash<const W: usize>(addresses: &[u64; W], ports: u64, protocol: u64, secrets
     sum ^ sum >> 29
 }
 
-/// What revisions are exclusive-or'ed with: another number for every flow, and far away from this one for
-/// every other state of it.
+/// What the upper half of the revision's word is exclusive-or'ed with: another number for every flow, and
+/// far away from this one for every other state of it.
 #[inline(always)]
-const fn seal(hash: u64, tag: u64) -> u32 {
-    hash as u32 ^ (tag as u8 as u32).wrapping_mul(0x0101_0101)
+const fn seal(hash: u64, tag: u64) -> u64 {
+    (hash ^ tag << 56) & 0xffff_ffff_0000_0000
 }
 
 #[inline(always)]
-const fn open(ports: u64, revision: u64, tag: u64, seal: u32) -> Flow {
+const fn open(ports: u64, revision: u64, tag: u64, seal: u64) -> Flow {
     Flow {
         endpoint: (ports >> 32) as u32,
-        revision: (revision >> 32) as u32 ^ seal,
+        revision: ((revision ^ seal) >> 32) as u32,
         last_seen: revision as u32,
         initiator: (tag & OPENED_BY_POD != 0) as u8,
         state: (tag & STATE) as u8,

@@ -15,8 +15,8 @@ pub trait AddressTables<const W: usize> {
     /// A tracked flow of an endpoint.
     fn flow(&self, key: &FlowKey<W>, endpoint: u32) -> Option<Flow>;
     /// The same for somebody in a hurry: the pod's address and the peer's as they are on the wire, one after
-    /// the other. In the kernel larger, and quicker where the flow is there.
-    fn recall(&self, addresses: [u64; W], ports: u32, protocol: u8, endpoint: u32) -> Option<Flow>;
+    /// the other, and likewise their ports. In the kernel larger, and quicker where the flow is there.
+    fn recall(&self, addresses: [u64; W], ports: u64, protocol: u8, endpoint: u32) -> Option<Flow>;
     /// Tracks a flow or changes it.
     fn put_flow(&self, key: &FlowKey<W>, flow: &Flow);
 }
@@ -43,6 +43,8 @@ pub trait EndpointView: Copy {
     fn v4(self) -> [u32; 1];
     /// [`Endpoint::v6`].
     fn v6(self) -> [u32; 4];
+    /// The same in two words.
+    fn v6_longs(self) -> [u64; 2];
 }
 
 impl EndpointView for &Endpoint {
@@ -69,6 +71,9 @@ impl EndpointView for &Endpoint {
     }
     fn v6(self) -> [u32; 4] {
         self.v6
+    }
+    fn v6_longs(self) -> [u64; 2] {
+        bytemuck::must_cast(self.v6)
     }
 }
 

@@ -123,7 +123,11 @@ impl<const MISSING: usize> Packet for Skb<MISSING> {
     #[inline(always)]
     fn deferred(&self) -> bool {
         // SAFETY: as in `data`.
-        unsafe { (*self.skb).mark & maps::MARK.load() != 0 && (*self.skb).ingress_ifindex != 0 }
+        unsafe {
+            // In 64 bits, which BPF compares without ado.
+            let marked = u64::from((*self.skb).mark) & u64::from(maps::MARK.load());
+            marked != 0 && (*self.skb).ingress_ifindex != 0
+        }
     }
     #[inline(always)]
     fn sender(&self) -> u32 {

@@ -83,6 +83,11 @@ impl EndpointView for EndpointRef {
             field!(self.v6[3]),
         ]
     }
+    #[inline(always)]
+    fn v6_longs(self) -> [u64; 2] {
+        // SAFETY: as in `field`; the addresses are at a multiple of eight bytes.
+        unsafe { read_volatile(addr_of!((*self.0).v6).cast()) }
+    }
 }
 
 macro_rules! family {
@@ -118,7 +123,7 @@ macro_rules! family {
             fn recall(
                 &self,
                 addresses: [u64; $words],
-                ports: u32,
+                ports: u64,
                 protocol: u8,
                 endpoint: u32,
             ) -> Option<Flow> {

@@ -10,57 +10,15 @@ use super::family::Family;
 use super::flows::{established, of};
 use crate::abi::{Direction, Endpoint};
 use crate::packet::{Packet, halves};
-use crate::parse::{NETWORK, number, swap};
+use crate::parse::{NETWORK, number};
 use crate::reason::Reason;
 use crate::tables::{AddressTables, EndpointView, Tables};
 
-/// A packet's addresses (source first), ports and protocol, as on the wire.
+/// A packet's addresses (the pod's first), ports and protocol, as on the wire.
 struct Usual<const W: usize> {
     addresses: [u64; W],
-    ports: u32,
+    ports: u64,
     protocol: u8,
-}
-
-/// What differs between the families.
-trait Addresses: Copy {
-    /// Whether the first address is the endpoint's.
-    fn come_from(&self, endpoint: impl EndpointView) -> bool;
-    /// Whether both are the same.
-    fn are_one(&self) -> bool;
-    /// The second one first.
-    fn swapped(self) -> Self;
-}
-
-impl Addresses for [u64; 1] {
-    #[inline(always)]
-    fn come_from(&self, endpoint: impl EndpointView) -> bool {
-        [self[0] as u32].is_address_of(endpoint)
-    }
-    #[inline(always)]
-    fn are_one(&self) -> bool {
-        self[0] as u32 == (self[0] >> 32) as u32
-    }
-    #[inline(always)]
-    fn swapped(self) -> Self {
-        [self[0].rotate_left(32)]
-    }
-}
-
-impl Addresses for [u64; 4] {
-    #[inline(always)]
-    fn come_from(&self, endpoint: impl EndpointView) -> bool {
-        let halves = |long: u64| [long as u32, (long >> 32) as u32];
-        let ([a, b], [c, d]) = (halves(self[0]), halves(self[1]));
-        [a, b, c, d].is_address_of(endpoint)
-    }
-    #[inline(always)]
-    fn are_one(&self) -> bool {
-        self[0] == self[2] && self[1] == self[3]
-    }
-    #[inline(always)]
-    fn swapped(self) -> Self {
-        [self[2], self[3], self[0], self[1]]
-    }
 }
 
 /// Whether an endpoint that nothing isolates, and whose source is checked, sends IP from its own address.
@@ -95,63 +53,79 @@ pub(super) fn is_established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flags:
         return false;
     }
     match cx.packet.head_u16(12) {
-        Some(number::IPV4) => v4(cx.packet).is_some_and(|usual| belongs(cx, &usual)),
-        Some(number::IPV6) => v6(cx.packet).is_some_and(|usual| belongs(cx, &usual)),
+        Some(number::IPV4) => v4(cx).is_some_and(|usual| belongs(cx, &usual)),
+        Some(number::IPV6) => v6(cx).is_some_and(|usual| belongs(cx, &usual)),
         _ => false,
     }
 }
 
 /// An IPv4 header without options and what follows it, of a whole packet.
 #[inline(always)]
-fn v4(packet: &impl Packet) -> Option<Usual<1>> {
+fn v4<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Usual<1>> {
     const HEADER: usize = 20;
     const NO_OPTIONS: u8 = 0x45;
     const FRAGMENT: u16 = 0x3fff;
-    let [first, second, third, _, _, ports, _] = packet.head_words::<7>(NETWORK)?;
+    let packet = cx.packet;
+    let [first, second, third, source, _, ports, _] = packet.head_words::<7>(NETWORK)?;
     let [version, ..] = first.to_ne_bytes();
     let [_, protocol, ..] = third.to_ne_bytes();
     if version != NO_OPTIONS || halves(second).1 & FRAGMENT != 0 {
         return None;
     }
-    let payload = u32::from(halves(first).1).checked_sub(HEADER as u32)?;
-    if !is_usual(packet, NETWORK + HEADER, payload, protocol) {
+    let payload = u64::from(halves(first).1).checked_sub(HEADER as u64)?;
+    let spoofed = cx.hook == Direction::Egress && [source] != cx.endpoint.v4();
+    if spoofed || !is_usual(packet, NETWORK + HEADER, payload, protocol) {
         return None;
     }
+    let [addresses] = packet.head_longs(NETWORK + 12)?;
     Some(Usual {
-        addresses: packet.head_longs(NETWORK + 12)?,
-        ports: u32::from_be(ports),
+        // The pod's first.
+        addresses: match cx.hook {
+            Direction::Egress => [addresses],
+            Direction::Ingress => [addresses.rotate_left(32)],
+        },
+        ports: u64::from(ports),
         protocol,
     })
 }
 
 /// An IPv6 header and what follows it.
 #[inline(always)]
-fn v6(packet: &impl Packet) -> Option<Usual<4>> {
+fn v6<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Usual<4>> {
     const HEADER: usize = 40;
+    let packet = cx.packet;
     let [ports, _] = packet.head_words(NETWORK + HEADER)?;
     let [first, second] = packet.head_words(NETWORK)?;
     let [version, ..] = first.to_ne_bytes();
     let [_, _, protocol, _] = second.to_ne_bytes();
-    if version >> 4 != 6 {
+    let payload = u64::from(halves(second).0);
+    if version >> 4 != 6 || !is_usual(packet, NETWORK + HEADER, payload, protocol) {
         return None;
     }
-    let payload = u32::from(halves(second).0);
-    if !is_usual(packet, NETWORK + HEADER, payload, protocol) {
-        return None;
-    }
+    let [s0, s1, d0, d1] = packet.head_longs(NETWORK + 8)?;
+    let addresses = match cx.hook {
+        Direction::Egress => {
+            let [own0, own1] = cx.endpoint.v6_longs();
+            if s0 != own0 || s1 != own1 {
+                return None;
+            }
+            [s0, s1, d0, d1]
+        }
+        Direction::Ingress => [d0, d1, s0, s1],
+    };
     Some(Usual {
-        addresses: packet.head_longs(NETWORK + 8)?,
-        ports: u32::from_be(ports),
+        addresses,
+        ports: u64::from(ports),
         protocol,
     })
 }
 
 /// Whether a transport header is there, of the middle of a connection.
 #[inline(always)]
-fn is_usual(packet: &impl Packet, transport: usize, payload: u32, protocol: u8) -> bool {
+fn is_usual(packet: &impl Packet, transport: usize, payload: u64, protocol: u8) -> bool {
     const FLAGS: u32 = 0x17;
     const ACK: u32 = 0x10;
-    if transport as u32 + payload > packet.length() {
+    if transport as u64 + payload > u64::from(packet.length()) {
         return false;
     }
     match protocol {
@@ -163,33 +137,26 @@ fn is_usual(packet: &impl Packet, transport: usize, payload: u32, protocol: u8) 
     }
 }
 
-/// Whether the flow that such a packet would belong to is there, as it must be.
+/// Whether the flow that such a packet would belong to is there, as it must be. What is never tracked,
+/// such as what a pod sends to itself, finds none.
 #[inline(always)]
 fn belongs<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     cx: Context<'_, P, T>,
     usual: &Usual<W>,
-) -> bool
-where
-    [u64; W]: Addresses,
-{
+) -> bool {
     let Usual {
         addresses,
         ports,
         protocol,
     } = *usual;
-    let (addresses, ports) = match cx.hook {
-        Direction::Egress => {
-            if !addresses.come_from(cx.endpoint) || addresses.are_one() {
-                return false;
-            }
-            (addresses, ports)
-        }
+    let ports = match cx.hook {
+        Direction::Egress => ports,
         Direction::Ingress => {
             let from = cx.packet.ingress_ifindex();
             if from == 0 || from == cx.packet.ifindex() {
                 return false;
             }
-            (addresses.swapped(), swap(ports))
+            (ports << 16 | ports >> 16) & 0xffff_ffff
         }
     };
     let id = cx.endpoint.id();

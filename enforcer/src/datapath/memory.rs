@@ -121,6 +121,11 @@ fn put<K: std::hash::Hash + Eq, V>(map: &RefCell<HashMap<K, V>>, limit: u32, key
     map.insert(key, value);
 }
 
+/// Ports on the wire as keys have them.
+fn on_the_wire(ports: u64) -> u32 {
+    u32::try_from(ports).map_or(0, u32::from_be)
+}
+
 impl AddressTables<1> for Memory {
     fn peer(&self, address: &[u32; 1]) -> Peer {
         self.tables.peer(address::to_ip(*address))
@@ -130,12 +135,12 @@ impl AddressTables<1> for Memory {
         let flow = flows.get(key)?;
         (flow.endpoint == endpoint).then_some(*flow)
     }
-    fn recall(&self, addresses: [u64; 1], ports: u32, protocol: u8, endpoint: u32) -> Option<Flow> {
+    fn recall(&self, addresses: [u64; 1], ports: u64, protocol: u8, endpoint: u32) -> Option<Flow> {
         let [pod, peer] = bytemuck::must_cast::<_, [u32; 2]>(addresses);
         let key = FlowKey {
             pod: [pod],
             peer: [peer],
-            ports,
+            ports: on_the_wire(ports),
             protocol: protocol.into(),
         };
         self.flow(&key, endpoint)
@@ -154,12 +159,12 @@ impl AddressTables<4> for Memory {
         let flow = flows.get(key)?;
         (flow.endpoint == endpoint).then_some(*flow)
     }
-    fn recall(&self, addresses: [u64; 4], ports: u32, protocol: u8, endpoint: u32) -> Option<Flow> {
+    fn recall(&self, addresses: [u64; 4], ports: u64, protocol: u8, endpoint: u32) -> Option<Flow> {
         let [pod, peer] = bytemuck::must_cast::<_, [[u32; 4]; 2]>(addresses);
         let key = FlowKey {
             pod,
             peer,
-            ports,
+            ports: on_the_wire(ports),
             protocol: protocol.into(),
         };
         self.flow(&key, endpoint)

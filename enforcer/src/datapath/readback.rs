@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_entry_comes_once_and_in_order_however_the_batches_fall() {
-        let links = BTreeMap::from([(3, ()), (5, ())]);
+        let links = BTreeMap::from([(3, "eth0"), (5, "eth1")]);
         let tables = tables();
         let (mut all, mut last) = (Vec::<Entry>::new(), None);
         loop {
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_comes_while_it_is_read_is_not_missed_nor_taken_twice() {
-        let links: BTreeMap<u32, ()> = BTreeMap::new();
+        let links: BTreeMap<u32, &str> = BTreeMap::new();
         let mut tables = Tables::default();
         let net = |number: u8| IpNet::from(IpAddr::from([10, 0, 0, number]));
         tables.cidrs.insert(net(5), Peer::default());
