@@ -1,6 +1,7 @@
 //! `cargo xtask build-ebpf`: the BPF programs into `target/enforcer.bpf.o`.
 
 mod sizes;
+mod slim;
 pub(crate) mod tracked;
 mod verified;
 
@@ -61,9 +62,9 @@ pub(crate) fn bench_object(toolchain: &Toolchain) -> Result<()> {
 /// Copies what was built. A copy that did not change keeps its time, and so nothing is built anew.
 fn take(built: &str, object: &Path) -> Result<()> {
     let built = target().join(TARGET).join("bpf").join(built);
-    if read(&built)? != fs::read(object).unwrap_or_default() {
-        fs::copy(&built, object)
-            .with_context(|| format!("copying {} to {}", built.display(), object.display()))?;
+    let slim = slim::slim(&read(&built)?)?;
+    if slim != fs::read(object).unwrap_or_default() {
+        fs::write(object, slim).with_context(|| format!("writing {}", object.display()))?;
     }
     Ok(())
 }
