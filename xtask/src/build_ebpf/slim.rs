@@ -38,7 +38,7 @@ pub(super) fn slim(object: &[u8]) -> Result<Vec<u8>> {
     }
     pad(&mut slim, 8)?;
     header.e_shoff.set(ENDIAN, slim.len() as u64);
-    slim.extend(headers.iter().flat_map(|header| bytes_of(header)));
+    slim.extend(headers.iter().flat_map(bytes_of));
     slim[..size_of::<Elf>()].copy_from_slice(bytes_of(&header));
     Ok(slim)
 }
