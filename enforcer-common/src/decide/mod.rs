@@ -88,15 +88,8 @@ pub fn process<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) ->
 /// what [`thorough`] would say, or nothing.
 #[inline(always)]
 pub fn quick<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> Option<Reason> {
-    let endpoint = tables.endpoint(packet.ifindex())?;
-    let cx = Context {
-        packet,
-        tables,
-        endpoint,
-        hook,
-        sender: None,
-    };
-    let flags = endpoint.flags();
+    let cx = at_own_link(packet, tables, hook)?;
+    let flags = cx.endpoint.flags();
     if let Some(free) = free(hook, flags) {
         return Some(free);
     }
@@ -113,18 +106,11 @@ pub fn quick<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> O
 /// The answer to any packet.
 #[inline(always)]
 pub fn thorough<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -> Reason {
-    let Some(endpoint) = tables.endpoint(packet.ifindex()) else {
+    let Some(cx) = at_own_link(packet, tables, hook) else {
         tables.count(hook, Reason::NoEndpoint, packet.length());
         return Reason::NoEndpoint;
     };
-    let cx = Context {
-        packet,
-        tables,
-        endpoint,
-        hook,
-        sender: None,
-    };
-    let flags = endpoint.flags();
+    let flags = cx.endpoint.flags();
     if let Some(free) = free(hook, flags) {
         return free;
     }
@@ -137,6 +123,22 @@ pub fn thorough<P: Packet, T: Tables>(packet: &P, tables: &T, hook: Direction) -
     } else {
         conclude(cx, &Outcome::plain(reason), flags)
     }
+}
+
+/// The packet at the endpoint whose link this is.
+#[inline(always)]
+fn at_own_link<'a, P: Packet, T: Tables>(
+    packet: &'a P,
+    tables: &'a T,
+    hook: Direction,
+) -> Option<Context<'a, P, T>> {
+    Some(Context {
+        packet,
+        tables,
+        endpoint: tables.endpoint(packet.ifindex())?,
+        hook,
+        sender: None,
+    })
 }
 
 /// Why every packet passes an endpoint with these flags at a hook, if that is so.
