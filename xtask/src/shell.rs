@@ -1,6 +1,6 @@
 //! Running commands: each is a step with a name, a visible progress and a time.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -35,18 +35,7 @@ pub(crate) fn step(what: &str, mut command: Command) -> Result<()> {
         .with_context(|| format!("starting `{shown}`"))?;
     // The command owns writing ends of the pipe, which must be gone for the reader to see the end.
     drop(command);
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if sender.send(text).is_err() {
-                return;
-            }
-            line.clear();
-        }
-    });
+    let lines = lines(reader);
     let output = watch(what, start, &lines);
     let status = child
         .wait()
@@ -81,6 +70,23 @@ pub(crate) fn quiet(mut command: Command) -> Result<String> {
         bail!("`{shown}` failed ({}): {}", output.status, error.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The lines of an output, as they come.
+pub(crate) fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut reader = BufReader::new(output);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if sender.send(text).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    lines
 }
 
 /// Collects the lines until the command closes its output, and shows that it is alive.

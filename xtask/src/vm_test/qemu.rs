@@ -1,18 +1,17 @@
 //! Virtual machines.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use enforcer_vm::Message;
 
 use super::arch::Arch;
-use crate::ui;
+use crate::{shell, ui};
 
 /// How long a kernel may take to its first process where the processor is the real one.
 const KVM_PATIENCE: Duration = Duration::from_secs(10);
@@ -50,7 +49,7 @@ impl Machine<'_> {
         command.stderr(log.try_clone().context("copying the log's descriptor")?);
         let mut process = Process(command.spawn().context("starting QEMU")?);
         let output = process.0.stdout.take().context("QEMU without output")?;
-        let lines = lines(output);
+        let lines = shell::lines(output);
         let mut messages = Vec::new();
         let mut end = Instant::now() + patience;
         loop {
@@ -114,22 +113,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn lines(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        let mut reader = BufReader::new(output);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if sender.send(text).is_err() {
-                return;
-            }
-            line.clear();
-        }
-    });
-    lines
 }
 
 /// Finds out what can be used here: a `/dev/kvm` that is there may still hang a kernel.
