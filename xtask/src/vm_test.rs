@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
         }
         let arch = arguments.arch;
         let suites = if arguments.bench && arch.is_this_machines() {
-            figures::build()?;
+            figures::build(figures::Profile::Release)?;
             let job = bench::job();
             let program = job.program.clone();
             vec![(job, program)]

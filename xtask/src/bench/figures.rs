@@ -63,43 +63,71 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
         Bench::Updates(passed) => ("updates", passed),
         Bench::Scale(passed) => ("scale", passed),
     };
-    build()?;
-    measure(name, &passed.words)
+    let quick = passed.words.iter().any(|word| word == "--quick");
+    let profile = Profile::of(quick);
+    build(profile)?;
+    measure(profile, name, &passed.words)
 }
 
 /// Runs all, one after the other.
 pub(super) fn run_all(arguments: &All) -> Result<()> {
-    build()?;
+    let profile = Profile::of(arguments.quick);
+    build(profile)?;
     let words: &[&str] = if arguments.quick { &["--quick"] } else { &[] };
-    NAMES.iter().try_for_each(|name| measure(name, words))?;
+    NAMES
+        .iter()
+        .try_for_each(|name| measure(profile, name, words))?;
     if arguments.write { write() } else { Ok(()) }
 }
 
 /// Makes the generated parts of the documentation new.
 fn write() -> Result<()> {
-    let mut command = Command::new(program());
+    let mut command = Command::new(program(Profile::Release));
     command.arg("render").args(NAMES.map(json));
     command.arg("--docs").arg(workspace::root().join("docs"));
     shell::step("docs/benchmarks.md", command)
 }
 
-fn program() -> PathBuf {
-    workspace::target().join("release/enforcer-bench")
+/// How the benches are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// For figures.
+    Release,
+    /// As tests are, which is there already: to see that everything runs.
+    Dev,
+}
+
+impl Profile {
+    const fn of(quick: bool) -> Self {
+        if quick { Self::Dev } else { Self::Release }
+    }
+}
+
+fn program(profile: Profile) -> PathBuf {
+    let directory = match profile {
+        Profile::Release => "release",
+        Profile::Dev => "debug",
+    };
+    workspace::target().join(directory).join("enforcer-bench")
 }
 
 /// Builds them.
-pub(crate) fn build() -> Result<()> {
+pub(crate) fn build(profile: Profile) -> Result<()> {
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     build_ebpf::bench_object(&toolchain)?;
     let mut cargo = machine::cargo();
-    cargo.args(["build", "--locked", "--release"]);
+    cargo.args(["build", "--locked"]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     cargo.args(["--package", "enforcer", "--package", "enforcer-bench"]);
-    shell::step("enforcer and its benches (release)", cargo)
+    shell::step("enforcer and its benches", cargo)
 }
 
-fn measure(name: &str, words: &[impl AsRef<OsStr>]) -> Result<()> {
-    let mut command = machine::as_root(program(), "load BPF programs and make network namespaces")?;
+fn measure(profile: Profile, name: &str, words: &[impl AsRef<OsStr>]) -> Result<()> {
+    let why = "load BPF programs and make network namespaces";
+    let mut command = machine::as_root(program(profile), why)?;
     command.arg(name).arg("--json").arg(json(name)).args(words);
     command.env("ENFORCER_BENCH_REVISION", revision());
     if name == "updates" {
