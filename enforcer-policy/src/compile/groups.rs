@@ -46,6 +46,8 @@ pub(super) struct Groups {
     /// The same by their labels.
     labelled_namespaces: Postings<Name>,
     selectors: PodIndex<CriterionId>,
+    /// Selectors in use that are not among these any more: what they mean does not change.
+    frozen: BTreeSet<CriterionId>,
     meant: HashMap<CriterionId, BTreeSet<GroupId>>,
     numbers: Numbers,
 }
@@ -60,6 +62,7 @@ impl Groups {
             namespaces: BTreeMap::new(),
             labelled_namespaces: Postings::new(),
             selectors: PodIndex::new(),
+            frozen: BTreeSet::new(),
             meant: HashMap::new(),
             numbers: Numbers::from(1),
         }
@@ -267,7 +270,9 @@ impl Groups {
         criterion: CriterionId,
         selector: &PodSelector,
     ) -> BTreeSet<GroupId> {
-        self.selectors.remove(criterion, selector);
+        if !self.frozen.remove(&criterion) {
+            self.selectors.remove(criterion, selector);
+        }
         let touched = self.meant.remove(&criterion).unwrap_or_default();
         for id in &touched {
             if let Some(group) = self.entries.get_mut(id) {
@@ -312,7 +317,9 @@ impl Groups {
 
     /// From now on the selector means the groups that it means now, whatever their labels.
     pub(super) fn freeze(&mut self, criterion: CriterionId, selector: &PodSelector) {
-        self.selectors.remove(criterion, selector);
+        if self.frozen.insert(criterion) {
+            self.selectors.remove(criterion, selector);
+        }
     }
 
     /// Gives a namespace other labels, to which no selector in use pays attention.
