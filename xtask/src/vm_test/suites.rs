@@ -25,7 +25,7 @@ const LONGEST: u64 = 3600;
 const CHOSEN: [Suite; 4] = [
     Suite {
         name: "kernel",
-        only: &["clock", "lengths"],
+        only: &["clock"],
         seconds: 900,
     },
     Suite::whole("attach", 900),
