@@ -386,3 +386,39 @@ impl Groups {
         self.namespaces.get(name).map(|namespace| &namespace.labels)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::selector::{Requirement, Test};
+
+    #[test]
+    fn a_selector_that_is_frozen_and_then_stopped_takes_no_other_with_it() {
+        let wanted = Requirement {
+            key: "b".into(),
+            test: Test::In(["x".into()].into()),
+        };
+        let selector = PodSelector {
+            namespaces: Namespaces::Matching(LabelSelector {
+                requirements: [wanted].into_iter().collect(),
+            }),
+            pods: LabelSelector::default(),
+        };
+        let pod = PodKey {
+            namespace: "red".into(),
+            name: "one".into(),
+        };
+        let mut groups = Groups::new();
+        groups.join(&pod, &Labels::default(), true, Labels::default);
+        groups.start(&[(1, selector.clone())]);
+        groups.freeze(1, &selector);
+        groups.start(&[(2, selector.clone())]);
+        groups.stop(1, &selector);
+        let labels = Labels::from([("b", "x")]);
+        assert_eq!(groups.relabel("red", labels).len(), 1);
+        assert_eq!(
+            groups.of(&pod).map(|(_, group)| &group.criteria),
+            Some(&vec![2])
+        );
+    }
+}
