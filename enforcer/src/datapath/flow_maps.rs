@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Array, Map, MapData, MapError};
 use aya::{Ebpf, EbpfLoader};
 use enforcer_common::abi::{Flow, FlowKey, limits};
-use enforcer_common::flow_table::{self, BUCKET_V4, BUCKET_V6, Bucket, Place, SLOTS, Secrets};
+use enforcer_common::flow_table::{self, Bucket, Place, SLOTS, Secrets};
 
 use super::load::LoadOptions;
 use super::maps::{MapsError, access};
@@ -51,12 +51,11 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of the table that an earlier daemon left at `pin`, else one as the options want it.
-    pub fn choose(table: Table, options: &LoadOptions) -> Self {
-        let earlier = match &options.lasting {
-            Some(directory) => earlier(table, &directory.join(table.map)),
-            None => None,
-        };
+    /// The shape of the table that an earlier daemon left, else one as the options want it. `N` is the
+    /// words of a bucket.
+    pub fn choose<const N: usize>(table: Table, options: &LoadOptions) -> Self {
+        let lasting = options.lasting.as_deref();
+        let earlier = lasting.and_then(|directory| earlier::<N>(&pin(table, directory)));
         let wanted = options.map_entries.get(table.map);
         let buckets = flow_table::buckets(*wanted.unwrap_or(&table.connections));
         match earlier {
@@ -127,21 +126,14 @@ fn splitmix(state: &mut u64) -> u64 {
 }
 
 /// Buckets and secret of a pinned table; nothing when none is there, or not one of this kind.
-fn earlier(table: Table, pin: &Path) -> Option<(u32, u64)> {
-    let words = if table == V4 { BUCKET_V4 } else { BUCKET_V6 };
+fn earlier<const N: usize>(pin: &Path) -> Option<(u32, u64)> {
     let data = MapData::from_pin(pin).ok()?;
     let buckets = data.info().ok()?.max_entries().checked_sub(1)?;
-    let secret = if words == BUCKET_V4 {
-        first::<BUCKET_V4>(data, buckets)
-    } else {
-        first::<BUCKET_V6>(data, buckets)
-    };
-    buckets.is_power_of_two().then_some((buckets, secret?))
-}
-
-fn first<const N: usize>(data: MapData, index: u32) -> Option<u64> {
     let array = Array::<_, [u64; N]>::try_from(Map::Array(data)).ok()?;
-    array.get(&index, 0).ok().map(|words| words[0])
+    let [secret, ..] = array.get(&buckets, 0).ok()?[..] else {
+        return None;
+    };
+    buckets.is_power_of_two().then_some((buckets, secret))
 }
 
 /// A copy of a bucket.

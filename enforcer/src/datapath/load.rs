@@ -135,7 +135,8 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
     for (name, entries) in &options.map_entries {
         loader.map_max_entries(name, *entries);
     }
-    let [v4, v6] = [flow_maps::V4, flow_maps::V6].map(|table| Shape::choose(table, options));
+    let v4 = Shape::choose::<BUCKET_V4>(flow_maps::V4, options);
+    let v6 = Shape::choose::<BUCKET_V6>(flow_maps::V6, options);
     v4.ask(flow_maps::V4, &mut loader);
     v6.ask(flow_maps::V6, &mut loader);
     if let Some(directory) = &options.lasting {
