@@ -1,15 +1,13 @@
 //! Objects in a real API server.
 
 use std::ffi::OsString;
-use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use enforcer_cluster::{Account, ControlPlane, Objects, Options};
-use enforcer_lab::{LabError, Namespace};
+use enforcer_lab::{Namespace, relay};
 use serde_json::Value;
 
 use super::backend::Backend;
@@ -90,41 +88,4 @@ impl Backend for Server {
         self.objects.remove(object)?;
         Ok(())
     }
-}
-
-/// Lets a namespace reach a port of this machine's loopback address at its own.
-fn relay(namespace: &Namespace, port: u16) -> Result<()> {
-    let address = ("127.0.0.1", port);
-    let listener = namespace.run(|| {
-        TcpListener::bind(address).map_err(|source| LabError::Socket {
-            what: format!("listening on port {port} for the API server"),
-            source,
-        })
-    })?;
-    thread::spawn(move || {
-        for inside in listener.incoming().flatten() {
-            // The server ends before the node.
-            if let Ok(outside) = TcpStream::connect(address) {
-                let _ = join(inside, outside);
-            }
-        }
-    });
-    Ok(())
-}
-
-fn join(inside: TcpStream, outside: TcpStream) -> io::Result<()> {
-    for stream in [&inside, &outside] {
-        stream.set_nodelay(true)?;
-    }
-    let (mut from, mut to) = (inside.try_clone()?, outside.try_clone()?);
-    let mut ends = (inside, outside);
-    thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Both);
-    });
-    thread::spawn(move || {
-        let _ = io::copy(&mut ends.1, &mut ends.0);
-        let _ = ends.0.shutdown(Shutdown::Both);
-    });
-    Ok(())
 }

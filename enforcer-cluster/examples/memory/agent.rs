@@ -1,15 +1,12 @@
 //! The daemon, in a network namespace of its own, which has nothing but a way to the API server.
 
 use std::fs::{self, File};
-use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use enforcer_cluster::ControlPlane;
-use enforcer_lab::Namespace;
+use enforcer_lab::{Namespace, relay};
 use enforcer_testing::big;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -108,33 +105,4 @@ impl Drop for Agent {
         }
         let _ = nix::mount::umount2(&self.home.join("bpf"), nix::mount::MntFlags::MNT_DETACH);
     }
-}
-
-/// Lets the namespace reach the API server at the address that it has outside.
-fn relay(namespace: &Namespace, port: u16) -> Outcome<()> {
-    let address = ("127.0.0.1", port);
-    let listener = namespace.run(|| Ok(TcpListener::bind(address)))??;
-    thread::spawn(move || {
-        for inside in listener.incoming().flatten() {
-            // While the server is away, nobody is there.
-            if let Ok(outside) = TcpStream::connect(address) {
-                let _ = join(inside, outside);
-            }
-        }
-    });
-    Ok(())
-}
-
-fn join(inside: TcpStream, outside: TcpStream) -> io::Result<()> {
-    let (mut from, mut to) = (inside.try_clone()?, outside.try_clone()?);
-    let mut ends = (inside, outside);
-    thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Both);
-    });
-    thread::spawn(move || {
-        let _ = io::copy(&mut ends.1, &mut ends.0);
-        let _ = ends.0.shutdown(Shutdown::Both);
-    });
-    Ok(())
 }
