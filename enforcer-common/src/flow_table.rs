@@ -24,7 +24,7 @@
 //! The hash takes secret multipliers, so that nobody can aim at a bucket.
 
 use crate::abi::{Direction, Flow, FlowKey};
-use crate::decide::lifetime;
+use crate::decide::{age, has_expired, lifetime};
 
 /// Slots of a bucket.
 pub const SLOTS: usize = 8;
@@ -230,7 +230,7 @@ pub fn room<const W: usize>(bucket: &impl Bucket, tag: u64, now: u32) -> u32 {
         if held & !0xff == tag || held == 0 {
             return slot as u32;
         }
-        let age = u64::from(now.wrapping_sub(bucket.load(at + W + 1) as u32));
+        let age = u64::from(age(bucket.load(at + W + 1) as u32, now));
         let life = u64::from(lifetime((held >> 8) as u8, held as u8));
         // Never 0, and nothing that a division of 64 bits would cost the old verifiers.
         let staleness = age * (LONGEST / life);
@@ -240,6 +240,25 @@ pub fn room<const W: usize>(bucket: &impl Bucket, tag: u64, now: u32) -> u32 {
         }
     }
     chosen
+}
+
+/// Whether another flow than the one with this tag is in a slot and has not expired: it would be judged
+/// again.
+#[inline(always)]
+pub fn displaces<const W: usize>(
+    bucket: &impl Bucket,
+    slot: usize,
+    tag: u64,
+    now: u32,
+    ticks_per_second: u32,
+) -> bool {
+    let at = slot * slot_words::<W>();
+    let held = bucket.load(at + W + 2);
+    if held == 0 || held & !0xff == tag {
+        return false;
+    }
+    let flow = open(0, bucket.load(at + W + 1), held, 0);
+    !has_expired(&flow, (held >> 8) as u8, now, ticks_per_second)
 }
 
 /// Everything that a slot holds, for those who read whole tables. `None` for an empty slot, and for one

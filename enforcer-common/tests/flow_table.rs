@@ -8,8 +8,9 @@
 use std::cell::Cell;
 
 use enforcer_common::abi::{Direction, Flow, FlowKey};
+use enforcer_common::decide::{AHEAD, has_expired, lifetime};
 use enforcer_common::flow_table::{
-    BUCKET_V6, Bucket, Place, SLOTS, Secrets, buckets, entry, room, search, slot_words,
+    BUCKET_V6, Bucket, Place, SLOTS, Secrets, buckets, displaces, entry, room, search, slot_words,
 };
 use enforcer_common::parse::{number, pair};
 
@@ -200,6 +201,40 @@ fn a_flow_gets_its_own_slot_else_an_empty_one_else_the_stalest() {
 }
 
 #[test]
+fn a_flow_that_another_cpu_has_just_dated_is_the_youngest_and_has_not_expired() {
+    let bucket = Memory::empty();
+    let now = 500 * SECOND;
+    for (protocol, alone) in [(number::TCP, 0), (number::UDP, 1), (number::ICMP, 2)] {
+        for later in [0, 1, AHEAD] {
+            let flow = flow(7, 1, now + later);
+            assert!(!has_expired(&flow, protocol, now, SECOND), "{later}");
+            let forgotten = Flow {
+                last_seen: now.wrapping_sub(lifetime(protocol, 0) * SECOND + 1),
+                ..flow
+            };
+            assert!(has_expired(&forgotten, protocol, now, SECOND));
+        }
+        // One such flow among others of its protocol that are seconds old.
+        for slot in 0..SLOTS as u32 {
+            let key = FlowKey {
+                protocol: u32::from(protocol),
+                ..key::<1>(slot)
+            };
+            let seen = if slot == alone {
+                now + 1
+            } else {
+                now - (9 - slot) * SECOND
+            };
+            let held = flow(7, 1, seen);
+            Place::of(&key, 7, &SECRETS).put(&bucket, slot as usize, &held);
+        }
+        let stalest = u32::from(alone == 0);
+        let another = place(&key::<1>(99), &flow(7, 1, 0)).tag();
+        assert_eq!(room::<1>(&bucket, another, now), stalest);
+    }
+}
+
+#[test]
 fn flows_spread_evenly_over_the_buckets() {
     const BUCKETS: u32 = 1 << 12;
     fn fullest<const W: usize>() -> (u32, u32) {
@@ -230,4 +265,28 @@ fn a_table_has_four_slots_for_each_connection() {
     assert_eq!(buckets(u32::MAX), 1 << 26);
     assert_eq!(slot_words::<1>() * 8, 32);
     assert_eq!(slot_words::<4>() * 8, 64);
+}
+
+#[test]
+fn only_another_flow_that_has_not_expired_is_displaced() {
+    let bucket = Memory::empty();
+    let now = 500 * SECOND;
+    let held = flow(7, 1, now - SECOND);
+    let (own, other) = (
+        place(&key::<4>(1), &held).tag(),
+        place(&key::<4>(2), &held).tag(),
+    );
+    assert!(
+        !displaces::<4>(&bucket, 3, own, now, SECOND),
+        "an empty slot"
+    );
+    for state in [0, Flow::DEFERRED, Flow::CLOSING] {
+        let held = Flow { state, ..held };
+        place(&key::<4>(1), &held).put(&bucket, 3, &held);
+        assert!(!displaces::<4>(&bucket, 3, own, now, SECOND), "itself");
+        assert!(displaces::<4>(&bucket, 3, other, now, SECOND), "{state}");
+        let later = held.last_seen + 121 * SECOND;
+        let closed = state == Flow::CLOSING;
+        assert_eq!(displaces::<4>(&bucket, 3, other, later, SECOND), !closed);
+    }
 }

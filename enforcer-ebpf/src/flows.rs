@@ -1,8 +1,12 @@
 //! The tables of flows: see [`enforcer_common::flow_table`].
 
+use core::hint::black_box;
 use core::ptr::{read_volatile, write_volatile};
 
-use enforcer_common::flow_table::{Bucket, Secrets};
+use enforcer_common::abi::Counter;
+use enforcer_common::flow_table::{Bucket, SLOTS, Secrets};
+
+use crate::maps;
 
 /// A bucket in map memory.
 pub(crate) struct BucketRef(*mut u64);
@@ -27,7 +31,7 @@ macro_rules! table {
         pub(crate) mod $name {
             use enforcer_common::flow_table::{self, SLOTS, Secrets};
 
-            use super::BucketRef;
+            use super::{BucketRef, bounded};
             use crate::maps;
 
             #[inline(always)]
@@ -71,10 +75,15 @@ macro_rules! table {
             #[inline(never)]
             #[unsafe(no_mangle)]
             extern "C" fn $room(index: u32, tag: u64, now: u32) -> u32 {
-                match bucket(index) {
-                    Some(bucket) => flow_table::room::<$words>(&bucket, tag, now),
-                    None => 0,
+                let Some(bucket) = bucket(index) else {
+                    return 0;
+                };
+                let slot = flow_table::room::<$words>(&bucket, tag, now);
+                let second = maps::TICKS_PER_SECOND.load();
+                if flow_table::displaces::<$words>(&bucket, bounded(slot), tag, now, second) {
+                    super::count_displaced();
                 }
+                slot
             }
         }
     };
@@ -104,4 +113,19 @@ fn padded<const N: usize>(held: [u64; N]) -> Secrets {
     let mut all = [0; 5];
     all[..N].copy_from_slice(&held);
     all
+}
+
+/// A slot, where the verifier sees that it is one. The compiler, which knows what the functions return,
+/// must not take that away.
+#[inline(always)]
+pub(crate) fn bounded(slot: u32) -> usize {
+    slot as usize & black_box(SLOTS - 1)
+}
+
+#[inline(always)]
+fn count_displaced() {
+    if let Some(counter) = maps::COUNTERS.get_ptr_mut(Counter::DISPLACED_FLOWS) {
+        // SAFETY: this CPU's value; a program is not interrupted by itself.
+        unsafe { (*counter).packets += 1 };
+    }
 }

@@ -1,6 +1,5 @@
 //! The maps as [`Tables`].
 
-use core::hint::black_box;
 use core::ptr::{addr_of, null_mut, read_volatile};
 
 use aya_ebpf::bindings::__sk_buff;
@@ -16,7 +15,7 @@ use enforcer_common::packet::Packet;
 use enforcer_common::reason::Reason;
 use enforcer_common::tables::{AddressTables, EndpointView, Tables};
 
-use crate::flows::{flows_v4, flows_v6};
+use crate::flows::{bounded, flows_v4, flows_v6};
 use crate::maps;
 use crate::packet::{BARE, Skb};
 
@@ -145,13 +144,6 @@ macro_rules! family {
             }
         }
     };
-}
-
-/// A slot, where the verifier sees that it is one. The compiler, which knows what the functions return,
-/// must not take that away.
-#[inline(always)]
-fn bounded(slot: u32) -> usize {
-    slot as usize & black_box(SLOTS - 1)
 }
 
 family!(1, ADDRESSES_V4, CIDRS_V4, flows_v4);

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::Direction;
 use crate::reason::Reason;
 
-/// What passed or was dropped for one reason at one hook on one CPU.
+/// What passed or was dropped for one reason at one hook on one CPU; one more slot counts flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Counter {
@@ -16,8 +16,11 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// The slot of the flows that gave way to others in a full bucket of their table; they have no bytes.
+    pub const DISPLACED_FLOWS: u32 = 2 * Reason::COUNT as u32;
+
     /// Slots of `COUNTERS`.
-    pub const SLOTS: u32 = 2 * Reason::COUNT as u32;
+    pub const SLOTS: u32 = Self::DISPLACED_FLOWS + 1;
 
     /// The slot of a reason at a hook.
     #[inline(always)]

@@ -235,12 +235,22 @@ fn known<const W: usize, P: Packet, T: Tables + AddressTables<W>>(
     Some(flow)
 }
 
+/// By how many ticks a flow's last packet may lie in the future: another CPU dates the flow while this
+/// one, which has read the clock before, judges a packet or has its virtual CPU taken away.
+pub const AHEAD: u32 = 256;
+
 /// Whether a flow is forgotten: it has had no packet for longer than its protocol's flows live.
 /// `now` is in the ticks of [`Flow::last_seen`].
 #[inline(always)]
 pub const fn has_expired(flow: &Flow, protocol: u8, now: u32, ticks_per_second: u32) -> bool {
-    let age = now.wrapping_sub(flow.last_seen);
-    age > lifetime(protocol, flow.state).wrapping_mul(ticks_per_second)
+    let life = lifetime(protocol, flow.state).wrapping_mul(ticks_per_second);
+    age(flow.last_seen, now) > life.wrapping_add(AHEAD)
+}
+
+/// How long ago a flow had its last packet, and [`AHEAD`] more: never negative.
+#[inline(always)]
+pub(crate) const fn age(last_seen: u32, now: u32) -> u32 {
+    now.wrapping_sub(last_seen).wrapping_add(AHEAD)
 }
 
 /// Seconds without a packet after which a flow is forgotten: the defaults of the kernel's own

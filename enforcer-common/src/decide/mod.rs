@@ -23,7 +23,8 @@ use crate::parse::{self, Ip, Kind, Transport, number};
 use crate::reason::{Action, Reason};
 use crate::tables::{AddressTables, EndpointView, Tables};
 use family::Family;
-pub use flows::{has_expired, lifetime};
+pub(crate) use flows::age;
+pub use flows::{AHEAD, has_expired, lifetime};
 pub use policy::allows;
 pub use report::Report;
 
