@@ -195,6 +195,7 @@ impl Daemon {
             maps: self.fill(),
             packets: self.packets(),
             events_suppressed: self.suppressed(),
+            displaced_flows: self.writer.maps().displaced_flows().ok(),
             synced: observed.synced,
             in_force: problems == 0,
             problems: problems as u64,

@@ -41,7 +41,7 @@ pub struct Adopters {
 
 impl Adopters {
     /// The parts of a table with so many entries that hold all their connections.
-    pub fn parts(&self, entries: u32) -> Vec<Part> {
+    pub fn parts(&self, entries: Option<u32>) -> Vec<Part> {
         Part::covering(self.endpoints.keys().copied(), entries, |address| {
             [Part::OpenedBy(address), Part::OpenedTo(address)]
         })
@@ -310,13 +310,13 @@ mod tests {
     #[test]
     fn few_pods_ask_a_large_table_for_their_own_connections_only() {
         let one = adopters(&["10.0.0.1"]);
-        assert_eq!(one.parts(100), [Part::Whole]);
+        assert_eq!(one.parts(Some(100)), [Part::Whole]);
         let v4 = Ipv4Addr::new(10, 0, 0, 1);
         let own = [Part::OpenedBy(v4), Part::OpenedTo(v4)];
-        assert_eq!(one.parts(262_144), own);
+        assert_eq!(one.parts(Some(262_144)), own);
         let dual = adopters(&["fd00::1", "10.0.0.1"]);
-        assert_eq!(dual.parts(262_144), [own[0], own[1], Part::V6]);
+        assert_eq!(dual.parts(Some(262_144)), [own[0], own[1], Part::V6]);
         let many = adopters(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1"]);
-        assert_eq!(many.parts(262_144), [Part::Whole]);
+        assert_eq!(many.parts(Some(262_144)), [Part::Whole]);
     }
 }

@@ -353,11 +353,16 @@ impl Maps {
 
     /// The counter of a reason at a hook, summed over the CPUs.
     pub fn counter(&self, hook: Direction, reason: Reason) -> Result<Counter, MapsError> {
-        let values = access(
-            "COUNTERS",
-            "tell a counter",
-            self.counters.get(&Counter::slot(hook, reason), 0),
-        )?;
+        self.counted(Counter::slot(hook, reason))
+    }
+
+    /// How many flows gave way to others although they had not expired.
+    pub fn displaced_flows(&self) -> Result<u64, MapsError> {
+        Ok(self.counted(Counter::DISPLACED_FLOWS)?.packets)
+    }
+
+    fn counted(&self, slot: u32) -> Result<Counter, MapsError> {
+        let values = access("COUNTERS", "tell a counter", self.counters.get(&slot, 0))?;
         let sum = |total: Counter, bytes: &[u8; 16]| {
             let one: Counter = bytemuck::must_cast(*bytes);
             Counter {

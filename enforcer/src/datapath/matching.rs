@@ -4,7 +4,8 @@ mod kept;
 mod missing;
 mod unenforced;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -58,7 +59,7 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
     let holders = holders(links);
     let claims = claims(pods);
     let mut matching = Matching::default();
-    let mut owners = BTreeMap::new();
+    let mut owners = Owners::default();
     let mut doubtful = BTreeMap::new();
     for (pod, addresses) in pods {
         if addresses.is_empty() {
@@ -71,7 +72,7 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
         for outcome in &outcomes {
             match outcome {
                 Located::In(namespace, found) => {
-                    owners.entry(*namespace).or_insert(pod);
+                    owners.entry(namespace.as_os_str()).or_insert(pod);
                     let links = matching.links.entry(pod.clone()).or_default();
                     links.extend(found.iter().map(|link| (*link).clone()));
                 }
@@ -79,7 +80,7 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
                     doubtful.extend(found.iter().map(|link| (link.host_ifindex, *address)));
                 }
                 Located::Unenforceable(_, namespace, _) => {
-                    owners.entry(*namespace).or_insert(pod);
+                    owners.entry(namespace.as_os_str()).or_insert(pod);
                 }
                 Located::Nowhere(_) => {}
             }
@@ -97,6 +98,10 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
     matching
 }
 
+/// The pods by the path of their namespace, which nobody spells in two ways. Paths as such would be
+/// compared part by part.
+type Owners<'a> = HashMap<&'a OsStr, &'a PodKey>;
+
 /// What holds an address.
 #[derive(Default)]
 struct Holder<'a> {
@@ -105,12 +110,16 @@ struct Holder<'a> {
 }
 
 impl<'a> Holder<'a> {
-    fn namespaces(&self) -> BTreeSet<&'a Path> {
+    fn namespaces(&self) -> impl Iterator<Item = &'a Path> {
         let links = self.links.iter().map(|link| link.namespace.as_path());
         let others = self.unenforceable.iter();
-        links
-            .chain(others.map(|(namespace, _)| namespace.path.as_path()))
-            .collect()
+        links.chain(others.map(|(namespace, _)| namespace.path.as_path()))
+    }
+
+    fn is_in_several_namespaces(&self) -> bool {
+        let mut paths = self.namespaces().map(Path::as_os_str);
+        let first = paths.next();
+        paths.any(|path| Some(path) != first)
     }
 
     /// Where the address's packets come out of its only namespace.
@@ -135,8 +144,8 @@ impl<'a> Holder<'a> {
     }
 }
 
-fn holders(links: &Links) -> BTreeMap<IpAddr, Holder<'_>> {
-    let mut holders = BTreeMap::<IpAddr, Holder<'_>>::new();
+fn holders(links: &Links) -> HashMap<IpAddr, Holder<'_>> {
+    let mut holders = HashMap::<IpAddr, Holder<'_>>::new();
     for namespace in &links.namespaces {
         for link in &namespace.links {
             for address in &link.addresses {
@@ -153,11 +162,15 @@ fn holders(links: &Links) -> BTreeMap<IpAddr, Holder<'_>> {
     holders
 }
 
-fn claims(pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> BTreeMap<IpAddr, BTreeSet<&PodKey>> {
-    let mut claims = BTreeMap::<IpAddr, BTreeSet<&PodKey>>::new();
+/// The pods that have an address, in order.
+fn claims(pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> HashMap<IpAddr, Vec<&PodKey>> {
+    let mut claims = HashMap::<IpAddr, Vec<&PodKey>>::new();
     for (pod, addresses) in pods {
         for address in addresses {
-            claims.entry(*address).or_default().insert(pod);
+            let pods = claims.entry(*address).or_default();
+            if pods.last() != Some(&pod) {
+                pods.push(pod);
+            }
         }
     }
     claims
@@ -173,21 +186,22 @@ enum Located<'a> {
 
 fn locate<'a>(
     address: IpAddr,
-    holders: &BTreeMap<IpAddr, Holder<'a>>,
-    claims: &BTreeMap<IpAddr, BTreeSet<&PodKey>>,
+    holders: &HashMap<IpAddr, Holder<'a>>,
+    claims: &HashMap<IpAddr, Vec<&PodKey>>,
 ) -> Located<'a> {
     let Some(holder) = holders.get(&address) else {
         return Located::Nowhere(address);
     };
-    let namespaces = holder.namespaces();
-    if namespaces.len() > 1 {
-        let paths = namespaces.into_iter().map(Path::to_owned).collect();
+    if holder.is_in_several_namespaces() {
+        let paths: BTreeSet<_> = holder.namespaces().collect();
+        let paths = paths.into_iter().map(Path::to_owned).collect();
         let why = Missing::SeveralNamespaces(address, paths);
         return Located::Doubtful(address, holder.links.clone(), why);
     }
-    let pods = claims.get(&address).into_iter().flatten();
-    let pods: Vec<PodKey> = pods.map(|pod| (*pod).clone()).collect();
-    if pods.len() > 1 {
+    if let Some(pods) = claims.get(&address)
+        && pods.len() > 1
+    {
+        let pods = pods.iter().map(|pod| (*pod).clone()).collect();
         let why = Missing::SeveralPods(address, pods);
         return Located::Doubtful(address, holder.links.clone(), why);
     }
@@ -216,11 +230,11 @@ fn summary(outcomes: Vec<Located<'_>>) -> Option<Missing> {
 
 fn sort_out_the_rest(
     links: &Links,
-    owners: &BTreeMap<&Path, &PodKey>,
+    owners: &Owners<'_>,
     doubtful: &BTreeMap<u32, IpAddr>,
     matching: &mut Matching,
 ) {
-    let taken: BTreeSet<u32> = matching
+    let taken: HashSet<u32> = matching
         .links
         .values()
         .flatten()
@@ -236,7 +250,7 @@ fn sort_out_the_rest(
         }
         if let Some(address) = doubtful.get(&link.host_ifindex) {
             matching.ambiguous.push((link.clone(), *address));
-        } else if let Some(pod) = owners.get(link.namespace.as_path()) {
+        } else if let Some(pod) = owners.get(link.namespace.as_os_str()) {
             let secondary = matching.secondary.entry((*pod).clone()).or_default();
             secondary.push(link.clone());
         } else {
@@ -247,9 +261,9 @@ fn sort_out_the_rest(
     matching.unknown.sort();
 }
 
-fn find_loopholes(links: &Links, owners: &BTreeMap<&Path, &PodKey>, matching: &mut Matching) {
+fn find_loopholes(links: &Links, owners: &Owners<'_>, matching: &mut Matching) {
     for namespace in &links.namespaces {
-        let Some(pod) = owners.get(namespace.path.as_path()) else {
+        let Some(pod) = owners.get(namespace.path.as_os_str()) else {
             continue;
         };
         let told = match matching.missing.get(pod) {

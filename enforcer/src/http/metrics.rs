@@ -105,6 +105,14 @@ fn kernel(page: &mut Page, numbers: &Numbers) {
         "How often all maps were compared with what was written.",
     )
     .sample(&[], numbers.read_backs);
+    if let Some(count) = numbers.displaced_flows {
+        page.metric(
+            "enforcer_flows_displaced_total",
+            Type::Counter,
+            "Connections that gave way to others in a full table, and are judged again at their next packet.",
+        )
+        .sample(&[], count);
+    }
     by_kind(
         page,
         "enforcer_events_suppressed_total",

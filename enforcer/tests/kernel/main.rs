@@ -9,6 +9,7 @@
 mod agreement;
 mod both;
 mod clock;
+mod displaced;
 mod far;
 mod lengths;
 mod longest;

@@ -116,13 +116,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// The parts of a table with so many entries that hold what these addresses have: what is
-    /// fastest to read. `of_one` are those for one IPv4 address. Each part costs the kernel a walk
+    /// The parts of a table with so many entries (none: nobody knows) that hold what these addresses
+    /// have: what is fastest to read. `of_one` are those for one IPv4 address. Each part costs the kernel a walk
     /// over the whole table, which is a matter of a few milliseconds, and what it hands over costs
     /// ten times as much as what it leaves out.
     pub fn covering<const N: usize>(
         addresses: impl IntoIterator<Item = IpAddr>,
-        entries: u32,
+        entries: Option<u32>,
         of_one: impl Fn(Ipv4Addr) -> [Self; N],
     ) -> Vec<Self> {
         const FEW_WALKS: usize = 4;
@@ -134,7 +134,7 @@ impl Part {
                 IpAddr::V6(_) => has_v6 = true,
             }
         }
-        if v4.len() * N > FEW_WALKS || entries < MANY_ENTRIES {
+        if v4.len() * N > FEW_WALKS || entries.unwrap_or_default() < MANY_ENTRIES {
             return vec![Self::Whole];
         }
         v4.into_iter()

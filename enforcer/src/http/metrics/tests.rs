@@ -105,6 +105,7 @@ fn numbers() -> Numbers {
         .into(),
         packets: [("ingress/denied".to_owned(), 5)].into(),
         events_suppressed: [("denied".to_owned(), 4)].into(),
+        displaced_flows: Some(11),
         synced: true,
         in_force: false,
         problems: 2,
@@ -162,6 +163,7 @@ fn the_page_keeps_to_the_format_and_says_the_numbers() {
     );
     expect("enforcer_drift_repaired_total", &[("map", "VERDICTS")], 8.);
     expect("enforcer_drift_repaired_total", &[("map", "PORTS")], 0.);
+    expect("enforcer_flows_displaced_total", &[], 11.);
     expect("enforcer_read_backs_total", &[], 6.);
     expect("enforcer_watch_restarts_total", &[("kind", "pods")], 3.);
     expect("enforcer_source_synced", &[], 1.);
