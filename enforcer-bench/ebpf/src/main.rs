@@ -3,6 +3,11 @@
 //! `driver` makes every run of a test another packet: it puts the addresses and ports of one of many
 //! connections into it and goes on with the program that is measured. What the driver takes is
 //! measured with `empty` in that program's place.
+//!
+//! - `steps`: the short way of the real programs, cut off after each of its steps;
+//! - `floor`: single accesses to maps.
+//!
+//! Maps and access to them are the real programs' own sources, taken up here once more.
 
 #![no_std]
 #![no_main]
@@ -19,7 +24,19 @@
     reason = "aya hands the context to a program by value"
 )]
 
+mod floor;
 mod plan;
+mod steps;
+
+#[path = "../../../enforcer-ebpf/src/flows.rs"]
+mod flows;
+#[path = "../../../enforcer-ebpf/src/maps.rs"]
+mod maps;
+#[path = "../../../enforcer-ebpf/src/packet.rs"]
+#[expect(dead_code, reason = "the short way needs less")]
+mod packet;
+#[path = "../../../enforcer-ebpf/src/tables.rs"]
+mod tables;
 
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::macros::{classifier, map};
@@ -28,7 +45,7 @@ use aya_ebpf::programs::TcContext;
 use plan::Plan;
 
 #[map]
-static PLAN: Array<Plan> = Array::with_max_entries(1, 0);
+pub(crate) static PLAN: Array<Plan> = Array::with_max_entries(1, 0);
 
 /// The program that is measured.
 #[map]
@@ -94,7 +111,7 @@ fn change(ctx: &TcContext) -> Option<()> {
 
 /// The number of the next connection.
 #[inline(always)]
-fn next(plan: &mut Plan) -> u32 {
+pub(crate) fn next(plan: &mut Plan) -> u32 {
     let turn = plan.turn;
     plan.turn = turn.wrapping_add(1);
     if plan.flags & Plan::RANDOM == 0 {

@@ -32,8 +32,10 @@ pub(crate) struct Plan {
     pub(crate) pod: [u32; 4],
     /// The first 96 bits of the peers' IPv6 addresses, as they lie in a packet.
     pub(crate) prefix: [u32; 3],
+    /// What the programs of the floor found so far.
+    pub(crate) found: u32,
     /// Zero.
-    pub(crate) reserved: [u32; 6],
+    pub(crate) reserved: [u32; 5],
 }
 
 impl Plan {
@@ -45,4 +47,6 @@ impl Plan {
     pub(crate) const SIX: u32 = 1 << 2;
     /// The port that varies is the packet's destination port, and otherwise its source port.
     pub(crate) const TO_PORT: u32 = 1 << 3;
+    /// For the programs of the floor: the next random number waits for what was found.
+    pub(crate) const DEPENDENT: u32 = 1 << 4;
 }

@@ -27,6 +27,10 @@ pub(super) enum Far {
 pub(super) enum Connections {
     /// One.
     One,
+    /// The same one, put into the packet anew each time, as others are.
+    Driven,
+    /// Those of one address, at random ports.
+    Ports,
     /// So many, in random order, all of them opened by the pod before.
     Opened(u32),
     /// Another one each time, at random from very many.
@@ -63,16 +67,21 @@ pub(super) struct Amounts {
     pub(super) peers: u32,
     /// Blocks that it allows.
     pub(super) blocks: u32,
+    /// Addresses of the large table of which single accesses are measured.
+    pub(super) addresses: u32,
     /// Connections in the cases with some and with many.
     pub(super) flows: [u32; 2],
+    /// Connections that fill every slot of the table, and then some.
+    pub(super) full: u32,
     /// Connections that there is room for in the other cases; `None` for what the daemon has.
     pub(super) room: Option<u32>,
 }
 
-const FIRST_PORT: u16 = 1024;
+/// The first port that clients use.
+pub(super) const FIRST_PORT: u16 = 1024;
 /// Ports from there on that clients use.
 const PORTS: u32 = 60_000;
-const STRANGERS: u32 = 1 << 24;
+pub(super) const STRANGERS: u32 = 1 << 24;
 
 /// What most cases have in common.
 const PLAIN: Case = Case {
@@ -99,6 +108,16 @@ pub(super) fn all(amounts: Amounts) -> Vec<Case> {
     cases.extend(established(amounts.flows));
     cases.extend(new());
     cases.extend(denied());
+    cases
+}
+
+/// The cases that the short way answers, one connection each.
+pub(super) fn short(amounts: Amounts) -> Vec<Case> {
+    let mut cases = all(amounts);
+    cases.retain(|case| {
+        let hot = case.connections == Connections::One;
+        hot && (case.established || !case.isolated)
+    });
     cases
 }
 
@@ -181,12 +200,13 @@ fn new() -> [Case; 7] {
         },
         Case {
             name: "new, allowed by a pod selector, remembered",
+            kind: Kind::Remembered,
             goal: Some(450.0),
             ..new
         },
         Case {
             name: "new, allowed by 10 k blocks, remembered",
-            kind: Kind::Blocks,
+            kind: Kind::RememberedBlocks,
             far: Far::Blocks,
             goal: Some(450.0),
             ..new
@@ -199,7 +219,7 @@ fn new() -> [Case; 7] {
     ]
 }
 
-fn denied() -> [Case; 4] {
+fn denied() -> [Case; 5] {
     let denied = Case {
         far: Far::Strangers,
         connections: Connections::New,
@@ -216,6 +236,11 @@ fn denied() -> [Case; 4] {
         Case {
             name: "denied, random addresses",
             goal: Some(150.0),
+            ..denied
+        },
+        Case {
+            name: "denied, random addresses, the table of connections full",
+            kind: Kind::Full,
             ..denied
         },
         Case {
@@ -239,8 +264,13 @@ impl Case {
             Far::Blocks => (amounts.blocks, cluster::BLOCK, cluster::BLOCK_STRIDE),
             Far::Strangers => (STRANGERS, cluster::STRANGER, 1),
         };
+        let peers = match self.connections {
+            Connections::Driven | Connections::Ports => 1,
+            Connections::One | Connections::Opened(_) | Connections::New => peers,
+        };
         let count = match self.connections {
-            Connections::One => 1,
+            Connections::One | Connections::Driven => 1,
+            Connections::Ports => PORTS,
             Connections::Opened(count) => count,
             Connections::New => peers.saturating_mul(PORTS),
         };
@@ -272,7 +302,21 @@ impl Case {
                 let [first, second, third, _] = address::v6(cluster::PEER_V6);
                 [first, second, third]
             },
-            reserved: [0; 6],
+            found: 0,
+            reserved: [0; 5],
+        }
+    }
+
+    /// Who opens which connections before anything is measured, as a case of its own.
+    pub(super) fn before(&self, amounts: Amounts) -> Option<Self> {
+        match (self.connections, self.kind) {
+            (Connections::Opened(_), _) => Some(*self),
+            (_, Kind::Full) => Some(Self {
+                far: Far::Peers,
+                connections: Connections::Opened(amounts.full),
+                ..*self
+            }),
+            _ => None,
         }
     }
 

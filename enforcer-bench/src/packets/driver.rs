@@ -10,7 +10,9 @@ mod plan;
 
 pub(super) use plan::Plan;
 
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer-bench.bpf.o"));
+/// The object; empty when this was built without one.
+pub(super) static OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer-bench.bpf.o"));
 
 const SIZE: usize = size_of::<Plan>();
 
@@ -29,7 +31,12 @@ impl Driver {
         if OBJECT.is_empty() {
             bail!("this binary was built without its BPF object; run `cargo xtask bench packets`");
         }
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        // The tables are for others.
+        for name in ["PORTS", "FLOWS_V4", "FLOWS_V6", "ENDPOINTS", "SENDERS"] {
+            loader.map_max_entries(name, 1);
+        }
+        let mut ebpf = loader
             .load(OBJECT)
             .context("loading the benchmark's BPF object: this needs root")?;
         let mut fd = |name: &str| -> Result<ProgramFd> {

@@ -10,7 +10,7 @@ use super::run::{Ran, run};
 use super::world::World;
 
 /// What programs of tc return (`linux/pkt_cls.h`).
-const PASS: i32 = -1;
+pub(super) const PASS: i32 = -1;
 const DROP: i32 = 2;
 
 /// At least this part of the packets must have been judged as the case says. What is left is for
@@ -179,16 +179,17 @@ pub(super) fn open(
     world: &mut World,
     driver: &mut Driver,
 ) -> Result<()> {
-    let Connections::Opened(count) = case.connections else {
+    let Some(case) = case.before(amounts) else {
         return Ok(());
     };
+    let plan = case.opening(amounts);
     world.put(world.isolated)?;
-    driver.follow(&case.opening(amounts))?;
+    driver.follow(&plan)?;
     let packet = case
         .packet(Direction::Egress, true)
         .context("a packet needs two addresses of one family")?;
     let next = world.descriptor(Direction::Egress)?;
-    run(driver.before(Some(&next))?, &packet, count)?;
+    run(driver.before(Some(&next))?, &packet, plan.count)?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Tables and plots of what was found.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::case::Case;
@@ -31,6 +33,7 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
     let mut table = Table::new("", &columns);
     let mut raw = Vec::new();
     let mut strips = Vec::new();
+    let mut missed = Vec::new();
     for (number, case) in bench.cases.iter().enumerate() {
         for (hook, direction) in HOOKS.into_iter().enumerate() {
             let name = ["from_pod", "to_pod"][hook];
@@ -48,9 +51,11 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
                 Cell::samples(&less),
                 Cell::samples(&more),
                 ratio(&more, &less),
-                case.goal
-                    .map_or(Cell::Nothing, |goal| Cell::of(format!("≤ {goal}"))),
+                case.goal.map_or(Cell::Nothing, |goal| {
+                    Cell::of(judged(goal, &medians(&[&less, &more])))
+                }),
             ]);
+            missed.extend(says_missed(case, name, [&less, &more]));
             raw.push(json!({
                 "case": case.name, "hook": name, "direction": format!("{direction:?}"),
                 "empty": empty, "above": [&less, &more],
@@ -66,6 +71,7 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
         }
     }
     report.tables.push(table);
+    report.notes.push(summary(&missed));
     report.raw = json!({ "cases": raw });
     report.plots.push(Plot {
         name: "cases".to_owned(),
@@ -78,6 +84,50 @@ pub(super) fn write(report: &mut Report, bench: &Bench, found: &Found) {
             strips,
         },
     });
+}
+
+/// A goal, and whether all of these keep it.
+pub(super) fn judged(goal: f64, medians: &[f64]) -> String {
+    let met = medians.iter().all(|median| *median <= goal);
+    let word = if met { "met" } else { "**missed**" };
+    format!("≤ {goal}: {word}")
+}
+
+fn medians(samples: &[&[f64]]) -> Vec<f64> {
+    let summaries = samples.iter().filter_map(|samples| Summary::of(samples));
+    summaries.map(|of| of.median).collect()
+}
+
+/// A goal that is missed, in words.
+fn says_missed(case: &Case, hook: &str, samples: [&[f64]; 2]) -> Option<String> {
+    let goal = case.goal?;
+    let medians = medians(&samples);
+    let most = medians.iter().copied().reduce(f64::max)?;
+    (most > goal).then(|| format!("{} at `{hook}` ({most:.1} against {goal})", case.name))
+}
+
+/// Where the kernel shows the counters of a processor that has some (x86).
+const COUNTERS: &str = "/sys/bus/event_source/devices/cpu";
+
+/// Which goals are missed, in words.
+fn summary(missed: &[String]) -> String {
+    let what = if missed.is_empty() {
+        "Every goal is met".to_owned()
+    } else {
+        format!(
+            "Goals are missed here: {}. All others are met",
+            missed.join("; ")
+        )
+    };
+    let counters = if Path::new(COUNTERS).exists() {
+        "not read here"
+    } else {
+        "not there on this machine"
+    };
+    format!(
+        "{what}, by the medians, of which the worse one counts. The processor's counters are \
+         {counters}, so executed machine instructions and cache misses are not reported."
+    )
 }
 
 /// Of the medians: where a packet costs next to nothing, samples can be 0 and less.
@@ -118,4 +168,22 @@ fn least(one: &[Sample], other: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
         .chain(other)
         .map(of)
         .fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_met_when_every_median_keeps_it() {
+        assert_eq!(judged(10.0, &[9.0, 10.0]), "≤ 10: met");
+        assert_eq!(judged(10.0, &[9.0, 10.1]), "≤ 10: **missed**");
+    }
+
+    #[test]
+    fn the_summary_names_what_is_missed_and_says_so_when_nothing_is() {
+        let missed = ["hot at `from_pod` (13.1 against 10)".to_owned()];
+        assert!(summary(&missed).starts_with("Goals are missed here: hot at"));
+        assert!(summary(&[]).starts_with("Every goal is met"));
+    }
 }

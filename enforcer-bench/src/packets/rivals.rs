@@ -38,7 +38,7 @@ fn established(connections: Connections) -> &'static [Figure] {
     match connections {
         Connections::One => &[(AWS, 136.0, 136.0), (CILIUM, 500.0, 500.0)],
         Connections::Opened(count) if count <= 1 << 16 => &[(CILIUM, 1290.0, 1290.0)],
-        Connections::Opened(_) | Connections::New => &[],
+        Connections::Opened(_) | Connections::Driven | Connections::Ports | Connections::New => &[],
     }
 }
 
@@ -47,8 +47,8 @@ fn established(connections: Connections) -> &'static [Figure] {
 fn new(kind: Kind) -> &'static [Figure] {
     match kind {
         Kind::Events => &[(AWS, 1350.0, 1400.0)],
-        Kind::Usual => &[(AWS, 841.0, 880.0), (CILIUM, 1240.0, 2920.0)],
-        Kind::Blocks | Kind::Untracked | Kind::UntrackedBlocks | Kind::Flows(_) => &[],
+        Kind::Remembered => &[(AWS, 841.0, 880.0), (CILIUM, 1240.0, 2920.0)],
+        _ => &[],
     }
 }
 

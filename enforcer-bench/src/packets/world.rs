@@ -23,6 +23,13 @@ pub(super) enum Kind {
     Usual,
     /// The same with blocks in the measured policy.
     Blocks,
+    /// As [`Kind::Usual`], for connections that are remembered: others are not to meet a table that is full of
+    /// them.
+    Remembered,
+    /// As [`Kind::Blocks`], likewise.
+    RememberedBlocks,
+    /// As [`Kind::Usual`], with a table of connections that is full.
+    Full,
     /// As [`Kind::Usual`], but no connection is remembered.
     Untracked,
     /// As [`Kind::Blocks`], but no connection is remembered.
@@ -44,7 +51,10 @@ pub(super) struct World {
 impl Kind {
     /// Whether the measured policy has blocks.
     pub(super) fn has_blocks(self) -> bool {
-        matches!(self, Self::Blocks | Self::UntrackedBlocks)
+        matches!(
+            self,
+            Self::Blocks | Self::RememberedBlocks | Self::UntrackedBlocks
+        )
     }
 }
 
@@ -101,9 +111,9 @@ impl World {
 
 fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
     let (entries, rate) = match kind {
-        Kind::Usual | Kind::Blocks | Kind::Untracked | Kind::UntrackedBlocks => (room, 1),
         Kind::Flows(entries) => (Some(entries), 1),
         Kind::Events => (room, u32::MAX),
+        _ => (room, 1),
     };
     LoadOptions {
         map_entries: entries.map_or_else(BTreeMap::new, |entries| {

@@ -178,7 +178,7 @@ pub fn program(ebpf: &mut Ebpf, which: Program) -> Result<&mut SchedClassifier, 
 
 /// `CONFIG_HZ`: the coarse clocks advance once a tick, and their resolution says so
 /// (`clock_getres(2)`).
-pub(super) fn ticks_per_second() -> Result<u32, nix::Error> {
+pub fn ticks_per_second() -> Result<u32, nix::Error> {
     let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?;
     let nanoseconds = u32::try_from(tick.tv_nsec()).unwrap_or(0).max(1);
     Ok((1_000_000_000 + nanoseconds / 2) / nanoseconds)
