@@ -2,6 +2,8 @@
 
 use core::cell::Cell;
 
+use bytemuck::Pod;
+
 /// A packet at a tc hook, Ethernet header first.
 ///
 /// The `head_*` methods are for offsets that are constants once inlined, within the first
@@ -34,8 +36,9 @@ pub trait Packet {
     fn head_u16(&self, offset: usize) -> Option<u16>;
     /// The 32-bit words at a constant offset, bytes in the order of the wire.
     fn head_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
-    /// The 64-bit words at a constant offset, bytes in the order of the wire.
-    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]>;
+    /// The numbers at a constant offset, bytes in the order of the wire, of a packet of at least `reach`
+    /// bytes, among which they are. Questions of one reach are one comparison.
+    fn head<T: Pod>(&self, offset: usize, reach: usize) -> Option<T>;
 
     /// The byte at any offset.
     fn u8_at(&self, offset: u32) -> Option<u8>;
@@ -125,12 +128,10 @@ impl Packet for Frame<'_> {
         }
         Some(words)
     }
-    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
-        let mut longs = [0; N];
-        for (index, long) in longs.iter_mut().enumerate() {
-            *long = u64::from_ne_bytes(self.load(offset + 8 * index)?);
-        }
-        Some(longs)
+    fn head<T: Pod>(&self, offset: usize, reach: usize) -> Option<T> {
+        let bytes = self.bytes.get(..reach)?;
+        let bytes = bytes.get(offset..offset + size_of::<T>())?;
+        Some(bytemuck::pod_read_unaligned(bytes))
     }
     fn u8_at(&self, offset: u32) -> Option<u8> {
         self.head_u8(offset as usize)

@@ -6,6 +6,7 @@ use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_skb_load_bytes, bpf_skb_pull_data};
 use aya_ebpf::programs::TcContext;
+use bytemuck::Pod;
 use enforcer_common::packet::{HEAD, Packet};
 use enforcer_common::parse::NETWORK;
 
@@ -72,12 +73,18 @@ impl<const MISSING: usize> Skb<MISSING> {
     /// going byte by byte.
     #[inline(always)]
     fn direct<T: Copy>(&self, offset: usize) -> Option<T> {
-        let start = self.data() + offset - MISSING;
-        if start + size_of::<T>() > self.data_end() {
+        self.within(offset, offset + size_of::<T>())
+    }
+
+    /// The same of a packet of at least `reach` bytes, among which they are.
+    #[inline(always)]
+    fn within<T: Copy>(&self, offset: usize, reach: usize) -> Option<T> {
+        let begin = self.data();
+        if begin + reach - MISSING > self.data_end() {
             return None;
         }
         // SAFETY: the bytes lie between data and data_end, as the verifier checks once more.
-        Some(unsafe { *(start as *const T) })
+        Some(unsafe { *((begin + offset - MISSING) as *const T) })
     }
 
     #[inline(always)]
@@ -173,8 +180,8 @@ impl<const MISSING: usize> Packet for Skb<MISSING> {
         self.direct(offset)
     }
     #[inline(always)]
-    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
-        self.direct(offset)
+    fn head<T: Pod>(&self, offset: usize, reach: usize) -> Option<T> {
+        self.within(offset, reach)
     }
     #[inline(always)]
     fn u8_at(&self, offset: u32) -> Option<u8> {

@@ -5,14 +5,45 @@
 //! open or end a connection, a source that is not the endpoint's own address. So it can only say
 //! what the long way says too.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::Context;
 use super::family::Family;
 use super::flows::{established, of};
 use crate::abi::{Direction, Endpoint};
-use crate::packet::{Packet, halves};
+use crate::packet::Packet;
 use crate::parse::{NETWORK, number};
 use crate::reason::Reason;
 use crate::tables::{AddressTables, EndpointView, Tables};
+
+/// An IPv4 header without options (RFC 791 §3.1), as on the wire.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Ipv4 {
+    version: u8,
+    service: u8,
+    length: u16,
+    identification: u16,
+    fragment: u16,
+    time_to_live: u8,
+    protocol: u8,
+    checksum: u16,
+    source: u32,
+    destination: u32,
+}
+
+/// An IPv6 header (RFC 8200 §3), as on the wire.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Ipv6 {
+    version: u8,
+    flow_label: [u8; 3],
+    payload: u16,
+    next: u8,
+    hop_limit: u8,
+    source: [u32; 4],
+    destination: [u32; 4],
+}
 
 /// A packet's addresses (the pod's first), ports and protocol, as on the wire.
 struct Usual<const W: usize> {
@@ -21,6 +52,20 @@ struct Usual<const W: usize> {
     protocol: u8,
 }
 
+const ETHERTYPE: usize = 12;
+const IPV4: u16 = number::IPV4.to_be();
+const IPV6: u16 = number::IPV6.to_be();
+
+/// Where the transport header is, behind a header without options, and the addresses in front of it.
+const BEHIND_V4: usize = NETWORK + size_of::<Ipv4>();
+const BEHIND_V6: usize = NETWORK + size_of::<Ipv6>();
+const ADDRESSES_V4: usize = BEHIND_V4 - 8;
+const ADDRESSES_V6: usize = BEHIND_V6 - 32;
+
+/// The shortest transport headers: of UDP, and of TCP without options.
+const UDP: usize = 8;
+const TCP: usize = 20;
+
 /// Whether an endpoint that nothing isolates, and whose source is checked, sends IP from its own address.
 /// False says nothing. Of IPv6 only what cannot be neighbour discovery.
 #[inline(always)]
@@ -28,20 +73,17 @@ pub(super) fn passes<P: Packet, T: Tables>(cx: Context<'_, P, T>, flags: u32) ->
     if flags & (Endpoint::ISOLATED | Endpoint::DENY_ALL) != 0 {
         return false;
     }
-    match cx.packet.head_u16(12) {
-        Some(number::IPV4) => cx
+    match cx.packet.head(ETHERTYPE, BEHIND_V4) {
+        Some(IPV4) => cx
             .packet
-            .head_words::<1>(NETWORK + 12)
-            .is_some_and(|source| source.is_address_of(cx.endpoint)),
-        Some(number::IPV6) => {
-            cx.packet
-                .head_words::<5>(NETWORK + 4)
-                .is_some_and(|[second, s0, s1, s2, s3]| {
-                    let [_, _, protocol, _] = second.to_ne_bytes();
-                    matches!(protocol, number::TCP | number::UDP)
-                        && [s0, s1, s2, s3].is_address_of(cx.endpoint)
-                })
-        }
+            .head::<Ipv4>(NETWORK, BEHIND_V4)
+            .is_some_and(|ip| [ip.source].is_address_of(cx.endpoint)),
+        Some(IPV6) => cx
+            .packet
+            .head::<Ipv6>(NETWORK, BEHIND_V6)
+            .is_some_and(|ip| {
+                matches!(ip.next, number::TCP | number::UDP) && ip.source.is_address_of(cx.endpoint)
+            }),
         _ => false,
     }
 }
@@ -52,9 +94,10 @@ pub(super) fn is_established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flags:
     if flags & Endpoint::DENY_ALL != 0 || cx.packet.vlan_tagged() {
         return false;
     }
-    match cx.packet.head_u16(12) {
-        Some(number::IPV4) => v4(cx).is_some_and(|usual| belongs(cx, &usual)),
-        Some(number::IPV6) => v6(cx).is_some_and(|usual| belongs(cx, &usual)),
+    // Nothing of either family that has a flow is shorter.
+    match cx.packet.head(ETHERTYPE, BEHIND_V4 + UDP) {
+        Some(IPV4) => v4(cx).is_some_and(|usual| belongs(cx, &usual)),
+        Some(IPV6) => v6(cx).is_some_and(|usual| belongs(cx, &usual)),
         _ => false,
     }
 }
@@ -62,22 +105,19 @@ pub(super) fn is_established<P: Packet, T: Tables>(cx: Context<'_, P, T>, flags:
 /// An IPv4 header without options and what follows it, of a whole packet.
 #[inline(always)]
 fn v4<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Usual<1>> {
-    const HEADER: usize = 20;
     const NO_OPTIONS: u8 = 0x45;
-    const FRAGMENT: u16 = 0x3fff;
+    const FRAGMENT: u16 = 0x3fff_u16.to_be();
+    const REACH: usize = BEHIND_V4 + UDP;
     let packet = cx.packet;
-    let [first, second, third, source, _, ports, _] = packet.head_words::<7>(NETWORK)?;
-    let [version, ..] = first.to_ne_bytes();
-    let [_, protocol, ..] = third.to_ne_bytes();
-    if version != NO_OPTIONS || halves(second).1 & FRAGMENT != 0 {
+    let ip: Ipv4 = packet.head(NETWORK, REACH)?;
+    let whole = ip.version == NO_OPTIONS && ip.fragment & FRAGMENT == 0;
+    let spoofed = cx.hook == Direction::Egress && [ip.source] != cx.endpoint.v4();
+    let length = u64::from(u16::from_be(ip.length));
+    if !whole || spoofed || !is_usual(packet, BEHIND_V4, ip.protocol, NETWORK as u64 + length) {
         return None;
     }
-    let payload = u64::from(halves(first).1).checked_sub(HEADER as u64)?;
-    let spoofed = cx.hook == Direction::Egress && [source] != cx.endpoint.v4();
-    if spoofed || !is_usual(packet, NETWORK + HEADER, payload, protocol) {
-        return None;
-    }
-    let [addresses] = packet.head_longs(NETWORK + 12)?;
+    let addresses: u64 = packet.head(ADDRESSES_V4, REACH)?;
+    let ports: u32 = packet.head(BEHIND_V4, REACH)?;
     Some(Usual {
         // The pod's first.
         addresses: match cx.hook {
@@ -85,24 +125,22 @@ fn v4<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Usual<1>> {
             Direction::Ingress => [addresses.rotate_left(32)],
         },
         ports: u64::from(ports),
-        protocol,
+        protocol: ip.protocol,
     })
 }
 
 /// An IPv6 header and what follows it.
 #[inline(always)]
 fn v6<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Usual<4>> {
-    const HEADER: usize = 40;
+    const REACH: usize = BEHIND_V6 + UDP;
     let packet = cx.packet;
-    let [ports, _] = packet.head_words(NETWORK + HEADER)?;
-    let [first, second] = packet.head_words(NETWORK)?;
-    let [version, ..] = first.to_ne_bytes();
-    let [_, _, protocol, _] = second.to_ne_bytes();
-    let payload = u64::from(halves(second).0);
-    if version >> 4 != 6 || !is_usual(packet, NETWORK + HEADER, payload, protocol) {
+    let ip: Ipv6 = packet.head(NETWORK, REACH)?;
+    let payload = u64::from(u16::from_be(ip.payload));
+    if ip.version >> 4 != 6 || !is_usual(packet, BEHIND_V6, ip.next, BEHIND_V6 as u64 + payload) {
         return None;
     }
-    let [s0, s1, d0, d1] = packet.head_longs(NETWORK + 8)?;
+    let ports: u32 = packet.head(BEHIND_V6, REACH)?;
+    let [s0, s1, d0, d1]: [u64; 4] = packet.head(ADDRESSES_V6, REACH)?;
     let addresses = match cx.hook {
         Direction::Egress => {
             let [own0, own1] = cx.endpoint.v6_longs();
@@ -116,23 +154,25 @@ fn v6<P: Packet, T: Tables>(cx: Context<'_, P, T>) -> Option<Usual<4>> {
     Some(Usual {
         addresses,
         ports: u64::from(ports),
-        protocol,
+        protocol: ip.next,
     })
 }
 
-/// Whether a transport header is there, of the middle of a connection.
+/// Whether a transport header is there, of the middle of a connection, and all of the packet to its `end`.
 #[inline(always)]
-fn is_usual(packet: &impl Packet, transport: usize, payload: u64, protocol: u8) -> bool {
-    const FLAGS: u32 = 0x17;
-    const ACK: u32 = 0x10;
-    if transport as u64 + payload > u64::from(packet.length()) {
+fn is_usual(packet: &impl Packet, transport: usize, protocol: u8, end: u64) -> bool {
+    const FLAGS_AT: usize = 13;
+    const FLAGS: u8 = 0x17;
+    const ACK: u8 = 0x10;
+    if end > u64::from(packet.length()) {
         return false;
     }
     match protocol {
-        number::UDP => payload >= 8,
-        number::TCP if payload >= 20 => packet
-            .head_words::<1>(transport + 12)
-            .is_some_and(|[word]| u32::from_be(word) >> 16 & FLAGS == ACK),
+        number::UDP => end >= (transport + UDP) as u64,
+        number::TCP => {
+            let flags = packet.head::<u8>(transport + FLAGS_AT, transport + TCP);
+            end >= (transport + TCP) as u64 && flags.is_some_and(|flags| flags & FLAGS == ACK)
+        }
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 
+use bytemuck::Pod;
 use enforcer_common::abi::{
     Direction, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
     VerdictKey,
@@ -91,8 +92,11 @@ impl<const AT: u8> Packet for CutPacket<AT> {
         self.0.head_words(offset)
     }
     #[inline(always)]
-    fn head_longs<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
-        self.0.head_longs(offset)
+    fn head<T: Pod>(&self, offset: usize, reach: usize) -> Option<T> {
+        if AT == at::ENDPOINT {
+            return None;
+        }
+        self.0.head(offset, reach)
     }
     #[inline(always)]
     fn u8_at(&self, offset: u32) -> Option<u8> {
