@@ -37,6 +37,7 @@ impl Condition {
             }
             Guard::Nftables => format!("nftables, {policies} policies"),
             Guard::Iptables => format!("iptables + ipset, {policies} policies"),
+            Guard::Nfqueue => format!("NFQUEUE for new connections, {policies} policies"),
         }
     }
 }
@@ -53,6 +54,7 @@ pub(super) fn all() -> Vec<Condition> {
             all.push(Condition::new(guard, policies));
         }
     }
+    all.push(Condition::new(Guard::Nfqueue, 10));
     all
 }
 
@@ -63,6 +65,7 @@ pub(super) fn few() -> Vec<Condition> {
         Guard::Enforcer(Events::Default),
         Guard::Nftables,
         Guard::Iptables,
+        Guard::Nfqueue,
     ];
     few.extend(guards.map(|guard| Condition::new(guard, 10)));
     few

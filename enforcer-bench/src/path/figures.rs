@@ -159,7 +159,7 @@ fn notes(rounds: usize, legacy: Option<bool>) -> Vec<String> {
         .collect()
 }
 
-const METHOD: [&str; 7] = [
+const METHOD: [&str; 8] = [
     "Real traffic between two pods of a node: network namespaces behind veths with /32 routes, as the ptp plugin makes them, the client on one processor and the server on another. Neither sleeps while it waits, so that nothing is measured but the path: waking a thread takes longer than ten packets.",
     "*UDP 64 B packets/s* are those that arrive, one sender, one flow. *Request/response* is one byte there and one back by UDP. *New connections* are TCP, one after the other: connect, one byte, close, wait for the other side's close; no pair of ports comes twice, so that every one is new to every filter. *A connection in all* is the same with client, server and daemon on one processor, so that everything that a connection costs anywhere is in it.",
     "Every condition has a node of its own, on which nothing else is at work; the kernel tracks connections only where the rules ask for it, which is checked. Before measuring, each must let pass what the policies allow and drop what they deny (TCP and UDP: a pod that may not, a port that nobody may, a pod that may not be reached), and without a filter the same probes must arrive.",
@@ -167,6 +167,7 @@ const METHOD: [&str; 7] = [
     "- *enforcer* is the release binary with a directory of manifests; the daemon runs and reads events, by default up to 1,000 new connections a second and processor; in the condition so named, every single one.",
     "- *empty TCX programs* return at once, on both hooks of both links: what there is before anything is done.",
     "- *nftables*: what belongs to a connection passes first, then a map finds the pod's chain, in which each policy is a rule with a set of its peers.",
+    "- *NFQUEUE*: what belongs to a connection passes first, and the first packet of each goes to a program, here a thread of the bench that does as little as such a program can: it reads the packet, looks into a set for each side and answers. It is where a daemon would be (the last column has what it takes).",
 ];
 
 /// Of one column.

@@ -108,10 +108,11 @@ impl Stage {
 
     /// The folders of the daemon's threads below `/proc`.
     fn daemon_threads(&self) -> Result<Vec<String>> {
-        let Held::Daemon(daemon) = &self.held else {
-            return Ok(Vec::new());
+        let threads = match &self.held {
+            Held::Daemon(daemon) => format!("/proc/{}/task", daemon.id()),
+            Held::Reader(reader) => return Ok(vec![format!("/proc/self/task/{}", reader.id())]),
+            Held::Nothing | Held::Empty { .. } => return Ok(Vec::new()),
         };
-        let threads = format!("/proc/{}/task", daemon.id());
         let entries = fs::read_dir(&threads).with_context(|| threads.clone())?;
         let folder =
             |entry: std::io::Result<fs::DirEntry>| Ok(entry?.path().to_string_lossy().into_owned());

@@ -23,8 +23,13 @@ const NFT: &str = "iptables-nft-restore";
 /// Loads sets and rules into the node.
 pub(super) fn load(lab: &Lab, cluster: &Cluster<'_>) -> Result<()> {
     feed(lab, "ipset", "restore -file FILE", &sets(cluster))?;
+    feed_rules(lab, &rules(cluster))
+}
+
+/// Gives rules to the iptables that this kernel has.
+pub(super) fn feed_rules(lab: &Lab, rules: &str) -> Result<()> {
     let program = if is_legacy(lab) { LEGACY } else { NFT };
-    feed(lab, program, "FILE", &rules(cluster))
+    feed(lab, program, "FILE", rules)
 }
 
 /// Whether this kernel still has the tables of iptables itself.

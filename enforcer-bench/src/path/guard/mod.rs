@@ -3,6 +3,7 @@
 mod empty;
 mod enforcer;
 mod iptables;
+mod nfqueue;
 mod nftables;
 
 use std::fs;
@@ -28,6 +29,8 @@ pub(super) enum Guard {
     Nftables,
     /// iptables and ipset, as kube-router has them.
     Iptables,
+    /// A program that judges the first packet of each connection.
+    Nfqueue,
 }
 
 /// What has to stay as long as the filter is to work.
@@ -38,12 +41,14 @@ pub(super) enum Held {
     Empty { _programs: empty::Attached },
     /// The daemon runs.
     Daemon(Daemon),
+    /// A thread of this process judges.
+    Reader(nfqueue::Reader),
 }
 
 impl Guard {
     /// Whether it stands on the kernel's table of connections.
     pub(super) const fn tracks(self) -> bool {
-        matches!(self, Self::Nftables | Self::Iptables)
+        matches!(self, Self::Nftables | Self::Iptables | Self::Nfqueue)
     }
 
     /// Whether it lets through what policies deny.
@@ -65,6 +70,7 @@ impl Guard {
             Self::Enforcer(events) => enforcer::start(lab, cluster, events).map(Held::Daemon),
             Self::Nftables => nftables::load(lab, cluster).map(|()| Held::Nothing),
             Self::Iptables => iptables::load(lab, cluster).map(|()| Held::Nothing),
+            Self::Nfqueue => nfqueue::start(lab, cluster).map(Held::Reader),
         }
     }
 }
