@@ -56,6 +56,19 @@ impl<const MISSING: usize> Skb<MISSING> {
         }
     }
 
+    /// The link by which the packet came to this host; 0 when the host made it.
+    #[inline(always)]
+    fn came_by(&self) -> u32 {
+        // SAFETY: as in `data`.
+        unsafe {
+            if cfg!(feature = "link-in-cb") {
+                (*self.skb).cb[0]
+            } else {
+                (*self.skb).ingress_ifindex
+            }
+        }
+    }
+
     #[inline(always)]
     fn data(&self) -> usize {
         // SAFETY: the kernel hands the program a valid context.
@@ -114,8 +127,7 @@ impl<const MISSING: usize> Packet for Skb<MISSING> {
     }
     #[inline(always)]
     fn ingress_ifindex(&self) -> u32 {
-        // SAFETY: as in `data`.
-        unsafe { (*self.skb).ingress_ifindex }
+        self.came_by()
     }
     #[inline(always)]
     fn vlan_tagged(&self) -> bool {
@@ -133,7 +145,7 @@ impl<const MISSING: usize> Packet for Skb<MISSING> {
         unsafe {
             // In 64 bits, which BPF compares without ado.
             let marked = u64::from((*self.skb).mark) & u64::from(maps::MARK.load());
-            marked != 0 && (*self.skb).ingress_ifindex != 0
+            marked != 0 && self.came_by() != 0
         }
     }
     #[inline(always)]

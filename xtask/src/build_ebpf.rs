@@ -47,7 +47,16 @@ pub(crate) const BENCH_PACKAGE: &str = "enforcer-bench-ebpf";
 /// Builds the object.
 pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
     shell::step("BPF programs", cargo(toolchain, PACKAGE)?)?;
-    take("enforcer-bpf", &workspace::bpf_object())
+    take(&target(), "enforcer-bpf", &workspace::bpf_object())
+}
+
+/// Builds the object for test runs that are told in `cb[0]` by which link a packet came.
+pub(crate) fn told_object(toolchain: &Toolchain) -> Result<()> {
+    let target = workspace::target().join("ebpf-told");
+    let mut cargo = cargo_in(toolchain, PACKAGE, &target)?;
+    cargo.args(["--features", "link-in-cb"]);
+    shell::step("BPF programs for test runs on Linux before 5.16", cargo)?;
+    take(&target, "enforcer-bpf", &workspace::told_object())
 }
 
 /// Builds the object of the benches.
@@ -56,12 +65,12 @@ pub(crate) fn bench_object(toolchain: &Toolchain) -> Result<()> {
         "BPF programs of the benches",
         cargo(toolchain, BENCH_PACKAGE)?,
     )?;
-    take("enforcer-bench-bpf", &workspace::bench_object())
+    take(&target(), "enforcer-bench-bpf", &workspace::bench_object())
 }
 
 /// Copies what was built. A copy that did not change keeps its time, and so nothing is built anew.
-fn take(built: &str, object: &Path) -> Result<()> {
-    let built = target().join(TARGET).join("bpf").join(built);
+fn take(target: &Path, built: &str, object: &Path) -> Result<()> {
+    let built = target.join(TARGET).join("bpf").join(built);
     let slim = slim::slim(&read(&built)?)?;
     if slim != fs::read(object).unwrap_or_default() {
         fs::write(object, slim).with_context(|| format!("writing {}", object.display()))?;
@@ -77,10 +86,12 @@ pub(crate) fn messages(toolchain: &Toolchain) -> Result<String> {
 }
 
 fn cargo(toolchain: &Toolchain, package: &str) -> Result<Command> {
+    cargo_in(toolchain, package, &target())
+}
+
+fn cargo_in(toolchain: &Toolchain, package: &str, target: &Path) -> Result<Command> {
     let mut cargo = toolchain.cargo("build", package)?;
-    cargo
-        .args(["--profile", "bpf", "--target-dir"])
-        .arg(target());
+    cargo.args(["--profile", "bpf", "--target-dir"]).arg(target);
     Ok(cargo)
 }
 

@@ -21,6 +21,11 @@ pub(crate) fn bpf_object() -> PathBuf {
     target().join("enforcer.bpf.o")
 }
 
+/// The BPF object for test runs that are told in `cb[0]` by which link a packet came.
+pub(crate) fn told_object() -> PathBuf {
+    target().join("enforcer-told.bpf.o")
+}
+
 /// The BPF object that `enforcer-bench/build.rs` takes up.
 pub(crate) fn bench_object() -> PathBuf {
     target().join("enforcer-bench.bpf.o")

@@ -3,13 +3,8 @@
 use anyhow::{Context, Result, bail};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
 use enforcer::datapath::judge::{LINK, OTHER_LINK};
+use enforcer::datapath::told::{self, field};
 use nix::time::{ClockId, clock_gettime};
-
-/// Fields of the context that a test run may set, as 32-bit words of `struct __sk_buff`
-/// (`linux/bpf.h`).
-const INGRESS_IFINDEX: usize = 9;
-const IFINDEX: usize = 10;
-const WORDS: usize = 48;
 
 /// How a program took its packets.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +21,10 @@ pub(super) struct Ran {
 /// the kernel tells, and without what other processes took meanwhile. Setting a run up is in it, a few
 /// microseconds for all its packets, as it is in the empty program's.
 pub(super) fn run(program: &SchedClassifier, packet: &[u8], repeat: u32) -> Result<Ran> {
-    let mut context = [0_u32; WORDS];
+    let mut context = [0_u32; field::COUNT];
     // From elsewhere: what the own node sends is not judged.
-    context[INGRESS_IFINDEX] = OTHER_LINK;
-    context[IFINDEX] = LINK;
+    context[field::came_by(&told::options()?)] = OTHER_LINK;
+    context[field::IFINDEX] = LINK;
     let begin = on_cpu()?;
     let result = program
         .test_run(TestRunOptions {

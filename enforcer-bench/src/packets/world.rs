@@ -10,6 +10,7 @@ use enforcer::datapath::attach::Program;
 use enforcer::datapath::judge::LINK;
 use enforcer::datapath::load::{self, LoadOptions};
 use enforcer::datapath::maps::{self, Maps};
+use enforcer::datapath::told;
 use enforcer::flow::reader;
 use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, Endpoint, EventKind};
@@ -69,7 +70,7 @@ impl World {
             isolated,
             free,
         } = cluster::compile(size)?;
-        let mut ebpf = load::load(&options(kind, room))?;
+        let mut ebpf = load::load(&options(kind, room)?)?;
         let mut maps = Maps::take(&mut ebpf)?;
         ops.iter().try_for_each(|op| maps.apply(op))?;
         if kind == Kind::Events {
@@ -109,13 +110,13 @@ impl World {
     }
 }
 
-fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
+fn options(kind: Kind, room: Option<u32>) -> Result<LoadOptions> {
     let (entries, rate) = match kind {
         Kind::Flows(entries) => (Some(entries), 1),
         Kind::Events => (room, u32::MAX),
         _ => (room, 1),
     };
-    LoadOptions {
+    Ok(LoadOptions {
         map_entries: entries.map_or_else(BTreeMap::new, |entries| {
             ["FLOWS_V4", "FLOWS_V6"]
                 .map(|name| (name.to_owned(), entries))
@@ -123,8 +124,8 @@ fn options(kind: Kind, room: Option<u32>) -> LoadOptions {
         }),
         events_per_second: Some(rate),
         untracked: matches!(kind, Kind::Untracked | Kind::UntrackedBlocks),
-        ..LoadOptions::default()
-    }
+        ..told::options()?
+    })
 }
 
 /// Reads them as the daemon does, and forgets them. Ends with the process.

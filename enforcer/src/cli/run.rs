@@ -201,6 +201,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         mark: Some(args.mark),
         trace: args.trace_packets,
         untracked: false,
+        told: None,
     };
     Ok(Options {
         cni: args.cni.installation(&args.socket)?,

@@ -5,8 +5,10 @@ use aya::programs::ProgramError;
 use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, Endpoint};
 
+use super::features;
 use super::load::LoadError;
 use super::maps::MapsError;
+use super::told::ToldError;
 
 /// The link on which judges put the endpoint they are asked about. The kernel's test runs take
 /// place on the loopback link.
@@ -51,6 +53,15 @@ pub enum JudgeError {
         /// What the kernel said.
         source: ProgramError,
     },
+    /// Which link a packet came by decides about it, and the kernel cannot be told.
+    #[error(
+        "this kernel (Linux {}) has no test runs of packets that came by a link (Linux 5.16); ask without --kernel",
+        features::release()
+    )]
+    Untold,
+    /// Whether it can be told could not be found out.
+    #[error(transparent)]
+    Told(Box<ToldError>),
     /// A program returned what it should not, or counted something else than it returned.
     #[error("{program} returned {action}, which does not go with {reason:?}")]
     Contradiction {
@@ -61,6 +72,12 @@ pub enum JudgeError {
         /// What it counted.
         reason: Option<Reason>,
     },
+}
+
+impl From<ToldError> for JudgeError {
+    fn from(error: ToldError) -> Self {
+        Self::Told(Box::new(error))
+    }
 }
 
 /// Says what becomes of packets. Flows and fragments are remembered from one packet to the next.

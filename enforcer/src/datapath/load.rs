@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aya::maps::{MapError, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier};
@@ -80,6 +81,10 @@ pub struct LoadOptions {
     pub trace: bool,
     /// For benchmarks alone: no flow is remembered, so that each packet is decided anew.
     pub untracked: bool,
+    /// For tests and benchmarks alone: the programs of this object instead of [`OBJECT`]'s. It was
+    /// built for test runs that are told in `cb[0]` by which link a packet came: see
+    /// [`super::told`].
+    pub told: Option<Arc<[u8]>>,
 }
 
 /// Loads maps and programs; nothing is attached yet.
@@ -144,7 +149,7 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
             loader.map_pin_path(name, directory.join(name));
         }
     }
-    let mut ebpf = loader.load(OBJECT)?;
+    let mut ebpf = loader.load(options.told.as_deref().unwrap_or(OBJECT))?;
     v4.keep::<BUCKET_V4>(flow_maps::V4, &mut ebpf)?;
     v6.keep::<BUCKET_V6>(flow_maps::V6, &mut ebpf)?;
     Ok(ebpf)

@@ -16,7 +16,8 @@
 //!   (pure); [`seed`]: writes these; [`clock`]: the time as the programs count it; [`revoke`]: what of
 //!   it policy has revoked (pure);
 //! - [`judge`]: who can say what becomes of a packet: [`memory`], the verdict algorithm on the
-//!   host, or [`probe`], the loaded programs; [`frame`] makes packets for them;
+//!   host, or [`probe`], the loaded programs, with [`told`] where the kernel's test runs lack something;
+//!   [`frame`] makes packets for them;
 //! - [`readback`]: whether the maps hold what was written;
 //! - [`writer`]: the only one that writes: operations of the compiler and links of pods in, maps and
 //!   programs out.
@@ -44,6 +45,7 @@ pub mod probe;
 pub mod readback;
 pub mod revoke;
 pub mod seed;
+pub mod told;
 pub mod verified;
 pub mod watch;
 pub mod writer;

@@ -17,22 +17,12 @@ use super::flow_maps::{self, Flows, Table};
 use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 use super::load::{self, LoadError, LoadOptions};
 use super::maps::{self, Maps, MapsError};
+use super::told::{self, field};
 
 /// What a program returns for a packet that passes (`linux/pkt_cls.h`).
 const TC_ACT_UNSPEC: i32 = -1;
 /// What it returns for one that is dropped.
 const TC_ACT_SHOT: i32 = 2;
-
-/// Fields of the context that a test run may set, as 32-bit words of `struct __sk_buff`
-/// (`linux/bpf.h`); the kernel insists that all others are 0.
-mod field {
-    pub(super) const MARK: usize = 2;
-    pub(super) const INGRESS_IFINDEX: usize = 9;
-    pub(super) const IFINDEX: usize = 10;
-    pub(super) const GSO_SIZE: usize = 44;
-    /// Words of the whole structure.
-    pub(super) const COUNT: usize = 48;
-}
 
 /// The loaded programs with a set of maps for themselves.
 pub struct Probe {
@@ -44,6 +34,8 @@ pub struct Probe {
     likely: [Vec<Reason>; 2],
     /// The link that runs pretend to take place on.
     ifindex: u32,
+    /// The field in which programs find the link by which a packet came.
+    came_by: usize,
 }
 
 impl Probe {
@@ -67,6 +59,7 @@ impl Probe {
             counted: BTreeMap::new(),
             likely: [Reason::ALL.to_vec(), Reason::ALL.to_vec()],
             ifindex: LINK,
+            came_by: field::came_by(options),
         })
     }
 
@@ -121,9 +114,9 @@ impl Probe {
     /// Runs a program and returns what it returned.
     fn run(&mut self, which: Program, arrival: &Arrival<'_>) -> Result<i32, JudgeError> {
         let mut context = [0_u32; field::COUNT];
-        context[field::INGRESS_IFINDEX] = arrival.ingress_ifindex;
+        context[self.came_by] = arrival.ingress_ifindex;
         if arrival.leaving {
-            context[field::INGRESS_IFINDEX] = OTHER_LINK;
+            context[self.came_by] = OTHER_LINK;
             context[field::MARK] = limits::MARK;
         }
         context[field::IFINDEX] = self.ifindex;
@@ -136,6 +129,9 @@ impl Probe {
         });
         match result {
             Ok(result) => Ok(result.return_value.cast_signed()),
+            Err(_) if context[field::INGRESS_IFINDEX] != 0 && !told::is_possible()? => {
+                Err(JudgeError::Untold)
+            }
             Err(source) => Err(JudgeError::TestRun {
                 program: which.name(),
                 length: arrival.bytes.len(),

@@ -6,6 +6,7 @@ use enforcer::datapath::load::LoadOptions;
 use enforcer::datapath::maps;
 use enforcer::datapath::memory::Memory;
 use enforcer::datapath::probe::Probe;
+use enforcer::datapath::told;
 use enforcer_common::Reason;
 use enforcer_common::abi::{Endpoint, Event};
 use enforcer_policy::tables::Tables;
@@ -29,7 +30,7 @@ impl Both {
         stay_on_this_cpu();
         let options = LoadOptions {
             events_per_second: Some(u32::MAX),
-            ..LoadOptions::default()
+            ..told::options().unwrap_or_else(|error| panic!("{error}"))
         };
         let mut kernel = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
         Self {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use enforcer::datapath::frame;
-use enforcer::datapath::judge::{Arrival, Judge, OTHER_LINK};
-use enforcer::datapath::load::LoadOptions;
+use enforcer::datapath::judge::{Arrival, Judge, JudgeError, OTHER_LINK};
 use enforcer::datapath::probe::Probe;
+use enforcer::datapath::told;
 use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, Endpoint, Verdict, VerdictKey, address, limits};
 use enforcer_lab::{Home, Namespace};
@@ -20,7 +20,10 @@ fn a_link_with_a_high_ifindex_is_an_endpoint_like_any_other() {
         "link add enffar index {ifindex} type veth peer name enfnear"
     ))
     .unwrap();
-    let mut probe = Probe::load(&LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+    let mut probe = told::options()
+        .map_err(JudgeError::from)
+        .and_then(|options| Probe::load(&options))
+        .unwrap_or_else(|error| panic!("{error}"));
     probe.set_link(ifindex);
     for (set, verdict) in [(1, Verdict::ALLOW_ALL), (2, Verdict::DENY_ALL)] {
         let key = VerdictKey { set, identity: 0 };

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use enforcer::datapath::judge::{Arrival, Judge, JudgeError};
-use enforcer::datapath::load::LoadOptions;
 use enforcer::datapath::probe::Probe;
+use enforcer::datapath::told;
 use enforcer::source::manifests::ManifestSource;
 use enforcer::trace::{Tracer, batch};
 use enforcer_common::Reason;
@@ -30,7 +30,10 @@ struct Held {
 
 impl Kernel {
     pub(crate) fn load() -> Self {
-        let probe = Probe::load(&LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+        let probe = told::options()
+            .map_err(JudgeError::from)
+            .and_then(|options| Probe::load(&options))
+            .unwrap_or_else(|error| panic!("{error}"));
         let held = Held {
             probe,
             tables: Tables::default(),

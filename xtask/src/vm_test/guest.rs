@@ -49,6 +49,10 @@ const READ_BY_TESTS: [&str; 2] = ["scenarios", "enforcer/tests/fixtures"];
 /// Where a machine keeps programs of this project that no test knows by path.
 const BIN: &str = "/usr/bin";
 
+/// Where a machine has the programs for test runs on kernels that cannot be told by which link a
+/// packet came.
+pub(super) const TOLD_OBJECT: &str = "/enforcer-told.bpf.o";
+
 /// The file system of all machines, but for what differs between kernels.
 pub(super) struct Guest {
     arch: Arch,
@@ -118,6 +122,11 @@ impl Guest {
         }
         self.tree.directory(&workspace::root().join("enforcer"));
         Ok(())
+    }
+
+    /// The programs for test runs, by what they find in their environment.
+    pub(super) fn told_object(&mut self) {
+        self.tree.file(TOLD_OBJECT, &workspace::told_object());
     }
 
     /// A program under its own path, by which tests know it.

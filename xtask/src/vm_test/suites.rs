@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use enforcer_vm::Job;
 use serde_json::Value;
 
+use super::guest;
 use crate::{build_ebpf, machine, shell, workspace};
 
 /// A test target of the crate `enforcer`.
@@ -25,7 +26,7 @@ const LONGEST: u64 = 3600;
 const CHOSEN: [Suite; 4] = [
     Suite {
         name: "kernel",
-        only: &["clock"],
+        only: &["clock", "lengths"],
         seconds: 900,
     },
     Suite::whole("attach", 900),
@@ -69,12 +70,22 @@ fn job(name: &str, only: &[&str], seconds: u64) -> Job {
     Job {
         name: name.to_owned(),
         arguments,
-        environment: BTreeMap::from([("RUST_BACKTRACE".to_owned(), "0".to_owned())]),
+        environment: environment(),
         directory: workspace::root().join("enforcer"),
         seconds,
         modules: true,
         ..Job::default()
     }
+}
+
+/// What jobs that test or measure packets find in their environment.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    [
+        ("RUST_BACKTRACE", "0"),
+        ("ENFORCER_TOLD_OBJECT", guest::TOLD_OBJECT),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// The suites of a run with what a machine does for each, and their programs, built.
