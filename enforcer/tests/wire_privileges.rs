@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::{LONG, Node, PROGRAM, connects, deny_all, eventually, has_hook, serve};
+use enforcer::datapath::features;
 use enforcer_lab::{Families, Shape};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Container;
@@ -41,6 +42,15 @@ fn capabilities() -> Vec<String> {
     let capabilities = context.capabilities.unwrap();
     assert_eq!(capabilities.drop.unwrap(), ["ALL"]);
     capabilities.add.unwrap()
+}
+
+/// Those that deploy/README.md wants on this kernel.
+fn wanted() -> Vec<String> {
+    let mut wanted = capabilities();
+    if features::locked_memory().is_some() {
+        wanted.push("SYS_RESOURCE".to_owned());
+    }
+    wanted
 }
 
 /// A node as a kubelet gives it to the container: the BPF file system is mounted, and the directory of
@@ -90,7 +100,7 @@ fn enforces_while_confined(hook: &str) {
     let [a, b] = ["a", "b"].map(|name| node.pod(name));
     node.put(&deny_all());
     let _server = serve(&a, 80);
-    let program = confined(&node, &capabilities());
+    let program = confined(&node, &wanted());
     let arguments = format!("--hook {hook}");
     let daemon = node.lab.start(&program, &arguments).unwrap();
     daemon.wait_ready(LONG).unwrap();
@@ -142,7 +152,7 @@ fn the_daemonsets_capabilities_and_a_read_only_root_are_enough_with_clsact() {
 
 #[test]
 fn without_any_one_of_the_capabilities_the_daemon_ends_and_says_which_it_needs() {
-    let all = capabilities();
+    let all = wanted();
     for missing in &all {
         let node = node();
         let a = node.pod("a");

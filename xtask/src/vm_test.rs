@@ -4,6 +4,7 @@ mod arch;
 mod archive;
 mod bench;
 mod cpio;
+mod document;
 mod guest;
 mod kernel;
 mod modules;
@@ -56,10 +57,12 @@ pub(crate) struct Arguments {
     /// Besides that, only these tests, as `SUITE` or `SUITE:NAME`; may be repeated.
     #[arg(long, value_name = "TEST")]
     test: Vec<String>,
-    /// Measure packets in the machines instead of testing, as ratios to the empty program.
+    /// Count the instructions that packets execute in the machines instead of testing, also as ratios
+    /// to the empty program.
     #[arg(long)]
     bench: bool,
-    /// Record the verified instructions in `enforcer-ebpf/verified.json`.
+    /// Record the verified instructions in `enforcer-ebpf/verified.json`, or with --bench the executed
+    /// ones in `enforcer-ebpf/executed.json`.
     #[arg(long)]
     write: bool,
     /// The processor of the machines.
@@ -93,10 +96,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let toolchain = setup::run()?;
     apt::ensure(&PACKAGES)?;
     build_ebpf::object(&toolchain)?;
+    build_ebpf::told_object(&toolchain)?;
     let session = Session::new(arguments)?;
     let mut all = Vec::new();
     let mut counts = BTreeMap::new();
-    let mut ratios = Vec::new();
+    let mut executed = bench::Kernels::new();
     let mut problems = Vec::new();
     for series in session.series() {
         ui::heading(&format!("Linux {series}"));
@@ -104,10 +108,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Ok((kernel, messages)) => {
                 match verified::of_machine(&messages) {
                     Some(count) => drop(counts.insert(kernel.clone(), count)),
+                    None if arguments.bench => {}
                     None => problems.push(format!("no verified instructions from Linux {kernel}")),
                 }
                 match bench::of_machine(&messages) {
-                    Some(found) => ratios.push((kernel.clone(), found)),
+                    Some(found) => drop(executed.insert(kernel.clone(), found)),
                     None if arguments.bench => {
                         problems.push(format!("no figures from Linux {kernel}"));
                     }
@@ -121,9 +126,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
         }
     }
-    if !ratios.is_empty() {
+    if !executed.is_empty() {
         ui::heading("packets");
-        bench::show(&ratios);
+        bench::show(&executed);
+        if arguments.write {
+            bench::write(executed)?;
+        } else {
+            problems.extend(bench::compare(&executed)?);
+        }
     }
     report(arguments, &all, counts, problems)
 }
@@ -192,7 +202,8 @@ impl<'a> Session<'a> {
         }
         let arch = arguments.arch;
         let suites = if arguments.bench && arch.is_this_machines() {
-            figures::build(figures::Profile::Release)?;
+            // What is counted is the kernel's work; how the bench itself was built makes no difference.
+            figures::build(figures::Profile::Dev)?;
             let job = bench::job();
             let program = job.program.clone();
             vec![(job, program)]
@@ -241,6 +252,7 @@ impl<'a> Session<'a> {
             for (_, program) in &self.suites {
                 guest.built(program)?;
             }
+            guest.told_object();
         }
         guest.write(&kernel, &plan, &initramfs)?;
         let log = directory().join(format!("console-{}.log", kernel.series));
@@ -277,24 +289,26 @@ impl<'a> Session<'a> {
             modules,
             ..programs.clone()
         };
-        let jobs = [
-            // Before anything else has loaded them.
-            kernel(results::WITHOUT_MODULES, false),
-            kernel("hook", true),
-            programs.clone(),
-        ];
-        Plan {
-            jobs: jobs
-                .into_iter()
-                .chain(self.suites.iter().map(|(job, _)| job.clone()))
-                .collect(),
+        let mut jobs = Vec::new();
+        if !self.arguments.bench {
+            jobs.extend([
+                // Before anything else has loaded them.
+                kernel(results::WITHOUT_MODULES, false),
+                kernel("hook", true),
+                programs.clone(),
+            ]);
         }
+        jobs.extend(self.suites.iter().map(|(job, _)| job.clone()));
+        Plan { jobs }
     }
 
     /// Asked once in a run, with the first kernel and a machine that does nothing.
     fn accelerator(&self, kernel: &Kernel, initramfs: &Path) -> Result<Accelerator> {
         if let Some(known) = self.accelerator.get() {
             return Ok(*known);
+        }
+        if self.arguments.bench {
+            return Ok(Accelerator::Counting);
         }
         let mut guest = Guest::new(
             directory().join("programs"),

@@ -56,6 +56,10 @@ pub struct Arguments {
     /// Measure only cases whose name contains this; "steps" is for what they are made of.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub only: String,
+    /// Measure what one set of programs and maps is enough for: not each number of policies, not cases
+    /// with maps of their own. Where loading takes minutes.
+    #[arg(long)]
+    pub one_set: bool,
 }
 
 /// Hooks in the order in which they are shown.
@@ -77,7 +81,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(parts) = parts {
         parts.write(&mut report);
     }
-    report.tables.push(programs::table()?);
+    if !arguments.one_set {
+        report.tables.push(programs::table()?);
+    }
     arguments.options.finish(&report)
 }
 
@@ -85,6 +91,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 struct Bench {
     amounts: Amounts,
     policies: [usize; 2],
+    /// How many of these are measured.
+    sizes: usize,
     cases: Vec<Case>,
     /// Whether what they are made of is measured too.
     parts: bool,
@@ -116,11 +124,13 @@ impl Bench {
         };
         let mut cases = case::all(amounts);
         cases.retain(|case| case.name.contains(&arguments.only));
+        cases.retain(|case| !arguments.one_set || case.kind == Kind::Usual);
         Self {
             amounts,
             policies: if quick { [10, 200] } else { [10, 10_000] },
+            sizes: if arguments.one_set { 1 } else { 2 },
             cases,
-            parts: "steps".contains(&arguments.only),
+            parts: !arguments.one_set && "steps".contains(&arguments.only),
             rounds: arguments.rounds.unwrap_or(if quick { 3 } else { 41 }),
             repeat: arguments
                 .repeat
@@ -137,7 +147,7 @@ impl Bench {
         let mut subjects = Vec::new();
         for (number, case) in self.cases.iter().enumerate() {
             for (hook, direction) in HOOKS.into_iter().enumerate() {
-                for (which, policies) in self.policies.into_iter().enumerate() {
+                for (which, policies) in self.sizes().enumerate() {
                     let subject = Subject::new(*case, direction, self.amounts)?;
                     subjects.push(((number, hook, which), (case.kind, policies), subject));
                 }
@@ -163,11 +173,15 @@ impl Bench {
         Ok((found, parts))
     }
 
+    fn sizes(&self) -> impl Iterator<Item = usize> {
+        self.policies.into_iter().take(self.sizes)
+    }
+
     /// Programs and maps for each kind of case and each number of policies.
     fn worlds(&self, driver: &mut Driver) -> Result<Worlds> {
         let mut worlds = BTreeMap::new();
         for case in &self.cases {
-            for policies in self.policies {
+            for policies in self.sizes() {
                 let world = self.world(&mut worlds, case.kind, policies)?;
                 measure::open(case, self.amounts, world, driver)?;
             }

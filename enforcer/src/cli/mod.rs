@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::datapath::features;
+
 pub use output::Output;
 
 /// Makes Kubernetes network policies true on any CNI.
@@ -92,8 +94,20 @@ fn words(error: &anyhow::Error) -> String {
     };
     if error.chain().any(refused) {
         words.push_str(PRIVILEGES);
+        if let Some(bytes) = features::locked_memory() {
+            words.push_str(&locked(bytes));
+        }
     }
     words
+}
+
+/// What to look after besides where programs and maps count as locked memory.
+fn locked(bytes: u64) -> String {
+    format!(
+        " And with SYS_RESOURCE (the chart's extraCapabilities)? This kernel counts programs and maps as \
+         locked memory, as Linux before 5.11 does, of which {} KiB are allowed here",
+        bytes / 1024
+    )
 }
 
 #[cfg(test)]

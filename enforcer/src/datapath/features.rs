@@ -7,6 +7,8 @@ use std::fs;
 use aya::maps::MapType;
 use aya::programs::{ProgramError, ProgramType, SchedClassifier};
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
+use aya::util::KernelVersion;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use super::attach::{self, AttachError, Hook, Place};
 
@@ -158,6 +160,17 @@ pub fn require_hook(hook: Hook, program: &mut SchedClassifier) -> Result<Place, 
         release: release(),
         source,
     })
+}
+
+/// How many bytes this process may lock, where the kernel counts programs and maps among them. `None`
+/// where it does not, as since Linux 5.11, or where it may lock as many as it likes.
+pub fn locked_memory() -> Option<u64> {
+    // Nothing depends on this but words about an error, and the loader goes by the version too.
+    if KernelVersion::current().ok()? >= KernelVersion::new(5, 11, 0) {
+        return None;
+    }
+    let (limit, _) = getrlimit(Resource::RLIMIT_MEMLOCK).ok()?;
+    (limit != RLIM_INFINITY).then_some(limit)
 }
 
 /// What the kernel calls itself.

@@ -23,6 +23,9 @@ pub(super) enum Accelerator {
     Kvm,
     /// QEMU, ten to twenty times slower.
     Tcg,
+    /// QEMU with one processor whose clock advances by a nanosecond with each instruction: what
+    /// takes a nanosecond there is an executed instruction.
+    Counting,
 }
 
 /// A machine to be.
@@ -88,9 +91,15 @@ impl Machine<'_> {
         qemu.args(self.arch.machine());
         qemu.args(match self.accelerator {
             Accelerator::Kvm => ["-accel", "kvm", "-cpu", "max"],
-            Accelerator::Tcg => ["-accel", "tcg", "-cpu", "max"],
+            Accelerator::Tcg | Accelerator::Counting => ["-accel", "tcg", "-cpu", "max"],
         });
-        qemu.args(["-smp", "2", "-m", "3000"]);
+        let processors = if self.accelerator == Accelerator::Counting {
+            qemu.args(["-icount", "shift=0,sleep=off"]);
+            "1"
+        } else {
+            "2"
+        };
+        qemu.args(["-smp", processors, "-m", "3000"]);
         qemu.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
         qemu.args(["-display", "none", "-serial", "stdio"]);
         qemu.arg("-kernel").arg(self.image);

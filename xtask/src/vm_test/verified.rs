@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use enforcer_vm::Message;
 use serde::{Deserialize, Serialize};
 
+use super::document;
 use crate::ui;
 use crate::workspace;
 
@@ -119,42 +120,28 @@ pub(super) fn write(now: Kernels) -> Result<()> {
     let path = path();
     let text = serde_json::to_string_pretty(&kernels).context("writing counts")?;
     fs::write(&path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
-    let path = workspace::root().join("docs/kernels.md");
-    let document =
-        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let document = with_table(&document, &kernels)
-        .with_context(|| format!("{} lacks `{BEGIN}` and `{END}`", path.display()))?;
-    fs::write(&path, document).with_context(|| format!("writing {}", path.display()))
+    document::put("verified", &table(&kernels))
 }
 
-/// Between what the table is in the document.
-const BEGIN: &str = "<!-- verified -->\n";
-const END: &str = "<!-- /verified -->";
-
-fn with_table(document: &str, kernels: &Kernels) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some([before, BEGIN, &table(kernels), END, after].concat())
+/// What series are sorted by.
+pub(super) fn number(series: &str) -> Vec<u32> {
+    let numbers = series.split('.').map(str::parse);
+    numbers.collect::<Result<_, _>>().unwrap_or_default()
 }
 
 /// Programs down, kernels across, by their numbers.
 fn table(kernels: &Kernels) -> String {
-    let number = |series: &str| -> Vec<u32> {
-        let numbers = series.split('.').map(str::parse);
-        numbers.collect::<Result<_, _>>().unwrap_or_default()
-    };
     let mut sorted: Vec<_> = kernels.iter().collect();
     sorted.sort_by_key(|(series, _)| number(series));
-    let row = |first: &str, cells: Vec<String>| format!("| {first} | {} |\n", cells.join(" | "));
-    let heads = sorted.iter().map(|(series, _)| (*series).clone()).collect();
-    let mut text = row("", heads) + "|---|" + &"---|".repeat(sorted.len()) + "\n";
+    let heads: Vec<_> = sorted.iter().map(|(series, _)| (*series).clone()).collect();
+    let mut text = document::head(&heads);
     let names = kernels.values().flat_map(|kernel| kernel.programs.keys());
     for name in names.collect::<BTreeSet<_>>() {
         let counts = sorted.iter().map(|(_, kernel)| {
             let count = kernel.programs.get(name);
             count.map_or("–".to_owned(), u64::to_string)
         });
-        text += &row(&format!("`{name}`"), counts.collect());
+        text += &document::row(&format!("`{name}`"), &counts.collect::<Vec<_>>());
     }
     text
 }
@@ -174,17 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_document_is_in_the_order_of_kernels() {
+    fn the_table_is_in_the_order_of_kernels() {
         let mut kernels = kernels(7);
         let newer = kernels["6.1"].clone();
         kernels.insert("6.12".to_owned(), newer.clone());
         kernels.insert("5.10".to_owned(), newer);
-        let document = format!("a\n{BEGIN}old\n{END}\nb\n");
-        let expected = format!(
-            "a\n{BEGIN}|  | 5.10 | 6.1 | 6.12 |\n|---|---|---|---|\n| `to_pod` | 7 | 7 | 7 |\n{END}\nb\n"
-        );
-        assert_eq!(with_table(&document, &kernels), Some(expected));
-        assert_eq!(with_table("no marks", &kernels), None);
+        let expected = "|  | 5.10 | 6.1 | 6.12 |\n|---|---|---|---|\n| `to_pod` | 7 | 7 | 7 |\n";
+        assert_eq!(table(&kernels), expected);
     }
 
     #[test]
