@@ -201,17 +201,21 @@ impl<'a> Session<'a> {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
         let arch = arguments.arch;
-        let suites = if arguments.bench && arch.is_this_machines() {
+        if arguments.bench && !arch.is_this_machines() {
+            bail!(
+                "the bench is built for this machine's processor only: leave --arch or --bench out"
+            );
+        }
+        let suites = if arguments.bench {
             // What is counted is the kernel's work; how the bench itself was built makes no difference.
             figures::build(figures::Profile::Dev)?;
             let job = bench::job();
             let program = job.program.clone();
             vec![(job, program)]
-        } else if arguments.programs || !arch.is_this_machines() {
-            // Tests need programs of this machine.
+        } else if arguments.programs {
             Vec::new()
         } else {
-            suites::jobs(&arguments.test, arguments.all)?
+            suites::jobs(&arguments.test, arguments.all, arch)?
         };
         Ok(Self {
             arguments,

@@ -87,6 +87,11 @@ impl Guest {
 
     /// With what tests need besides themselves.
     pub(super) fn add_tools(&mut self) -> Result<()> {
+        self.tree.directory(&workspace::root().join("enforcer"));
+        if !self.arch.is_this_machines() {
+            // There are none here that would run there.
+            return Ok(());
+        }
         for name in PROGRAMS {
             let Some(program) = machine::find(name) else {
                 bail!(
@@ -120,7 +125,6 @@ impl Guest {
                 self.tree.file(&file.to_string_lossy(), &file);
             }
         }
-        self.tree.directory(&workspace::root().join("enforcer"));
         Ok(())
     }
 

@@ -37,29 +37,36 @@ pub(super) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
         cargo.args(["--workspace", "--exclude", build_ebpf::PACKAGE]);
         cargo.args(["--exclude", build_ebpf::BENCH_PACKAGE]);
     } else {
-        let target = arch.target();
-        apt::ensure(&CROSS)?;
-        standard_library(target)?;
-        // Beside the others, which would wait for each other.
-        folder.push("cross");
-        cargo.arg("--target-dir").arg(&folder);
-        folder.push(target);
-        let prefix = format!("CARGO_TARGET_{}", target.to_uppercase().replace('-', "_"));
-        cargo
-            .args(["--target", target, "--package", name])
-            // Its libraries are not where a machine looks for them.
-            .env(
-                format!("{prefix}_RUSTFLAGS"),
-                "-Ctarget-feature=+crt-static",
-            )
-            .env(format!("{prefix}_LINKER"), arch.linker())
-            .env("CARGO_PROFILE_DEV_DEBUG", "none");
+        folder = cross(&mut cargo, arch)?;
+        cargo.args(["--package", name]);
     }
     shell::step(&format!("{name} ({})", arch.debian()), cargo)?;
     let program = folder.join("debug").join(name);
     program
         .canonicalize()
         .with_context(|| format!("{}", program.display()))
+}
+
+/// Makes cargo build programs for another processor, linked with everything: their libraries are not
+/// where a machine looks for them. Gives the folder of all profiles.
+pub(super) fn cross(cargo: &mut Command, arch: Arch) -> Result<PathBuf> {
+    let target = arch.target();
+    apt::ensure(&CROSS)?;
+    standard_library(target)?;
+    // Beside the others, which would wait for each other.
+    let folder = workspace::target().join("cross");
+    let prefix = format!("CARGO_TARGET_{}", target.to_uppercase().replace('-', "_"));
+    cargo
+        .arg("--target-dir")
+        .arg(&folder)
+        .args(["--target", target])
+        .env(
+            format!("{prefix}_RUSTFLAGS"),
+            "-Ctarget-feature=+crt-static",
+        )
+        .env(format!("{prefix}_LINKER"), arch.linker())
+        .env("CARGO_PROFILE_DEV_DEBUG", "none");
+    Ok(folder.join(target))
 }
 
 /// Rust's standard library for another target, of the toolchain that builds everything here.
