@@ -118,7 +118,7 @@ impl Compiler {
         sets
     }
 
-    fn subjects_of(&self, pod: &PodKey) -> Option<Vec<SubjectId>> {
+    pub(super) fn subjects_of(&self, pod: &PodKey) -> Option<Vec<SubjectId>> {
         let (_, group) = self.groups.of(pod)?;
         let labels = self.groups.namespace_labels(&group.namespace)?;
         let subjects = &self.subjects;
