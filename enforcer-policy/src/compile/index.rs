@@ -192,7 +192,7 @@ impl<T: Copy + Ord> ByLabel<T> {
 
 /// Pod selectors, each with an item that stands for it.
 #[derive(Debug)]
-pub(super) struct PodIndex<T> {
+pub(crate) struct PodIndex<T> {
     /// Selectors of one namespace, by its name and then by labels of the pod.
     named: HashMap<Name, ByLabel<T>>,
     /// Selectors of many namespaces, by labels of the pod...
@@ -204,7 +204,7 @@ pub(super) struct PodIndex<T> {
 }
 
 impl<T: Copy + Ord> PodIndex<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             named: HashMap::new(),
             by_pod: ByLabel::new(),
@@ -213,7 +213,7 @@ impl<T: Copy + Ord> PodIndex<T> {
         }
     }
 
-    pub(super) fn insert(&mut self, item: T, selector: &PodSelector) {
+    pub(crate) fn insert(&mut self, item: T, selector: &PodSelector) {
         let pods = &selector.pods;
         match &selector.namespaces {
             Namespaces::Named(name) => {
@@ -271,7 +271,7 @@ impl<T: Copy + Ord> PodIndex<T> {
     }
 
     /// The items, sorted, whose selectors mean a pod with `labels` in this namespace.
-    pub(super) fn matching(
+    pub(crate) fn matching(
         &self,
         namespace: &str,
         namespace_labels: &Labels,

@@ -26,7 +26,7 @@ mod criteria;
 mod fitness;
 mod groups;
 mod identity;
-mod index;
+pub(crate) mod index;
 mod moves;
 mod namespaces;
 mod nodes;
@@ -159,6 +159,12 @@ impl Compiler {
         self.applying(pod)
             .map(|applying| applying.policies(direction))
             .unwrap_or_default()
+    }
+
+    /// Numbers of what applies to a pod, sorted. Where these are the same, at whatever time and for
+    /// whatever pod, so are the rules; pods to which nothing ever applies have none.
+    pub(crate) fn applying_numbers(&self, pod: &PodKey) -> Vec<u32> {
+        self.subjects_of(pod).unwrap_or_default()
     }
 
     /// Whoever has this address: the first by name of the selectable pods that claim it, else of the

@@ -1,6 +1,7 @@
 //! The normal form of a policy set, so that equal meaning is (where that is cheap) equal content.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::set::{Ports, SetRule, Who};
 use super::spans;
@@ -28,18 +29,23 @@ fn class(rule: &SetRule) -> Class {
     (rule.tier, rule.priority, rule.action)
 }
 
-/// One rule for all ports of equal peers.
-fn merge_ports(mut rules: Vec<&SetRule>) -> Vec<SetRule> {
-    rules.sort_unstable_by(|a, b| (class(a), &a.peers).cmp(&(class(b), &b.peers)));
-    let groups = rules.chunk_by(|a, b| (class(a), &a.peers) == (class(b), &b.peers));
+/// One rule for all ports of equal peers, in any order.
+fn merge_ports(rules: Vec<&SetRule>) -> Vec<SetRule> {
+    // Of thousands of rules many have equal peers, and to sort them costs more than to find these.
+    let mut groups: HashMap<(Class, &Who), Vec<&SetRule>> = HashMap::new();
+    for rule in rules {
+        let group = groups.entry((class(rule), &rule.peers));
+        group.or_default().push(rule);
+    }
     groups
+        .into_values()
         .filter_map(|group| {
             let first = *group.first()?;
             if group.len() == 1 {
                 return Some(first.clone());
             }
             let mut ports = nothing();
-            for rule in group {
+            for rule in &group {
                 add_ports(&mut ports, &rule.ports);
             }
             Some(rule(class(first), first.peers.clone(), ports))

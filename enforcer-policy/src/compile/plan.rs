@@ -1,5 +1,6 @@
 //! What an endpoint should be.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use enforcer_common::abi::address::{self, NO_NODE};
@@ -11,7 +12,19 @@ use super::normal::normalise;
 use super::resolved::Content;
 use super::subjects::{Applying, SubjectId};
 use super::transition::Dirty;
-use crate::model::{Pod, PodKey};
+use crate::intern::Name;
+use crate::model::{NamedPort, Pod, PodKey};
+
+/// A pod as policies see it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Who {
+    namespace: Name,
+    asked: Vec<(Name, Name)>,
+    ports: Vec<NamedPort>,
+}
+
+/// The policy sets of pods, as long as no policy, selector or label changes.
+type Alike = HashMap<Who, [u32; 2]>;
 
 /// One endpoint that changes.
 #[derive(Debug)]
@@ -41,10 +54,11 @@ impl Compiler {
     /// The endpoints among the dirty ones that change. Each has joined its new sets.
     pub(super) fn plan_endpoints(&mut self, dirty: &Dirty) -> Vec<Plan> {
         let mut plans = Vec::new();
+        let mut alike = Alike::new();
         for pod in &dirty.endpoints {
             let old = self.tables.endpoints.get(pod).copied();
             let kept = old.filter(|_| !dirty.reborn.contains(pod));
-            let new = self.wanted_endpoint(pod, kept);
+            let new = self.wanted_endpoint(pod, kept, &mut alike);
             if let Some(new) = new {
                 self.join_sets(pod, new);
             }
@@ -64,7 +78,12 @@ impl Compiler {
         }
     }
 
-    fn wanted_endpoint(&mut self, key: &PodKey, old: Option<Endpoint>) -> Option<Endpoint> {
+    fn wanted_endpoint(
+        &mut self,
+        key: &PodKey,
+        old: Option<Endpoint>,
+        alike: &mut Alike,
+    ) -> Option<Endpoint> {
         let pod = self.cluster.pods.get(key)?;
         if !pod.is_selectable() || !self.scope.covers(pod) || pod.addresses.is_empty() {
             return None;
@@ -72,7 +91,7 @@ impl Compiler {
         let (v4, v6) = addresses(pod);
         let node = pod.node.as_ref().and_then(|name| self.nodes.number(name));
         let spoofs = pod.may_spoof;
-        let sets = self.sets_of(key);
+        let sets = self.sets_of_alike(key, alike);
         let same = old.filter(|old| goes_on(old, v4, v6));
         let mut flags = 0;
         if sets != [NOT_ISOLATED; 2] {
@@ -94,6 +113,25 @@ impl Compiler {
             v6,
             ..Endpoint::default()
         })
+    }
+
+    /// The policy sets of a pod, from another one that is the same to all policies where there is one.
+    fn sets_of_alike(&mut self, key: &PodKey, alike: &mut Alike) -> [u32; 2] {
+        let Some((_, group)) = self.groups.of(key) else {
+            return [NOT_ISOLATED; 2];
+        };
+        let pod = self.cluster.pods.get(key);
+        let who = Who {
+            namespace: group.namespace.clone(),
+            asked: self.subjects.asked_of(&group.labels),
+            ports: pod.map(|pod| pod.ports.clone()).unwrap_or_default(),
+        };
+        if let Some(sets) = alike.get(&who) {
+            return *sets;
+        }
+        let sets = self.sets_of(key);
+        alike.insert(who, sets);
+        sets
     }
 
     fn sets_of(&mut self, key: &PodKey) -> [u32; 2] {
@@ -118,7 +156,7 @@ impl Compiler {
         sets
     }
 
-    fn subjects_of(&self, pod: &PodKey) -> Option<Vec<SubjectId>> {
+    pub(super) fn subjects_of(&self, pod: &PodKey) -> Option<Vec<SubjectId>> {
         let (_, group) = self.groups.of(pod)?;
         let labels = self.groups.namespace_labels(&group.namespace)?;
         let subjects = &self.subjects;

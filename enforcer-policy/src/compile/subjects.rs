@@ -41,6 +41,8 @@ pub(super) struct Subjects {
     entries: HashMap<SubjectId, Subject>,
     by_policy: HashMap<PolicyKey, Vec<SubjectId>>,
     index: PodIndex<SubjectId>,
+    /// The labels of pods that subjects ask, with how many requirements do.
+    asked: HashMap<Name, usize>,
     numbers: Numbers,
 }
 
@@ -50,6 +52,7 @@ impl Subjects {
             entries: HashMap::new(),
             by_policy: HashMap::new(),
             index: PodIndex::new(),
+            asked: HashMap::new(),
             numbers: Numbers::from(1),
         }
     }
@@ -65,6 +68,9 @@ impl Subjects {
             let id = self.numbers.next(|id| self.entries.contains_key(&id));
             let selector = selector.clone();
             self.index.insert(id, &selector);
+            for requirement in &selector.pods.requirements {
+                *self.asked.entry(requirement.key.clone()).or_default() += 1;
+            }
             let ids = self.by_policy.entry(key.clone()).or_default();
             ids.push(id);
             let subject = Subject {
@@ -85,6 +91,9 @@ impl Subjects {
             .collect();
         for (id, subject) in &subjects {
             self.index.remove(*id, &subject.selector);
+            for requirement in &subject.selector.pods.requirements {
+                forget_asked(&mut self.asked, &requirement.key);
+            }
         }
         subjects.into_iter().map(|(_, subject)| subject).collect()
     }
@@ -137,6 +146,15 @@ impl Subjects {
             .collect()
     }
 
+    /// Of a pod's labels, those that any policy asks: pods of one namespace that have the same ones
+    /// are the same to all policies.
+    pub(super) fn asked_of(&self, labels: &Labels) -> Vec<(Name, Name)> {
+        let asked = labels
+            .iter()
+            .filter(|(key, _)| self.asked.contains_key(key));
+        asked.cloned().collect()
+    }
+
     /// Who applies to a pod with `labels` in this namespace, sorted.
     pub(super) fn ids(
         &self,
@@ -150,6 +168,15 @@ impl Subjects {
     /// The same with what they say.
     pub(super) fn with_ids(&self, ids: &[SubjectId]) -> Applying<'_> {
         Applying(ids.iter().filter_map(|id| self.entries.get(id)).collect())
+    }
+}
+
+fn forget_asked(asked: &mut HashMap<Name, usize>, key: &Name) {
+    if let Some(count) = asked.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            asked.remove(key);
+        }
     }
 }
 

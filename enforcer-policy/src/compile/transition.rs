@@ -18,7 +18,7 @@
 //!    to coarser identities, the same ones to all sets left.
 //! 5. **Garbage** goes last: verdicts, and with them port lists, that nothing refers to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use enforcer_common::abi::address::{LOCAL_NODE, NO_NODE};
@@ -141,6 +141,7 @@ impl Compiler {
     /// the former node is an address like any other now, or the new one's ports may be translated.
     fn shrunk_sets(&self, plans: &[Plan]) -> Bumps {
         let mut bumps = Bumps::new();
+        let mut known = HashMap::new();
         for plan in plans.iter().filter(|plan| plan.new.is_some()) {
             let other_node = plan
                 .old
@@ -148,7 +149,11 @@ impl Compiler {
                 .is_some_and(|(old, new)| old.node != new.node);
             for direction in Direction::ALL {
                 let (old, new) = plan.sets(direction);
-                if plan.old.is_some() && (other_node || self.shrinks(old, new)) {
+                let mut shrinks = || {
+                    let known = known.entry((old, new));
+                    *known.or_insert_with(|| self.shrinks(old, new))
+                };
+                if plan.old.is_some() && (other_node || shrinks()) {
                     bumps.insert((plan.pod.clone(), direction));
                 }
             }

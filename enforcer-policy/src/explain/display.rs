@@ -129,7 +129,7 @@ impl Display for Explanation {
         if self.denied_by.is_none() {
             return f.write_str("allowed: no policy says otherwise");
         }
-        write!(f, "denied by {}", joined(&self.isolating, ", "))?;
+        write!(f, "denied by {}", joined(self.isolating.iter(), ", "))?;
         match &self.nearest {
             Some(nearest) => write!(f, "; nearest is {nearest}"),
             None => f.write_str("; no rule allows anything"),

@@ -94,10 +94,41 @@ pub(super) fn of_rule(asked: &Asked<'_>, rule: &Rule) -> Vec<Lack> {
         Peers::Any => Vec::new(),
         Peers::Of(peers) => fewest(peers.iter().map(|peer| of_peer(asked, peer))),
     };
-    if let Ports::Of(ports) = &rule.ports {
-        lacks.extend(of_ports(asked, ports));
-    }
+    lacks.extend(of_ports(asked, &rule.ports));
     lacks
+}
+
+/// How much of its peers is lacking: as many as [`of_rule`] names.
+pub(super) fn of_peers(asked: &Asked<'_>, peers: &Peers) -> usize {
+    let Peers::Of(peers) = peers else {
+        return 0;
+    };
+    let lacking = peers.iter().map(|peer| match (peer, asked.peer_pod) {
+        (PeerSelector::Block(block), _) => {
+            usize::from(of_block(block, asked.peer.address).is_some())
+        }
+        (PeerSelector::Pods(selector), Some((key, pod))) => {
+            let of_namespace = match &selector.namespaces {
+                Namespaces::Named(wanted) => usize::from(*wanted != key.namespace),
+                Namespaces::Matching(labels) if labels.is_everything() => 0,
+                Namespaces::Matching(labels) => {
+                    let has = asked.cluster.namespace_labels(&key.namespace);
+                    failing(labels, &has).count()
+                }
+            };
+            of_namespace + failing(&selector.pods, &pod.labels).count()
+        }
+        (PeerSelector::Pods(_), None) => 1,
+    });
+    lacking.min().unwrap_or(0)
+}
+
+/// What of its ports is lacking.
+pub(super) fn of_ports(asked: &Asked<'_>, ports: &Ports) -> Option<Lack> {
+    match ports {
+        Ports::Any => None,
+        Ports::Of(ports) => of_matches(asked, ports),
+    }
 }
 
 fn fewest(all: impl Iterator<Item = Vec<Lack>>) -> Vec<Lack> {
@@ -105,17 +136,17 @@ fn fewest(all: impl Iterator<Item = Vec<Lack>>) -> Vec<Lack> {
 }
 
 fn of_peer(asked: &Asked<'_>, peer: &PeerSelector) -> Vec<Lack> {
-    match (peer, &asked.peer.identity) {
-        (PeerSelector::Block(block), _) => {
+    match (peer, &asked.peer.identity, asked.peer_pod) {
+        (PeerSelector::Block(block), ..) => {
             of_block(block, asked.peer.address).into_iter().collect()
         }
-        (PeerSelector::Pods(selector), PeerIdentity::Pod(key)) => {
-            match asked.cluster.pods.get(key) {
-                Some(pod) if pod.is_selectable() => of_selector(asked.cluster, selector, key, pod),
-                _ => vec![Lack::NotAPod(PeerIdentity::Outside)],
-            }
+        (PeerSelector::Pods(selector), _, Some((key, pod))) => {
+            of_selector(asked.cluster, selector, key, pod)
         }
-        (PeerSelector::Pods(_), other) => vec![Lack::NotAPod(other.clone())],
+        (PeerSelector::Pods(_), PeerIdentity::Pod(_), None) => {
+            vec![Lack::NotAPod(PeerIdentity::Outside)]
+        }
+        (PeerSelector::Pods(_), other, None) => vec![Lack::NotAPod(other.clone())],
     }
 }
 
@@ -149,15 +180,21 @@ pub(super) fn of_selector(
     lacks
 }
 
-/// The requirements that labels do not meet, with the label that they have instead.
+/// The requirements that labels do not meet.
+fn failing<'a>(
+    selector: &'a LabelSelector,
+    labels: &'a Labels,
+) -> impl Iterator<Item = &'a Requirement> {
+    let requirements = selector.requirements.iter();
+    requirements.filter(|requirement| !requirement.matches(labels))
+}
+
+/// The same with the label that they have instead.
 fn unmet<'a>(
     selector: &'a LabelSelector,
     labels: &'a Labels,
 ) -> impl Iterator<Item = (Option<Name>, Requirement)> + 'a {
-    selector
-        .requirements
-        .iter()
-        .filter(|requirement| !requirement.matches(labels))
+    failing(selector, labels)
         .map(|requirement| (labels.get(&requirement.key).cloned(), requirement.clone()))
 }
 
@@ -177,7 +214,7 @@ fn of_block(block: &IpBlock, address: Option<IpAddr>) -> Option<Lack> {
 }
 
 /// What the ports of a rule lack; a port that the rule means lacks nothing.
-fn of_ports(asked: &Asked<'_>, ports: &[PortMatch]) -> Option<Lack> {
+fn of_matches(asked: &Asked<'_>, ports: &[PortMatch]) -> Option<Lack> {
     let mut of_protocol = ports
         .iter()
         .filter(|port| port.protocol.number() == asked.protocol)

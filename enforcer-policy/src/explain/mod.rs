@@ -4,21 +4,26 @@
 //! (a pod and itself, a pod and its own node) are the caller's.
 
 mod display;
+mod index;
 mod lacks;
+mod prepared;
+mod recall;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use enforcer_common::abi::Direction;
 
 pub use lacks::Lack;
+pub use recall::Explainer;
 
 use crate::model::{Cluster, Pod, PodKey};
 use crate::rule::{Origin, Policy, PolicyKey, Rule, RuleAction};
 
 /// Who the other side is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PeerIdentity {
     /// A selectable pod.
     Pod(PodKey),
@@ -29,7 +34,7 @@ pub enum PeerIdentity {
 }
 
 /// The other side of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerSide {
     /// Who it is.
     pub identity: PeerIdentity,
@@ -62,7 +67,7 @@ pub struct Nearest {
 pub struct Explanation {
     /// The policies that isolate the pod in this direction, by name; without any, everything is
     /// allowed.
-    pub isolating: Vec<PolicyKey>,
+    pub isolating: Arc<[PolicyKey]>,
     /// The rule that allows the connection: the first that decides.
     pub allowed_by: Option<RuleRef>,
     /// The rule that denies it: the first that decides. For a NetworkPolicy it is the isolation of
@@ -84,11 +89,46 @@ impl Explanation {
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     cluster: &'a Cluster,
+    /// Whose policies are asked.
+    pod: (&'a PodKey, &'a Pod),
     peer: &'a PeerSide,
+    /// The peer, where it is a pod that selectors can mean.
+    peer_pod: Option<(&'a PodKey, &'a Pod)>,
     /// The pod that is connected to, where it is one.
     destination: Option<(&'a PodKey, &'a Pod)>,
     protocol: u8,
     port: u16,
+}
+
+impl<'a> Asked<'a> {
+    /// `None` when no policy applies to the pod, whatever it says.
+    fn new(
+        cluster: &'a Cluster,
+        pod: &'a PodKey,
+        direction: Direction,
+        peer: &'a PeerSide,
+        protocol: u8,
+        port: u16,
+    ) -> Option<Self> {
+        let subject = cluster.pods.get(pod).filter(|pod| pod.is_selectable())?;
+        let peer_pod = match &peer.identity {
+            PeerIdentity::Pod(key) => cluster.pods.get_key_value(key),
+            PeerIdentity::Node(_) | PeerIdentity::Outside => None,
+        };
+        let destination = match direction {
+            Direction::Ingress => Some((pod, subject)),
+            Direction::Egress => peer_pod,
+        };
+        Some(Self {
+            cluster,
+            pod: (pod, subject),
+            peer,
+            peer_pod: peer_pod.filter(|(_, pod)| pod.is_selectable()),
+            destination,
+            protocol,
+            port,
+        })
+    }
 }
 
 /// Why `pod` may or may not have this connection with `peer`. `direction` is seen from `pod`;
@@ -117,36 +157,12 @@ pub fn explain_by(
     protocol: u8,
     port: u16,
 ) -> Explanation {
-    let Some(subject) = cluster.pods.get(pod).filter(|pod| pod.is_selectable()) else {
+    let Some(asked) = Asked::new(cluster, pod, direction, peer, protocol, port) else {
         return Explanation::default();
     };
-    let peer_pod = match &peer.identity {
-        PeerIdentity::Pod(key) => cluster.pods.get_key_value(key),
-        PeerIdentity::Node(_) | PeerIdentity::Outside => None,
-    };
-    let asked = Asked {
-        cluster,
-        peer,
-        destination: match direction {
-            Direction::Ingress => Some((pod, subject)),
-            Direction::Egress => peer_pod,
-        },
-        protocol,
-        port,
-    };
-    let mut rules = Vec::new();
-    let mut isolating = Vec::new();
-    for policy in policies
-        .into_iter()
-        .filter_map(|key| cluster.policies.get(&key))
-    {
-        let before = rules.len();
-        rules.extend(rules_for(cluster, policy, pod, subject, direction));
-        if rules.len() > before {
-            isolating.push(policy.key.clone());
-        }
-    }
-    isolating.sort();
+    let policies = policies.into_iter();
+    let policies = policies.filter_map(|key| cluster.policies.get(&key));
+    let (isolating, mut rules) = applying(cluster, policies, asked.pod, direction);
     let mut explanation = Explanation {
         isolating,
         ..Explanation::default()
@@ -155,42 +171,60 @@ pub fn explain_by(
     explanation
 }
 
-/// The rules of a policy that select the pod in a direction.
-fn rules_for<'a>(
+/// A rule with its policy.
+type Applying<'a> = (&'a Arc<Policy>, &'a Rule);
+
+/// The policies, sorted, that isolate a pod in a direction, and the rules that do.
+fn applying<'a>(
     cluster: &Cluster,
-    policy: &'a Policy,
-    key: &PodKey,
-    pod: &Pod,
+    policies: impl Iterator<Item = &'a Arc<Policy>>,
+    (key, pod): (&PodKey, &Pod),
     direction: Direction,
-) -> Vec<(&'a Policy, &'a Rule)> {
-    policy
-        .rules
-        .iter()
-        .filter(|rule| {
+) -> (Arc<[PolicyKey]>, Vec<Applying<'a>>) {
+    let mut rules = Vec::new();
+    let mut isolating = Vec::new();
+    for policy in policies {
+        let before = rules.len();
+        let selects = |rule: &&Rule| {
             rule.direction == direction
                 && lacks::of_selector(cluster, &rule.subject, key, pod).is_empty()
-        })
-        .map(|rule| (policy, rule))
-        .collect()
+        };
+        let selecting = policy.rules.iter().filter(selects);
+        rules.extend(selecting.map(|rule| (policy, rule)));
+        if rules.len() > before {
+            isolating.push(policy.key.clone());
+        }
+    }
+    isolating.sort();
+    (isolating.into(), rules)
 }
 
-/// The first rule that matches decides; pass goes on with the next tier.
-fn decide(rules: &mut [(&Policy, &Rule)], asked: &Asked<'_>, explanation: &mut Explanation) {
+/// In the order in which they are asked.
+fn sort(rules: &mut [Applying<'_>]) {
     rules.sort_by_key(|(policy, rule)| {
         let order = (rule.tier, rule.priority, rule.action);
         (order, &policy.key, rule.origin)
     });
+}
+
+fn reference(policy: &Policy, rule: &Rule) -> RuleRef {
+    RuleRef {
+        policy: policy.key.clone(),
+        direction: rule.direction,
+        origin: rule.origin,
+    }
+}
+
+/// The first rule that matches decides; pass goes on with the next tier.
+fn decide(rules: &mut [Applying<'_>], asked: &Asked<'_>, explanation: &mut Explanation) {
+    sort(rules);
     let mut passed = None;
     let mut nearest: Option<Nearest> = None;
     for (policy, rule) in rules {
         if passed == Some(rule.tier) {
             continue;
         }
-        let reference = || RuleRef {
-            policy: policy.key.clone(),
-            direction: rule.direction,
-            origin: rule.origin,
-        };
+        let reference = || reference(policy, rule);
         let lacks = lacks::of_rule(asked, rule);
         if lacks.is_empty() {
             match rule.action {

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use enforcer_common::abi::Direction;
 use serde_json::{Value, json};
 
-use super::{Explanation, PeerIdentity, PeerSide, explain};
+use super::{Explainer, Explanation, PeerIdentity, PeerSide, explain};
+use crate::compile::{Capacity, Compiler, Scope};
 use crate::model::{Change, Cluster, PodKey};
 use crate::{api, lower};
 
@@ -67,7 +68,13 @@ fn asked(cluster: &Cluster, peer: PeerIdentity, address: &str, protocol: u8) -> 
         address: address.parse().ok(),
     };
     let db = key("default", "db");
-    explain(cluster, &db, Direction::Ingress, &peer, protocol, 80)
+    let plain = explain(cluster, &db, Direction::Ingress, &peer, protocol, 80);
+    let mut compiler = Compiler::new(Scope::All, Capacity::default());
+    compiler.apply(Cluster::default().changes_to(cluster));
+    let mut kept = Explainer::default();
+    let kept = kept.explain(&compiler, &db, Direction::Ingress, &peer, protocol, 80);
+    assert_eq!(kept, plain);
+    plain
 }
 
 fn pod(namespace: &str, name: &str) -> PeerIdentity {
@@ -179,6 +186,20 @@ fn of_two_rules_that_lack_as_much_the_one_that_means_the_peer_is_nearer() {
     assert_eq!(
         lacks(&ingress, pod("default", "web"), "10.0.0.2"),
         "default/db-policy ingress[1]: port 80 given, rule allows 444"
+    );
+}
+
+#[test]
+fn of_rules_for_the_same_ports_the_one_that_lacks_least_of_the_peer_is_nearest() {
+    let from = |labels: Value| json!({"from": [{"podSelector": {"matchLabels": labels}}]});
+    let ingress = json!([
+        from(json!({"role": "api", "zone": "north"})),
+        from(json!({"role": "api"})),
+        from(json!({"role": "job"})),
+    ]);
+    assert_eq!(
+        lacks(&ingress, pod("default", "web"), "10.0.0.2"),
+        "default/db-policy ingress[1]: peer has role=web, rule wants role=api"
     );
 }
 

@@ -4,6 +4,7 @@
 
 mod build;
 mod capacity;
+mod explained;
 mod generate;
 mod lookup;
 mod meaning;

@@ -7,15 +7,21 @@ use enforcer_common::abi::address::to_ip;
 use enforcer_common::abi::{Direction, Event, EventKind};
 use enforcer_common::parse::number;
 use enforcer_policy::compile::Compiler;
-use enforcer_policy::explain::{Explanation, PeerIdentity, PeerSide, explain_by};
+use enforcer_policy::explain::{PeerIdentity, PeerSide};
 use enforcer_policy::model::{PodKey, ServiceKey};
 use enforcer_policy::rule::Protocol;
 
 use super::record::{Party, Record, Verdict};
+use super::words::{Explained, Words};
 
 /// The record of an event that was seen at the link of `endpoint`, in the words of the cluster as
 /// it is now. `None` for numbers that no program of this version sends.
-pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> Option<Record> {
+pub fn enrich(
+    event: &Event,
+    endpoint: Option<&PodKey>,
+    compiler: &Compiler,
+    words: &mut Words,
+) -> Option<Record> {
     let (source, destination) = addresses(event);
     let reason = Reason::from_number(event.reason)?;
     let direction = Direction::from_number(event.direction)?;
@@ -23,17 +29,12 @@ pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> 
     let endpoint = endpoint.filter(|_| reason != Reason::Undecided);
     let explained = match reason {
         Reason::PolicyDenied | Reason::Revoked | Reason::Allowed => {
-            endpoint.and_then(|pod| explain_event(event, direction, pod, compiler))
+            endpoint.and_then(|pod| explain_event(event, direction, pod, compiler, words))
         }
         _ => None,
     };
-    let policies = explained
-        .iter()
-        .flat_map(|e| &e.isolating)
-        .map(ToString::to_string)
-        .collect();
-    let rule = |e: &Explanation| e.allowed_by.as_ref().map(ToString::to_string);
-    let nearest = |e: &Explanation| e.nearest.as_ref().map(ToString::to_string);
+    let rule = |e: &Explained| e.explanation.allowed_by.as_ref().map(ToString::to_string);
+    let nearest = |e: &Explained| e.explanation.nearest.as_ref().map(ToString::to_string);
     let denied = event.kind != EventKind::Allowed as u8;
     Some(Record {
         time: jiff::Timestamp::now().to_string(),
@@ -53,17 +54,9 @@ pub fn enrich(event: &Event, endpoint: Option<&PodKey>, compiler: &Compiler) -> 
             compiler,
         ),
         protocol: protocol_name(event.ethertype, event.protocol),
-        policies,
-        allowed_by: if denied {
-            None
-        } else {
-            explained.as_ref().and_then(rule)
-        },
-        hint: if denied {
-            explained.as_ref().and_then(nearest)
-        } else {
-            None
-        },
+        allowed_by: explained.as_ref().filter(|_| !denied).and_then(rule),
+        hint: explained.as_ref().filter(|_| denied).and_then(nearest),
+        policies: explained.map(|e| e.policies).unwrap_or_default(),
         length: event.length,
     })
 }
@@ -95,8 +88,8 @@ fn explain_event(
     direction: Direction,
     pod: &PodKey,
     compiler: &Compiler,
-) -> Option<Explanation> {
-    let cluster = compiler.cluster();
+    words: &mut Words,
+) -> Option<Explained> {
     let hook = Direction::from_number(event.hook)?;
     let (source, destination) = addresses(event);
     let address = if hook == Direction::Ingress {
@@ -113,16 +106,7 @@ fn explain_event(
         identity: compiler.owner(address),
         address: Some(address),
     };
-    let policies = compiler.isolating(pod, direction);
-    Some(explain_by(
-        cluster,
-        policies,
-        pod,
-        direction,
-        &peer,
-        event.protocol,
-        port,
-    ))
+    Some(words.explain(compiler, pod, direction, &peer, event.protocol, port))
 }
 
 fn party(address: Option<IpAddr>, port: u16, protocol: u8, compiler: &Compiler) -> Party {

@@ -8,7 +8,8 @@ use enforcer_policy::compile::Compiler;
 use enforcer_policy::model::PodKey;
 
 use super::enrich::enrich;
-use super::record::{Names, Record};
+use super::record::Record;
+use super::words::Words;
 
 /// Records that are remembered; with so many that differ, remembering is of no use.
 const REMEMBERED: usize = 1024;
@@ -22,8 +23,7 @@ pub struct Recall {
     /// [`Compiler::age`] at that time.
     age: u64,
     records: HashMap<Alike, (Option<PodKey>, Record)>,
-    /// By endpoint and direction: thousands of records name the same policies.
-    policies: HashMap<(String, String), Names>,
+    words: Words,
 }
 
 impl Recall {
@@ -36,10 +36,8 @@ impl Recall {
         time: &str,
     ) -> Option<Record> {
         if self.age != compiler.age() {
-            *self = Self {
-                age: compiler.age(),
-                ..Self::default()
-            };
+            self.age = compiler.age();
+            self.records.clear();
         }
         let alike = alike(event);
         let known = self.records.get(&alike);
@@ -67,14 +65,7 @@ impl Recall {
         endpoint: Option<&PodKey>,
         compiler: &Compiler,
     ) -> Option<Record> {
-        let mut record = enrich(event, endpoint, compiler)?;
-        if let Some(pod) = &record.endpoint
-            && !record.policies.is_empty()
-        {
-            let whose = (pod.clone(), record.direction.clone());
-            let shared = self.policies.entry(whose);
-            record.policies = shared.or_insert_with(|| record.policies.clone()).clone();
-        }
+        let record = enrich(event, endpoint, compiler, &mut self.words)?;
         // Which service has an address depends on the port.
         let client = if is_answer(event) {
             &record.destination

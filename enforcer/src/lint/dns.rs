@@ -1,9 +1,12 @@
 //! Pods that may not ask for names.
 
+use std::collections::{BTreeMap, HashMap};
+
 use enforcer_common::abi::Direction;
 use enforcer_policy::rule::{
-    Namespaces, Origin, PeerSelector, Peers, PortMatch, PortSpec, Ports, Protocol, Rule,
+    Namespaces, Origin, PeerSelector, Peers, Policy, PortMatch, PortSpec, Ports, Protocol, Rule,
 };
+use enforcer_policy::selector::{LabelSelector, Requirement};
 
 use super::{Finding, Scene, Subject};
 
@@ -16,16 +19,11 @@ pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Ve
     if !subject.isolates(Direction::Egress) {
         return Vec::new();
     }
-    let allowing: Vec<&Rule> = scene
-        .policies_of(subject.namespace())
-        .filter(|other| covers(other, subject))
-        .flat_map(|other| &other.policy.rules)
-        .filter(|rule| rule.direction == Direction::Egress && rule.origin != Origin::Isolation)
-        .collect();
-    let missing: Vec<_> = [Protocol::Udp, Protocol::Tcp]
+    let allowed = scene.allowing.of(subject);
+    let missing: Vec<_> = [(Protocol::Udp, allowed.udp), (Protocol::Tcp, allowed.tcp)]
         .into_iter()
-        .filter(|protocol| !allowing.iter().any(|rule| allows(scene, rule, *protocol)))
-        .map(|protocol| format!("{protocol} {DNS}"))
+        .filter(|(_, allowed)| !allowed)
+        .map(|(protocol, _)| format!("{protocol} {DNS}"))
         .collect();
     if missing.is_empty() {
         return Vec::new();
@@ -43,26 +41,103 @@ pub(super) fn egress_without_dns(scene: &Scene<'_>, subject: &Subject<'_>) -> Ve
         ),
         "add an egress entry with ports UDP 53 and TCP 53, or another policy that has one",
     );
-    let udp = allowing
-        .iter()
-        .any(|rule| allows(scene, rule, Protocol::Udp));
-    if allowing.is_empty() || udp {
+    if !allowed.anything || allowed.udp {
         vec![finding.info()]
     } else {
         vec![finding]
     }
 }
 
-/// Whether `other`, of the same namespace, selects every pod that `subject` selects, whatever pods
-/// there are.
-fn covers(other: &Subject<'_>, subject: &Subject<'_>) -> bool {
-    match (other.policy.rules.first(), subject.policy.rules.first()) {
-        (Some(wide), Some(narrow)) => {
-            let (wide, narrow) = (&wide.subject.pods, &narrow.subject.pods);
-            let mut wanted = wide.requirements.iter();
-            wanted.all(|one| narrow.requirements.contains(one))
+/// What egress entries allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Allowed {
+    pub(super) anything: bool,
+    pub(super) udp: bool,
+    pub(super) tcp: bool,
+}
+
+impl Allowed {
+    fn add(&mut self, more: Self) {
+        self.anything |= more.anything;
+        self.udp |= more.udp;
+        self.tcp |= more.tcp;
+    }
+
+    pub(super) fn by(scene: &Scene<'_>, policy: &Policy) -> Self {
+        let entries = policy
+            .rules
+            .iter()
+            .filter(|rule| rule.direction == Direction::Egress && rule.origin != Origin::Isolation);
+        let mut allowed = Self::default();
+        for rule in entries {
+            allowed.add(Self {
+                anything: true,
+                udp: allows(scene, rule, Protocol::Udp),
+                tcp: allows(scene, rule, Protocol::Tcp),
+            });
         }
-        _ => false,
+        allowed
+    }
+}
+
+/// What all policies with one selector allow.
+type BySelector<'a> = BTreeMap<&'a LabelSelector, Allowed>;
+
+/// What policies allow, by namespace and by the pods that they are for.
+#[derive(Default)]
+pub(super) struct Allowing<'a> {
+    /// Filed under the requirement that the fewest selectors of the namespace have; without any,
+    /// under none.
+    namespaces: HashMap<&'a str, HashMap<Option<&'a Requirement>, BySelector<'a>>>,
+}
+
+impl<'a> Allowing<'a> {
+    pub(super) fn new(scene: &Scene<'a>) -> Self {
+        let policies = || {
+            let policies = scene.policies.iter();
+            policies.filter_map(|one| {
+                let selector = &one.policy.rules.first()?.subject.pods;
+                let namespace = one.written.key.namespace.as_deref().unwrap_or_default();
+                Some((namespace, selector, one.policy))
+            })
+        };
+        let mut counts: HashMap<(&str, &Requirement), usize> = HashMap::new();
+        for (namespace, selector, _) in policies() {
+            for requirement in &selector.requirements {
+                *counts.entry((namespace, requirement)).or_default() += 1;
+            }
+        }
+        let mut allowing = Self::default();
+        for (namespace, selector, policy) in policies() {
+            let rarest = selector.requirements.iter();
+            let rarest = rarest.min_by_key(|one| counts.get(&(namespace, *one)));
+            let filed = allowing.namespaces.entry(namespace).or_default();
+            let same = filed.entry(rarest).or_default();
+            let allowed = same.entry(selector).or_default();
+            allowed.add(Allowed::by(scene, policy));
+        }
+        allowing
+    }
+
+    /// What the policies of its namespace allow that select every pod that `subject` selects,
+    /// whatever pods there are: those that require nothing that it does not.
+    pub(super) fn of(&self, subject: &Subject<'_>) -> Allowed {
+        let mut allowed = Allowed::default();
+        let (Some(narrow), Some(filed)) =
+            (subject.selector(), self.namespaces.get(subject.namespace()))
+        else {
+            return allowed;
+        };
+        let requirements = narrow.requirements.iter();
+        for place in requirements.map(Some).chain([None]) {
+            for (wide, more) in filed.get(&place).into_iter().flatten() {
+                let mut wanted = wide.requirements.iter();
+                if wanted.all(|one| narrow.requirements.contains(one)) {
+                    allowed.add(*more);
+                }
+            }
+        }
+        allowed
     }
 }
 
@@ -83,10 +158,7 @@ fn is_dns(scene: &Scene<'_>, rule: &Rule, port: &PortMatch) -> bool {
         PortSpec::Range(low, high) => {
             (*low..=*high).contains(&DNS) && reaches_a_server(&rule.peers)
         }
-        PortSpec::Named(name) => {
-            let mut ports = scene.cluster.pods.values().flat_map(|pod| &pod.ports);
-            name.starts_with("dns") || ports.any(|one| one.name == *name && one.port == DNS)
-        }
+        PortSpec::Named(name) => name.starts_with("dns") || scene.index.is_named(DNS, name),
     }
 }
 

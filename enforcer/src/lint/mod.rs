@@ -6,10 +6,13 @@
 mod blocks;
 mod dns;
 mod effect;
+mod index;
 mod peers;
 mod ports;
 mod services;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +20,10 @@ use enforcer_common::abi::Direction;
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Cluster, Pod, PodKey};
 use enforcer_policy::rule::{Origin, Policy, Rule};
-use enforcer_policy::selector::Labels;
+use enforcer_policy::selector::{LabelSelector, Labels};
 
+use self::dns::Allowing;
+use self::index::Index;
 use crate::source::manifests::load::Loaded;
 use crate::source::manifests::read::Document;
 use crate::source::manifests::yaml::{Node, parse_path};
@@ -47,6 +52,8 @@ struct Scene<'a> {
     policies: Vec<Subject<'a>>,
     /// Objects of other kinds.
     others: Vec<Written<'a>>,
+    index: Index,
+    allowing: Allowing<'a>,
 }
 
 /// What a lint says about its policy.
@@ -105,6 +112,8 @@ impl<'a> Scene<'a> {
             namespaces: BTreeMap::new(),
             policies: Vec::new(),
             others: Vec::new(),
+            index: Index::default(),
+            allowing: Allowing::default(),
         };
         for (key, document) in loaded.good() {
             let (Some(object), Some(node)) = (&document.object, &document.node) else {
@@ -130,6 +139,8 @@ impl<'a> Scene<'a> {
             .into_iter()
             .map(|name| (name.to_owned(), cluster.namespace_labels(name)))
             .collect();
+        scene.index = Index::new(&scene.cluster);
+        scene.allowing = Allowing::new(&scene);
         scene
     }
 
@@ -141,17 +152,6 @@ impl<'a> Scene<'a> {
         };
         let after = self.cluster.pods.range(first..);
         after.take_while(move |(key, _)| key.namespace == namespace)
-    }
-
-    /// The policies of a namespace: they stand together, for they are sorted by key.
-    fn policies_of(&self, namespace: &str) -> impl Iterator<Item = &Subject<'a>> {
-        let start = self
-            .policies
-            .partition_point(|one| one.namespace() < namespace);
-        let policies = self.policies.get(start..).unwrap_or_default();
-        policies
-            .iter()
-            .take_while(move |one| one.namespace() == namespace)
     }
 }
 
@@ -169,6 +169,12 @@ impl Subject<'_> {
             let (list, _) = names(rule.direction);
             Some((format!("spec.{list}[{index}]"), rule))
         })
+    }
+
+    /// Which pods of its namespace it is for; none when it has no rules.
+    fn selector(&self) -> Option<&LabelSelector> {
+        let first = self.policy.rules.first();
+        first.map(|rule| &rule.subject.pods)
     }
 
     fn isolates(&self, direction: Direction) -> bool {

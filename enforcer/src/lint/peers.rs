@@ -101,8 +101,11 @@ fn unmatched(scene: &Scene<'_>, selector: &PodSelector, path: &str) -> Option<Fi
             "check the labels of the namespaces; kubernetes.io/metadata.name holds the name",
         ));
     }
-    let mut pods = namespaces.iter().flat_map(|name| scene.pods_of(name));
-    let found = pods.any(|(_, pod)| pod.is_selectable() && selector.pods.matches(&pod.labels));
+    let mut namespaces = namespaces.iter();
+    let found = namespaces.any(|name| {
+        let mut pods = scene.matching(name, &selector.pods);
+        pods.any(|(_, pod)| pod.is_selectable())
+    });
     let judged = !scene.cluster.pods.is_empty() && !selector.pods.is_everything();
     (judged && !found).then(|| {
         Finding::warning(

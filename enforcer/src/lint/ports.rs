@@ -1,8 +1,7 @@
 //! Port names.
 
 use enforcer_common::abi::Direction;
-use enforcer_policy::model::NamedPort;
-use enforcer_policy::rule::{PortMatch, PortSpec, Ports, Rule};
+use enforcer_policy::rule::{PortMatch, PortSpec, Ports, Protocol, Rule};
 
 use super::{Finding, Scene, Subject, subject::selected};
 
@@ -35,19 +34,23 @@ fn unknown(
     let PortSpec::Named(name) = &port.port else {
         return None;
     };
-    let defined: Vec<&NamedPort> = match rule.direction {
+    // The protocol of the first port of this name, unless one has the right one.
+    let mut other = None;
+    let mut is_defined = |protocol: Protocol| {
+        other.get_or_insert(protocol);
+        protocol == port.protocol
+    };
+    let defined = match rule.direction {
         Direction::Ingress => selected(scene, subject)
             .flat_map(|(_, pod)| &pod.ports)
-            .collect(),
-        Direction::Egress => scene
-            .cluster
-            .pods
-            .values()
-            .flat_map(|pod| &pod.ports)
-            .collect(),
+            .filter(|one| one.name == *name)
+            .any(|one| is_defined(one.protocol)),
+        Direction::Egress => {
+            let protocols = scene.index.port_names.get(name);
+            protocols.into_iter().flatten().any(|one| is_defined(*one))
+        }
     };
-    let same_name = || defined.iter().filter(|one| one.name == *name);
-    if same_name().any(|one| one.protocol == port.protocol) {
+    if defined {
         return None;
     }
     let whose = match rule.direction {
@@ -55,8 +58,8 @@ fn unknown(
         Direction::Egress => "no pod of these manifests",
     };
     let message = format!("{whose} has a {} port named {name:?}", port.protocol);
-    let help = match same_name().next() {
-        Some(other) => format!("there is one for {}: write protocol: {0}", other.protocol),
+    let help = match other {
+        Some(other) => format!("there is one for {other}: write protocol: {other}"),
         None => "name the port in the pods' containers, or give its number".to_owned(),
     };
     Some((message, help))

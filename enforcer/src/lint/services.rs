@@ -1,15 +1,14 @@
 //! Services, and policies that speak of their addresses and ports.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use enforcer_common::abi::Direction;
-use enforcer_policy::model::{Family, PodKey, Service, ServiceKey};
-use enforcer_policy::rule::{
-    Namespaces, PeerSelector, Peers, PodSelector, PortMatch, PortSpec, Ports, Rule,
-};
+use enforcer_policy::model::{Family, Service, ServiceKey};
+use enforcer_policy::rule::{PeerSelector, PortMatch, PortSpec, Ports, Rule};
 use enforcer_policy::service::{Backend, endpoints};
 
+use super::index::Fronts;
 use super::peers::peers;
 use super::{Finding, Scene, Subject, Written};
 use crate::source::manifests::{Object, closest};
@@ -20,12 +19,12 @@ pub(super) fn without_pods(scene: &Scene<'_>, written: &Written<'_>) -> Vec<Find
         return Vec::new();
     };
     let key = written.key.service_key();
-    let mut slices = scene.cluster.slices.values();
-    let mut pods = scene.pods_of(&key.namespace);
+    let labels = service.selector.iter().map(|(key, value)| (key, value));
+    let mut pods = scene.with_labels(&key.namespace, labels);
     if service.selector.is_empty()
         || scene.cluster.pods.is_empty()
         || pods.any(|(_, pod)| service.selects(pod))
-        || slices.any(|slice| slice.service.as_ref() == Some(&key))
+        || scene.index.sliced.contains(&key)
     {
         return Vec::new();
     }
@@ -118,10 +117,9 @@ pub(super) fn service_ports(scene: &Scene<'_>, subject: &Subject<'_>) -> Vec<Fin
         if rule.direction != Direction::Egress {
             continue;
         }
-        let meant = scene.pods_meant(rule);
         for (index, port) in ports.iter().enumerate() {
             let field = format!("{path}.ports[{index}].port");
-            findings.extend(translated(scene, &meant, ports, port, &field));
+            findings.extend(translated(scene, rule, ports, port, &field));
         }
     }
     findings
@@ -129,7 +127,7 @@ pub(super) fn service_ports(scene: &Scene<'_>, subject: &Subject<'_>) -> Vec<Fin
 
 fn translated(
     scene: &Scene<'_>,
-    meant: &BTreeSet<&PodKey>,
+    rule: &Rule,
     ports: &[PortMatch],
     port: &PortMatch,
     field: &str,
@@ -140,13 +138,11 @@ fn translated(
     if number != last {
         return None;
     }
-    let mut services = scene.cluster.services.iter();
-    let (key, target) = services.find_map(|(key, service)| {
-        let backends = backends(scene, key, service, port, number);
-        let behind = |one: &Backend| one.pod.as_ref().is_some_and(|pod| meant.contains(pod));
-        // Somebody who is meant has the number itself: then it may be that pod's.
-        let plain = backends.iter().any(|one| one.port == number);
-        let other = backends.iter().find(|one| behind(one) && !plain)?;
+    let fronts = fronts(scene, port, number);
+    let mut services = fronts.iter();
+    let (key, target) = services.find_map(|(key, backends)| {
+        let behind = |one: &&Backend| one.pod.as_ref().is_some_and(|pod| scene.means(rule, pod));
+        let other = backends.iter().find(behind)?;
         Some((key, other.port))
     })?;
     let allowed = ports.iter().any(|one| {
@@ -156,11 +152,7 @@ fn translated(
                 PortSpec::Range(low, high) => (low..=high).contains(&target),
             }
     });
-    let listens = meant.iter().any(|pod| {
-        let pod = scene.cluster.pods.get(*pod);
-        pod.is_some_and(|pod| pod.ports.iter().any(|one| one.port == number))
-    });
-    (!allowed && !listens).then(|| {
+    (!allowed && !scene.listens(rule, number)).then(|| {
         Finding::warning(
             "service-port",
             field,
@@ -171,6 +163,25 @@ fn translated(
             format!("allow port {target}, or its name"),
         )
     })
+}
+
+/// The services that have a port of this number, with its endpoints, in their order; without those
+/// that have an endpoint with the number itself: then it may be that pod's.
+fn fronts(scene: &Scene<'_>, port: &PortMatch, number: u16) -> Fronts {
+    let asked = (port.protocol, number);
+    if let Some(known) = scene.index.fronts.borrow().get(&asked) {
+        return Rc::clone(known);
+    }
+    let services = scene.cluster.services.iter();
+    let with_backends = services.filter_map(|(key, service)| {
+        let backends = backends(scene, key, service, port, number);
+        let plain = backends.iter().any(|one| one.port == number);
+        (!plain && !backends.is_empty()).then(|| (key.clone(), backends))
+    });
+    let found: Fronts = with_backends.collect();
+    let mut fronts = scene.index.fronts.borrow_mut();
+    fronts.insert(asked, Rc::clone(&found));
+    found
 }
 
 /// The endpoints of the service's port of this number.
@@ -210,33 +221,5 @@ impl Scene<'_> {
             .flat_map(|slice| &slice.endpoints)
             .flat_map(|one| &one.addresses);
         pods.chain(nodes).chain(behind).copied()
-    }
-
-    /// The pods that the peers of a rule select; none when the peers are everybody.
-    fn pods_meant<'s>(&'s self, rule: &'s Rule) -> BTreeSet<&'s PodKey> {
-        let Peers::Of(peers) = &rule.peers else {
-            return BTreeSet::new();
-        };
-        let selectors = peers.iter().filter_map(|peer| match peer {
-            PeerSelector::Pods(selector) => Some(selector),
-            PeerSelector::Block(_) => None,
-        });
-        selectors
-            .flat_map(|selector| self.pods_selected(selector))
-            .collect()
-    }
-
-    fn pods_selected<'s>(&'s self, selector: &'s PodSelector) -> impl Iterator<Item = &'s PodKey> {
-        let namespaces =
-            self.namespaces
-                .iter()
-                .filter(|(name, labels)| match &selector.namespaces {
-                    Namespaces::Named(only) => only == *name,
-                    Namespaces::Matching(wanted) => wanted.matches(labels),
-                });
-        namespaces
-            .flat_map(|(name, _)| self.pods_of(name))
-            .filter(|(_, pod)| pod.is_selectable() && selector.pods.matches(&pod.labels))
-            .map(|(key, _)| key)
     }
 }

@@ -10,9 +10,8 @@ pub(super) fn selected<'a>(
     scene: &'a Scene<'_>,
     subject: &'a Subject<'_>,
 ) -> impl Iterator<Item = (&'a PodKey, &'a Pod)> {
-    let selector = subject.policy.rules.first().map(|rule| &rule.subject.pods);
-    let pods = scene.pods_of(subject.namespace());
-    pods.filter(move |(_, pod)| selector.is_some_and(|selector| selector.matches(&pod.labels)))
+    let selector = subject.selector().into_iter();
+    selector.flat_map(|selector| scene.matching(subject.namespace(), selector))
 }
 
 /// A policy for nobody.
@@ -33,7 +32,10 @@ pub(super) fn no_pods(scene: &Scene<'_>, subject: &Subject<'_>) -> Vec<Finding> 
 
 /// A policy for pods that share their node's network.
 pub(super) fn host_network(scene: &Scene<'_>, subject: &Subject<'_>) -> Vec<Finding> {
-    let sharing = selected(scene, subject).filter(|(_, pod)| pod.host_network);
+    let selector = subject.selector();
+    let sharing = scene.on_host_network(subject.namespace());
+    let sharing =
+        sharing.filter(|(_, pod)| selector.is_some_and(|selector| selector.matches(&pod.labels)));
     let names: Vec<_> = sharing.map(|(key, _)| key.to_string()).collect();
     if names.is_empty() {
         return Vec::new();

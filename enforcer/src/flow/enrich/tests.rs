@@ -48,7 +48,7 @@ fn record(reason: Reason, kind: EventKind, to: &str, port: u16) -> Record {
         namespace: "default".into(),
         name: "client".into(),
     };
-    enrich(&event, Some(&client), &compiler()).unwrap()
+    enrich(&event, Some(&client), &compiler(), &mut Words::default()).unwrap()
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn server() -> PodKey {
 fn told_as_ever(recall: &mut Recall, compiler: &Compiler, events: &[Event]) {
     for event in events {
         let told = recall.enrich(event, Some(&server()), compiler, "now");
-        let mut fresh = enrich(event, Some(&server()), compiler);
+        let mut fresh = enrich(event, Some(&server()), compiler, &mut Words::default());
         if let Some(fresh) = &mut fresh {
             "now".clone_into(&mut fresh.time);
         }
