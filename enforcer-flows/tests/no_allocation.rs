@@ -2,8 +2,6 @@
 //!
 //! One test alone, because it looks at the memory of the whole process.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
-
 use enforcer_flows::{Filter, Record, Term, What};
 use peak_alloc::PeakAlloc;
 
