@@ -9,6 +9,7 @@ pub use service::{Service, ServiceKey, ServiceKind, ServicePort, TargetPort, Tra
 
 pub use slice::{EndpointSlice, SERVICE_NAME_LABEL, SliceEndpoint, SliceKey, SlicePort};
 pub use uid::Uid;
+pub use workload::Workload;
 
 use crate::intern::Name;
 use crate::rule::{Policy, PolicyKey, Protocol};
@@ -17,6 +18,7 @@ use crate::selector::Labels;
 mod service;
 mod slice;
 mod uid;
+mod workload;
 
 /// The label that every namespace carries (Kubernetes: `NamespaceDefaultLabelName`).
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -117,6 +119,8 @@ pub struct Pod {
     /// It may send from addresses that are not its own (annotation
     /// [`crate::api::ALLOW_SPOOFING_ANNOTATION`]).
     pub may_spoof: bool,
+    /// What it belongs to; `None` for a pod of its own.
+    pub workload: Option<Workload>,
 }
 
 impl Pod {
@@ -125,7 +129,7 @@ impl Pod {
         !self.host_network && !self.terminated
     }
 
-    /// Whether the two differ at most in what only services ask.
+    /// Whether the two differ at most in what only services and flow records ask.
     pub fn is_alike_to_policies(&self, other: &Self) -> bool {
         // Named one by one, so that nobody adds a field without thinking of this.
         let Self {
@@ -138,6 +142,7 @@ impl Pod {
             ports,
             readiness: _,
             may_spoof,
+            workload: _,
         } = self;
         (uid, labels, addresses, node, ports)
             == (

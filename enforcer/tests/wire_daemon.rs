@@ -18,7 +18,9 @@ use common::{
     LONG, Node, PROGRAM, app, connects, deny_all, eventually, has_hook, ingress, pings, pod_object,
     policy, serve,
 };
-use enforcer::flow::record::{Record, Verdict};
+use enforcer_common::Reason;
+use enforcer_common::abi::Direction;
+use enforcer_flows::{Kind, Protocol, Record, Verdict};
 use enforcer_lab::{Daemon, Families, Namespace, Pod, Server, Shape};
 use serde_json::json;
 
@@ -180,9 +182,9 @@ fn audit_mode_reports_and_lets_pass() {
     connects(&web, db.v4().unwrap(), 80, true);
     assert_eq!(node.status().mode, "audit");
     eventually("the audit is reported", || {
-        flows(&node, &["--verdict", "audit"])
-            .iter()
-            .any(|record| record.reason == "policy-denied" && record.policies == ["default/db"])
+        flows(&node, &["--verdict", "audit"]).iter().any(|record| {
+            record.reason == Reason::PolicyDenied && record.is_isolated_by("default/db")
+        })
     });
     assert!(node.packets("ingress/audit-denied") > 0);
     assert!(flows(&node, &["--verdict", "denied"]).is_empty());
@@ -267,29 +269,36 @@ fn flows_name_pods_policies_and_the_nearest_rule() {
     let denied: Record = serde_json::from_str(&line).unwrap();
     follower.kill().unwrap();
     follower.wait().unwrap();
-    assert_eq!(denied.verdict, Verdict::Denied);
-    assert_eq!(denied.reason, "policy-denied");
-    assert_eq!(denied.direction, "ingress");
-    assert_eq!(denied.protocol, "TCP");
-    assert_eq!(denied.endpoint.as_deref(), Some("default/db"));
-    assert_eq!(denied.source.pod.as_deref(), Some("default/web"));
-    assert_eq!(denied.destination.pod.as_deref(), Some("default/db"));
+    assert_eq!(
+        (denied.kind, denied.verdict()),
+        (Kind::Denied, Verdict::Denied)
+    );
+    assert_eq!(denied.reason, Reason::PolicyDenied);
+    assert_eq!(denied.direction, Direction::Ingress);
+    assert_eq!(denied.protocol, Protocol::TCP);
+    assert!(denied.is_at("default/db"));
+    assert!(denied.source.is_pod("default/web"));
+    assert!(denied.destination.is_pod("default/db"));
     assert_eq!(denied.destination.port, Some(80));
-    assert_eq!(denied.policies, ["default/db"]);
-    assert!(denied.hint.unwrap().contains("default/db"));
+    assert!(denied.is_isolated_by("default/db"));
+    assert_eq!(denied.context.policies.len(), 1);
+    let nearest = denied.context.nearest.as_ref().unwrap();
+    assert_eq!(nearest.rule.policy.to_string(), "default/db");
+    assert_eq!(&*nearest.rule.rule, "ingress[0]");
 
     eventually("the allowed connection is told", || {
         let allowed = flows(&node, &["--verdict", "allowed", "--pod", "api"]);
         allowed.iter().any(|record| {
-            let rule = record.allowed_by.as_deref().unwrap_or_default();
-            rule.contains("default/db") && record.destination.pod.as_deref() == Some("default/db")
+            let rule = record.context.allowed_by.as_ref();
+            rule.is_some_and(|rule| rule.policy.to_string() == "default/db")
+                && record.destination.is_pod("default/db")
         })
     });
     let of_api = flows(&node, &["--pod", "default/api"]);
     assert!(
         of_api
             .iter()
-            .all(|record| record.verdict == Verdict::Allowed)
+            .all(|record| record.verdict() == Verdict::Allowed)
     );
     let last = flows(&node, &["--last", "1"]);
     assert_eq!(last.len(), 1);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use common::echo::Echo;
 use common::live::Live;
 use common::{LONG, Node, PROGRAM, eventually, pod_object, policy, serve};
-use enforcer::flow::record::Record;
+use enforcer_flows::Record;
 use enforcer_lab::{Families, Namespace, Outcome, Pod, Protocol, Server, Shape, probe};
 use serde_json::{Value, json};
 

@@ -10,6 +10,7 @@ mod endpoint_slice;
 pub(crate) mod meta;
 mod namespace;
 mod node;
+mod owner;
 mod pod;
 mod service;
 pub(crate) mod syntax;
@@ -19,6 +20,7 @@ pub use namespace::namespace;
 pub use node::node;
 pub use pod::pod;
 pub use service::service;
+pub use syntax::{is_label_key, is_label_value};
 
 /// Exempts a pod from anti-spoofing when set to `"true"`.
 pub const ALLOW_SPOOFING_ANNOTATION: &str = "enforcer.dev/allow-spoofing";

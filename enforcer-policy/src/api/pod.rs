@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1;
 
-use super::{ALLOW_SPOOFING_ANNOTATION, meta, syntax};
+use super::{ALLOW_SPOOFING_ANNOTATION, meta, owner, syntax};
 use crate::intern::Name;
 use crate::invalid::{Invalid, Problem};
 use crate::lower::protocol;
@@ -52,6 +52,7 @@ pub fn pod(object: &v1::Pod) -> Result<(PodKey, Pod), Vec<Invalid>> {
             terminating: object.metadata.deletion_timestamp.is_some(),
         },
         may_spoof: may_spoof(object),
+        workload: owner::workload(&object.metadata),
     };
     meta::finish((key, pod), invalid)
 }

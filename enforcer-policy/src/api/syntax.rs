@@ -18,7 +18,7 @@ pub(crate) fn is_dns_subdomain(text: &str) -> bool {
 }
 
 /// A label key: `[DNS subdomain/]name`.
-pub(crate) fn is_label_key(text: &str) -> bool {
+pub fn is_label_key(text: &str) -> bool {
     let (prefix, name) = match text.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, text),
@@ -27,7 +27,7 @@ pub(crate) fn is_label_key(text: &str) -> bool {
 }
 
 /// A label value: empty, or up to 63 characters.
-pub(crate) fn is_label_value(text: &str) -> bool {
+pub fn is_label_value(text: &str) -> bool {
     let inner = |byte| matches!(byte, b'-' | b'_' | b'.');
     text.is_empty()
         || (text.len() <= 63 && bounded(text, |byte: u8| byte.is_ascii_alphanumeric(), inner))

@@ -43,16 +43,23 @@ impl Display for PeerIdentity {
     }
 }
 
-impl Display for RuleRef {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl RuleRef {
+    /// Where in the policy it stands: `ingress[0]`, `egress isolation`.
+    pub fn place(&self) -> String {
         let direction = match self.direction {
             Direction::Ingress => "ingress",
             Direction::Egress => "egress",
         };
         match self.origin {
-            Origin::Entry(index) => write!(f, "{} {direction}[{index}]", self.policy),
-            Origin::Isolation => write!(f, "{} {direction} isolation", self.policy),
+            Origin::Entry(index) => format!("{direction}[{index}]"),
+            Origin::Isolation => format!("{direction} isolation"),
         }
+    }
+}
+
+impl Display for RuleRef {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.policy, self.place())
     }
 }
 

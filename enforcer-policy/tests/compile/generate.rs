@@ -243,6 +243,7 @@ fn pod() -> impl Strategy<Value = Pod> {
                 terminated,
                 ports: ports.into_iter().collect(),
                 may_spoof,
+                workload: None,
             },
         )
 }

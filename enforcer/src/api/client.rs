@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use enforcer_flows::{Query, Record};
 use serde::de::DeserializeOwned;
 
+use super::flows::Line;
 use super::{CutAnswer, Request, Status};
 use crate::trace::cut::Change;
 
@@ -27,6 +29,14 @@ pub enum ClientError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The daemon refuses, or does not know what is asked.
+    #[error("the daemon at {} refuses: {why}", path.display())]
+    Refused {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// The answer cannot be read.
     #[error("the daemon at {} answers in another language ({source}); use the same version", path.display())]
@@ -66,6 +76,43 @@ pub fn ask(
     }))
 }
 
+/// The records that a query means, and gaps between them.
+pub fn flows(
+    path: &Path,
+    query: Query,
+) -> Result<impl Iterator<Item = Result<Line, ClientError>> + use<>, ClientError> {
+    let lines = ask(path, &Request::Flows(query.into()))?;
+    let path = path.to_owned();
+    Ok(lines.map(move |line| flow_line(&path, &line?)))
+}
+
+fn flow_line(path: &Path, line: &str) -> Result<Line, ClientError> {
+    let path = || path.to_owned();
+    // Nearly all lines are records, and only so an error says where a record is wrong.
+    match serde_json::from_str::<Record>(line) {
+        Ok(record) => Ok(Line::Record(Box::new(record))),
+        Err(source) => match serde_json::from_str(line) {
+            Ok(Line::Failed { error }) => Err(ClientError::Refused {
+                path: path(),
+                why: in_words(error),
+            }),
+            Ok(line) => Ok(line),
+            Err(_) => Err(ClientError::Answer {
+                path: path(),
+                source,
+            }),
+        },
+    }
+}
+
+/// What a daemon of another version does not know it calls by the names of the protocol.
+fn in_words(why: String) -> String {
+    if why.starts_with("unknown ") {
+        return format!("it is of another version ({why}); use the daemon's own binary");
+    }
+    why
+}
+
 /// The daemon's state.
 pub fn status(path: &Path, refresh: bool) -> Result<Status, ClientError> {
     ask_once(path, &Request::Status { refresh })
@@ -89,4 +136,35 @@ fn ask_once<T: DeserializeOwned>(path: &Path, request: &Request) -> Result<T, Cl
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> String {
+        flow_line(Path::new("/run/x"), line)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_know_filters_is_refusing() {
+        let old = r#"{"error":"unknown field `version`, expected `follow` at line 1 column 29"}"#;
+        let words = said(old);
+        assert!(
+            words.contains("/run/x refuses: it is of another version"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_another_language() {
+        let words = said(r#"{"time":"2026-11-21T08:00:00Z","verdict":"denied"}"#);
+        assert!(
+            words.contains("another language") && words.contains("same version"),
+            "{words}"
+        );
+        assert!(words.contains("missing field `sequence`"), "{words}");
+    }
 }

@@ -1,11 +1,12 @@
 //! The daemon's socket: newline-delimited JSON over a Unix stream socket.
 //!
 //! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
-//! one line, `flows` with one [`FlowLine`] a line, without end when following, and `cut` with one
+//! one line, `flows` with one [`flows::Line`] a line, without end when following, and `cut` with one
 //! [`CutAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and are answered
 //! by one [`Held`] on one line.
 
 pub mod client;
+pub mod flows;
 pub mod holds;
 pub mod server;
 pub mod status;
@@ -20,19 +21,6 @@ use crate::trace::cut::{Change, Report};
 
 /// Where the socket is unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/enforcer/enforcer.sock";
-
-/// One line of the answer to `flows`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum FlowLine {
-    /// Records that the client was too slow for.
-    Lost {
-        /// How many.
-        lost: u64,
-    },
-    /// A record.
-    Record(Box<crate::flow::record::Record>),
-}
 
 /// The answer to `cut`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +47,7 @@ pub enum Request {
         refresh: bool,
     },
     /// Flow records.
-    Flows {
-        /// Go on with new records.
-        #[serde(default)]
-        follow: bool,
-    },
+    Flows(flows::Request),
     /// Which live connections a change of manifests would cut.
     Cut(Change),
     /// A pod's start waits for its endpoint.

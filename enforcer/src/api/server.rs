@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::holds::{self, HoldQuestion};
-use super::{CutAnswer, FlowLine, Request, Status};
-use crate::flow::store::Subscription;
+use super::{CutAnswer, Request, Status, flows};
+use crate::flow::store::FlowStore;
 use crate::http::health::Health;
 use crate::http::numbers::Numbers;
 use crate::report::observed::Observed;
@@ -30,10 +30,10 @@ pub enum Question {
         /// Where the answer goes.
         answer: oneshot::Sender<Status>,
     },
-    /// What is kept, and what comes.
+    /// Where records are kept.
     Flows {
         /// Where the answer goes.
-        answer: oneshot::Sender<Subscription>,
+        answer: oneshot::Sender<FlowStore>,
     },
     /// See [`Request::Cut`].
     Cut {
@@ -132,7 +132,9 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
     }
     let served = match serde_json::from_str(&line) {
         Ok(Request::Status { refresh }) => status(&mut writing, &questions, refresh).await,
-        Ok(Request::Flows { follow }) => flows(&mut writing, &questions, follow).await,
+        Ok(Request::Flows(request)) => {
+            flows::serve(&mut reader, &mut writing, &questions, request).await
+        }
         Ok(Request::Cut(change)) => cut(&mut writing, &questions, change).await,
         Ok(Request::Hold(one)) => holds::hold(&mut writing, &questions, one).await,
         Ok(Request::Release(one)) => holds::release(&mut writing, &questions, one).await,
@@ -174,33 +176,6 @@ async fn cut(
     match report.await {
         Ok(report) => send(writing, &report).await,
         Err(_) => Ok(()),
-    }
-}
-
-async fn flows(
-    writing: &mut OwnedWriteHalf,
-    questions: &mpsc::Sender<Question>,
-    follow: bool,
-) -> io::Result<()> {
-    let (answer, records) = oneshot::channel();
-    let _ = questions.send(Question::Flows { answer }).await;
-    let Ok((kept, mut coming)) = records.await else {
-        return Ok(());
-    };
-    for record in kept {
-        send(writing, &*record).await?;
-    }
-    if !follow {
-        return Ok(());
-    }
-    loop {
-        match coming.recv().await {
-            Ok(record) => send(writing, &*record).await?,
-            Err(broadcast::error::RecvError::Lagged(lost)) => {
-                send(writing, &FlowLine::Lost { lost }).await?;
-            }
-            Err(broadcast::error::RecvError::Closed) => return Ok(()),
-        }
     }
 }
 

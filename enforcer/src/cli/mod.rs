@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
         .map_err(anyhow::Error::from),
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(&args),
-        Verb::Flows(args) => flows::run(&args),
+        Verb::Flows(args) => flows::run(args),
         Verb::Debug(args) => debug::run(&args),
         Verb::Cni(args) => cni::run(args, &mut std::io::stdout().lock()),
         Verb::Cleanup(args) => cleanup::run(args, &mut std::io::stdout().lock()),

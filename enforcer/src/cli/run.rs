@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Output;
 use super::cni::KeepArgs;
+use super::flows::KeptArgs;
 use crate::api::DEFAULT_SOCKET;
 use crate::daemon::{self, Options, Origin, Reports};
 use crate::datapath::attach::Hook;
@@ -99,6 +100,8 @@ pub(super) struct RunArgs {
     /// What differs is repaired, logged and counted.
     #[arg(long, value_name = "S", default_value_t = 300)]
     read_back: u64,
+    #[command(flatten)]
+    flows: KeptArgs,
     /// Log a line for every packet that the programs see (slow); for debugging the programs.
     #[arg(long)]
     trace_packets: bool,
@@ -227,6 +230,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
             load,
         },
         read_back: (args.read_back > 0).then(|| Duration::from_secs(args.read_back)),
+        flows: args.flows.limits(),
         listen: args.listen.0,
         reports: Reports {
             objects: !args.no_policy_enforcements,

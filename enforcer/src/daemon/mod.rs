@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Change, PodKey};
 use tokio::sync::{Notify, watch};
 
@@ -98,14 +99,16 @@ impl Daemon {
             &options.netns_dir,
         );
         let read_back = ReadBack::new(options.read_back);
+        let flows = FlowStore::new(options.flows);
+        let recall = Recall::new(options.node.as_deref().map(Name::from));
         Ok(Self {
             read_back,
             options,
             source,
             compiler,
             writer,
-            flows: FlowStore::default(),
-            recall: Recall::default(),
+            flows,
+            recall,
             measures: Measures::default(),
             problems: Vec::new(),
             links: Links::default(),
@@ -288,7 +291,7 @@ impl Daemon {
             Question::Cut { change, answer } => self.answer_cut(change, answer),
             Question::Hold(question) => self.answer_plugin(question),
             Question::Flows { answer } => {
-                let _ = answer.send(self.flows.subscribe());
+                let _ = answer.send(self.flows.clone());
             }
             Question::Enforcement { answer } => drop(answer.send(self.enforcement())),
             Question::Nodes { answer } => drop(answer.send(self.nodes())),
@@ -299,14 +302,12 @@ impl Daemon {
 
     fn record(&mut self, batch: &[Event]) {
         self.sweep_behind(batch);
-        let time = jiff::Timestamp::now().to_string();
-        for event in batch {
-            let pod = self.writer.pod_of(event.ifindex);
-            let record = self.recall.enrich(event, pod, &self.compiler, &time);
-            if let Some(record) = record {
-                self.flows.push(record);
-            }
-        }
+        let time = jiff::Timestamp::now();
+        let (recall, writer, compiler) = (&mut self.recall, &self.writer, &self.compiler);
+        self.flows.extend(batch.iter().filter_map(|event| {
+            let pod = writer.pod_of(event.ifindex);
+            recall.enrich(event, pod, compiler, time)
+        }));
     }
 
     fn announce(&self) {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use enforcer_flows::Limits;
+
 use crate::cni::Installation;
 use crate::datapath::writer;
 use crate::kubernetes::client::Access;
@@ -32,6 +34,8 @@ pub struct Options {
     pub datapath: writer::Options,
     /// How often the kernel's maps are compared with what was written to them, if they are.
     pub read_back: Option<Duration>,
+    /// How many flow records are kept.
+    pub flows: Limits,
     /// Where HTTP is served, if it is.
     pub listen: Option<SocketAddr>,
     /// What the API server is told.

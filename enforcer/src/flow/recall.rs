@@ -2,14 +2,18 @@
 //! kernel chose.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use enforcer_common::abi::Event;
+use enforcer_common::abi::{Direction, Event};
+use enforcer_flows::{Party, Record, Who};
 use enforcer_policy::compile::Compiler;
+use enforcer_policy::explain::Explainer;
+use enforcer_policy::intern::Name;
 use enforcer_policy::model::PodKey;
+use enforcer_policy::rule::PolicyKey;
+use jiff::Timestamp;
 
-use super::enrich::enrich;
-use super::record::Record;
-use super::words::Words;
+use super::enrich::{enrich, stamp};
 
 /// Records that are remembered; with so many that differ, remembering is of no use.
 const REMEMBERED: usize = 1024;
@@ -20,24 +24,38 @@ type Alike = [u8; size_of::<Event>()];
 /// What was said of earlier events.
 #[derive(Default)]
 pub struct Recall {
+    /// The node that reports.
+    node: Option<Name>,
     /// [`Compiler::age`] at that time.
     age: u64,
     records: HashMap<Alike, (Option<PodKey>, Record)>,
-    words: Words,
+    explainer: Explainer,
+    /// Thousands of records are of the same pods. Outlives changes, and is compared.
+    pods: HashMap<PodKey, Arc<Who>>,
+    /// By endpoint and direction: thousands of records name the same policies. Outlives changes, too.
+    policies: HashMap<(PodKey, Direction), Arc<[PolicyKey]>>,
 }
 
 impl Recall {
+    /// Nothing is remembered yet; records are of this node.
+    pub fn new(node: Option<Name>) -> Self {
+        Self {
+            node,
+            ..Self::default()
+        }
+    }
+
     /// [`enrich`], at this time.
     pub fn enrich(
         &mut self,
         event: &Event,
         endpoint: Option<&PodKey>,
         compiler: &Compiler,
-        time: &str,
+        time: Timestamp,
     ) -> Option<Record> {
         if self.age != compiler.age() {
-            self.age = compiler.age();
             self.records.clear();
+            self.age = compiler.age();
         }
         let alike = alike(event);
         let known = self.records.get(&alike);
@@ -46,15 +64,7 @@ impl Recall {
             Some((_, known)) => known.clone(),
             None => self.learn(event, alike, endpoint, compiler)?,
         };
-        time.clone_into(&mut record.time);
-        record.length = event.length;
-        let ports = [event.source_port, event.destination_port];
-        for (party, port) in [&mut record.source, &mut record.destination]
-            .into_iter()
-            .zip(ports)
-        {
-            party.port = party.port.map(|_| port);
-        }
+        stamp(&mut record, event, time);
         Some(record)
     }
 
@@ -65,14 +75,16 @@ impl Recall {
         endpoint: Option<&PodKey>,
         compiler: &Compiler,
     ) -> Option<Record> {
-        let record = enrich(event, endpoint, compiler, &mut self.words)?;
+        let node = self.node.as_ref();
+        let mut record = enrich(event, endpoint, compiler, &mut self.explainer, node)?;
+        self.share(&mut record);
         // Which service has an address depends on the port.
         let client = if is_answer(event) {
             &record.destination
         } else {
             &record.source
         };
-        if client.service.is_none() {
+        if client.service().is_none() {
             if self.records.len() == REMEMBERED {
                 self.records.clear();
             }
@@ -81,6 +93,46 @@ impl Recall {
         }
         Some(record)
     }
+
+    /// Takes for the parts of a record what earlier ones hold already.
+    fn share(&mut self, record: &mut Record) {
+        self.share_pod(&mut record.source);
+        self.share_pod(&mut record.destination);
+        let context = &record.context;
+        if let Some(pod) = &context.endpoint
+            && !context.policies.is_empty()
+        {
+            let whose = (pod.clone(), record.direction);
+            let shared = shared(&mut self.policies, whose, &context.policies);
+            Arc::make_mut(&mut record.context).policies = shared;
+        }
+    }
+
+    fn share_pod(&mut self, party: &mut Party) {
+        if let Some(who) = &mut party.who
+            && let Some(pod) = who.pod.clone()
+        {
+            *who = shared(&mut self.pods, pod, who);
+        }
+    }
+}
+
+/// What is known by this key, if it equals `new`; else `new`, which is known from now on.
+fn shared<K: Eq + std::hash::Hash, T: PartialEq + ?Sized>(
+    known: &mut HashMap<K, Arc<T>>,
+    key: K,
+    new: &Arc<T>,
+) -> Arc<T> {
+    if let Some(old) = known.get(&key)
+        && old == new
+    {
+        return old.clone();
+    }
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, new.clone());
+    new.clone()
 }
 
 /// Whether the packet may go the other way than the connection whose policy was asked.

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use enforcer::api::{FlowLine, Request, client};
+use enforcer::api::client;
+use enforcer::api::flows::Line;
 use enforcer::datapath::frame;
 use enforcer_common::parse::number;
 use enforcer_common::{Action, Reason};
+use enforcer_flows::Query;
 use enforcer_lab::{Families, Pod, Wire};
 use serde_json::json;
 
@@ -211,14 +213,20 @@ fn place(node: &Node, name: &str) -> Place {
 /// (endpoint, reason) of all that the daemon tells from now on.
 fn follow(node: &Node) -> Arc<Mutex<Vec<(String, String)>>> {
     let records = Arc::new(Mutex::new(Vec::new()));
-    let lines = client::ask(&node.socket(), &Request::Flows { follow: true }).unwrap();
+    let query = Query {
+        follow: true,
+        ..Query::default()
+    };
+    let lines = client::flows(&node.socket(), query).unwrap();
     let kept = records.clone();
     // Ends with the daemon.
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            if let FlowLine::Record(record) = serde_json::from_str(&line).unwrap() {
-                let endpoint = record.endpoint.unwrap_or_default();
-                kept.lock().unwrap().push((endpoint, record.reason));
+            if let Line::Record(record) = line {
+                let endpoint = record.context.endpoint.as_ref();
+                let endpoint = endpoint.map(ToString::to_string).unwrap_or_default();
+                let reason = record.reason.name().to_owned();
+                kept.lock().unwrap().push((endpoint, reason));
             }
         }
     });

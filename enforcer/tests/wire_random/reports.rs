@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use enforcer::api::{FlowLine, Request, client};
-use enforcer::flow::record::{Record, Verdict};
+use enforcer::api::client;
+use enforcer::api::flows::Line;
+use enforcer_flows::{Party, Query, Record, Verdict};
 use enforcer_lab::Daemon;
 
 use crate::ask::{AGAIN, Outcome};
@@ -38,13 +39,18 @@ impl Reports {
     /// Listens to the daemon of a node until that ends.
     pub(crate) fn follow(&self, world: &World, node: usize) {
         let socket = world.daemons[node].socket();
-        let lines = client::ask(socket, &Request::Flows { follow: true }).unwrap();
+        let query = Query {
+            follow: true,
+            ..Query::default()
+        };
+        let lines = client::flows(socket, query).unwrap();
         let shared = self.shared.clone();
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                match serde_json::from_str(&line).unwrap() {
-                    FlowLine::Lost { lost } => *shared.lost.lock().unwrap() += lost,
-                    FlowLine::Record(record) => shared.take(&record),
+                match line {
+                    Line::Missed { missed, .. } => *shared.lost.lock().unwrap() += missed,
+                    Line::Record(record) => shared.take(&record),
+                    Line::Failed { error } => unreachable!("the client makes an error of {error}"),
                 }
             }
         });
@@ -109,7 +115,7 @@ impl Reports {
 
 impl Shared {
     fn take(&self, record: &Record) {
-        if record.verdict != Verdict::Denied {
+        if record.verdict() != Verdict::Denied {
             return;
         }
         if let Some(tuple) = tuple_of(record) {
@@ -124,9 +130,8 @@ impl Shared {
 fn tuple_of(record: &Record) -> Option<Tuple> {
     let protocol = ["TCP", "UDP", "SCTP"]
         .into_iter()
-        .find(|name| **name == record.protocol)?;
-    let end =
-        |party: &enforcer::flow::record::Party| Some(SocketAddr::new(party.address?, party.port?));
+        .find(|name| **name == record.protocol.to_string())?;
+    let end = |party: &Party| Some(SocketAddr::new(party.address?, party.port?));
     Some((protocol, end(&record.source)?, end(&record.destination)?))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use enforcer::flow::record::Record;
+use enforcer_flows::Record;
 use enforcer_lab::{Families, Pod, Protocol, Server, Shape};
 use serde_json::{Value, json};
 

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
+use enforcer_common::Reason;
+use enforcer_common::abi::Direction;
 use enforcer_lab::probe::reach;
 use enforcer_lab::{Namespace, Outcome, Pod, Protocol};
 use serde_json::json;
@@ -50,14 +52,14 @@ fn denied_ports(world: &World, backend: SocketAddr, protocol: Protocol) -> BTree
     let of_backend = denials.iter().filter(|record| {
         record.destination.address == Some(backend.ip())
             && record.destination.port == Some(backend.port())
-            && record.protocol == name
+            && record.protocol.to_string() == name
     });
     of_backend
         .map(|record| {
-            assert_eq!(record.reason, "policy-denied");
-            assert_eq!(record.direction, "egress");
-            assert_eq!(record.endpoint.as_deref(), Some("default/client"));
-            assert_eq!(record.policies, ["default/client"]);
+            assert_eq!(record.reason, Reason::PolicyDenied);
+            assert_eq!(record.direction, Direction::Egress);
+            assert!(record.is_at("default/client"));
+            assert!(record.is_isolated_by("default/client"));
             record.source.port.unwrap()
         })
         .collect()

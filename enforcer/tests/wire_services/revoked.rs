@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use enforcer_common::Reason;
 use enforcer_lab::{Pod, Protocol, Server};
 use serde_json::json;
 
@@ -56,9 +57,9 @@ fn one_backend_is_revoked(also_leaves: bool) {
         world.settle();
         eventually("the cut is reported", || {
             world.denials().iter().any(|record| {
-                record.reason == "revoked"
-                    && record.endpoint.as_deref() == Some("default/client")
-                    && record.destination.pod.as_deref() == Some("default/revoked")
+                record.reason == Reason::Revoked
+                    && record.is_at("default/client")
+                    && record.destination.is_pod("default/revoked")
             })
         });
     });

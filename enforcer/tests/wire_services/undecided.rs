@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use enforcer_common::Reason;
 use enforcer_lab::{Outcome, Protocol};
 use serde_json::json;
 
@@ -62,7 +63,9 @@ fn a_deferred_packet_of_nobody_is_dropped_counted_and_reported() {
             });
             eventually("it is reported", || {
                 let denials = world.denials();
-                denials.iter().any(|record| record.reason == "undecided")
+                denials
+                    .iter()
+                    .any(|record| record.reason == Reason::Undecided)
             });
         }
     });

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::thread;
 
-use enforcer::flow::record::Record;
+use enforcer_flows::Record;
 use enforcer_lab::probe::reach;
 use enforcer_lab::proxy::{Mode, Proxy};
 use enforcer_lab::{Families, Namespace, Outcome, Pod, Protocol, Server, Shape};

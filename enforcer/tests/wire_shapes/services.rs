@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use enforcer::flow::record::{Record, Verdict};
+use enforcer_common::abi::Direction;
+use enforcer_flows::{Record, Verdict};
 use enforcer_lab::probe::{tcp_connect, udp_ask};
 use enforcer_lab::proxy::{Backend, Mode, Proxy, Service, ServicePort};
 use enforcer_lab::{Fabric, Families, Outcome, Pod, Protocol, Server, Shape};
@@ -241,10 +242,10 @@ fn the_real_backend_decides(shape: Shape, fabric: Fabric, mode: Mode, masquerade
     assert_eq!(shop.world.packets(0, "egress/undecided"), 0);
     eventually("the denial is told with the real destination", || {
         shop.denied(0).iter().any(|record| {
-            record.verdict == Verdict::Denied
-                && record.direction == "egress"
-                && record.endpoint.as_deref() == Some("default/client-0")
-                && record.destination.pod.as_deref() == Some("default/bad-1")
+            record.verdict() == Verdict::Denied
+                && record.direction == Direction::Egress
+                && record.is_at("default/client-0")
+                && record.destination.is_pod("default/bad-1")
                 && record.destination.port == Some(TARGET)
         })
     });

@@ -74,6 +74,10 @@ fn event(from: (&str, u16), to: (&str, u16), hook: Direction, kind: EventKind) -
     }
 }
 
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
 fn server() -> PodKey {
     PodKey {
         namespace: "default".into(),
@@ -84,10 +88,16 @@ fn server() -> PodKey {
 /// Every event, seen at the server's link, is told as if it were the first.
 fn told_as_ever(recall: &mut Recall, compiler: &Compiler, events: &[Event]) {
     for event in events {
-        let told = recall.enrich(event, Some(&server()), compiler, "now");
-        let mut fresh = enrich(event, Some(&server()), compiler, &mut Words::default());
+        let told = recall.enrich(event, Some(&server()), compiler, now());
+        let mut fresh = enrich(
+            event,
+            Some(&server()),
+            compiler,
+            &mut Explainer::default(),
+            None,
+        );
         if let Some(fresh) = &mut fresh {
-            "now".clone_into(&mut fresh.time);
+            fresh.time = now();
         }
         assert!(fresh.is_some());
         assert_eq!(told, fresh, "{event:?}");
@@ -139,12 +149,12 @@ fn a_link_of_another_pod_is_another_endpoint() {
         EventKind::Allowed,
     );
     let mut endpoint = |pod: Option<&PodKey>| {
-        let record = recall.enrich(&one, pod, &compiler, "now");
-        record.and_then(|record| record.endpoint)
+        let record = recall.enrich(&one, pod, &compiler, now());
+        record.and_then(|record| record.context.endpoint.clone())
     };
-    assert_eq!(endpoint(Some(&server())).as_deref(), Some("default/server"));
+    assert_eq!(endpoint(Some(&server())), Some(server()));
     assert_eq!(endpoint(None), None);
-    assert_eq!(endpoint(Some(&server())).as_deref(), Some("default/server"));
+    assert_eq!(endpoint(Some(&server())), Some(server()));
 }
 
 #[test]
@@ -157,12 +167,42 @@ fn records_of_one_endpoint_share_the_names_of_its_policies() {
             Direction::Ingress,
             EventKind::Denied,
         );
-        let record = recall.enrich(&one, Some(&server()), &compiler, "now");
-        record.map(|record| record.policies.as_ptr())
+        let record = recall.enrich(&one, Some(&server()), &compiler, now());
+        record.map(|record| record.context.policies.as_ptr())
     };
     let first = policies("203.0.113.1");
     assert!(first.is_some());
     assert_eq!(policies("203.0.113.2"), first);
+}
+
+#[test]
+fn what_a_change_leaves_as_it_is_is_shared_over_it() {
+    let (mut recall, mut compiler) = (Recall::default(), compiler());
+    let one = event(
+        (CLIENT, 40_000),
+        (SERVER, 80),
+        Direction::Ingress,
+        EventKind::Allowed,
+    );
+    let mut parts = |compiler: &Compiler| {
+        let record = recall
+            .enrich(&one, Some(&server()), compiler, now())
+            .unwrap();
+        let who = |party: &Party| Arc::as_ptr(party.who.as_ref().unwrap());
+        let policies = record.context.policies.as_ptr();
+        (policies, who(&record.source), who(&record.destination))
+    };
+    let before = parts(&compiler);
+    compiler.apply([pod("other", "203.0.113.9")]);
+    assert_eq!(parts(&compiler), before);
+    let mut relabelled = pod("client", CLIENT);
+    if let Change::Pod(_, Some(pod)) = &mut relabelled {
+        pod.labels.insert("tier", "front");
+    }
+    compiler.apply([relabelled]);
+    let after = parts(&compiler);
+    assert_eq!((after.0, after.2), (before.0, before.2));
+    assert_ne!(after.1, before.1);
 }
 
 #[test]
@@ -175,7 +215,7 @@ fn what_is_remembered_has_an_end() {
             Direction::Ingress,
             EventKind::Denied,
         );
-        assert!(recall.enrich(&one, None, &compiler, "now").is_some());
+        assert!(recall.enrich(&one, None, &compiler, now()).is_some());
         assert!(recall.records.len() <= REMEMBERED);
     }
 }

@@ -28,7 +28,7 @@ use crate::datapath::conntrack::Entry;
 use crate::datapath::discover::Links;
 use crate::datapath::flows::Tracked;
 use crate::datapath::judge::JudgeError;
-use crate::flow::enrich::{name_of, protocol_name};
+use crate::flow::enrich::name_of;
 pub use change::{Change, ChangeError};
 use connection::{Connection, Seen, add_entries, of_flows};
 pub use report::{Cut, End, Report, Side, State};
@@ -168,13 +168,8 @@ impl Worlds {
             client,
             server,
         } = *connection;
-        let ethertype = if server.is_ipv4() {
-            number::IPV4
-        } else {
-            number::IPV6
-        };
         Cut {
-            protocol: protocol_name(ethertype, protocol),
+            protocol: enforcer_flows::Protocol::Ip(protocol).to_string(),
             client: self.side(client, protocol),
             server: self.side(server, protocol),
             idle_seconds: idle,
