@@ -111,7 +111,14 @@ fn a_side_has_its_pods_workload_labels_node_and_identity() {
         reason: Reason::PolicyDenied as u8,
         ..Event::default()
     };
-    let record = enrich(&event, None, &compiler, Some(&"n1".into())).unwrap();
+    let record = enrich(
+        &event,
+        None,
+        &compiler,
+        &mut Explainer::default(),
+        Some(&"n1".into()),
+    )
+    .unwrap();
     let value = serde_json::to_value(&record).unwrap();
     let identity = compiler
         .tables()
