@@ -19,6 +19,8 @@ pub mod flow;
 pub mod http;
 pub mod kubernetes;
 pub mod lint;
+pub mod recorded;
 pub mod report;
 pub mod source;
+pub mod suggest;
 pub mod trace;

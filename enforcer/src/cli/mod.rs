@@ -7,6 +7,9 @@ pub mod cut;
 mod debug;
 mod flows;
 mod output;
+pub mod policy;
+mod recorded;
+mod replay;
 mod run;
 mod status;
 pub mod trace;
@@ -38,6 +41,7 @@ enum Verb {
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Flows(flows::FlowsArgs),
+    Policy(policy::PolicyArgs),
     Debug(debug::DebugArgs),
     Cni(cni::CniArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -63,6 +67,13 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(args),
+        Verb::Policy(args) => policy::run(
+            &args,
+            &mut std::io::stdout().lock(),
+            &mut std::io::stderr().lock(),
+        )
+        .map(ExitCode::from)
+        .map_err(anyhow::Error::from),
         Verb::Debug(args) => debug::run(&args),
         Verb::Cni(args) => cni::run(args, &mut std::io::stdout().lock()),
         Verb::Cleanup(args) => cleanup::run(args, &mut std::io::stdout().lock()),

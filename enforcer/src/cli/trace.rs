@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::Output;
 use super::cut::{self, CutArgs};
+use super::{Output, replay};
 use crate::source::manifests::{ManifestSource, Snapshot};
 use crate::trace::{Question, Tracer, batch, write_text};
 
@@ -43,6 +43,13 @@ Manifests:
   As with `enforcer run`, an object with an error is left out and the others count; errors are
   written to stderr. --strict gives no answer then.
 
+Recorded connections:
+  --replay reads records that `enforcer flows --output json` wrote, `-` is standard input, and judges each
+  recorded connection under the manifests: which were allowed and would be denied, and why, and which
+  the other way. A pod that is no longer there is judged by another of its workload; without one its
+  connections are counted apart. What policies do not decide (a pod with its own node, dropped as malformed)
+  is passed over, and so is what is still on its way to a service.
+
 Changes:
   --cut asks the daemon of this node, which knows its live connections and the objects in force, what
   becomes of each connection's next packet when the change is made. Each line names both sides, the
@@ -56,24 +63,27 @@ Examples:
   enforcer trace --manifests demo/ --from default/web --to 10.96.0.10:80
   enforcer trace --manifests demo/ --from api --to db --protocol ICMP --output json
   enforcer trace --manifests demo/ --batch questions.jsonl --kernel > answers.jsonl
+  enforcer trace --manifests new/ --replay flows.jsonl
   enforcer trace --cut db-policy.yaml && kubectl apply -f db-policy.yaml
   enforcer trace --cut --delete NetworkPolicy default/db-policy --output json
   enforcer trace --cut all-manifests/ --prune
 
 Exit codes:
-  0  allowed; of a batch: every line was answered; of a change: nothing would be cut
+  0  allowed; of a batch: every line was answered; of a change: nothing would be cut; of a replay:
+     every verdict is as it was
   1  denied, or no backend; of a change: connections would be cut
-  2  errors; of a batch: at least one line had no answer
-  3  it differs: some backends of the service are reached and others are not")]
+  2  errors; of a batch: at least one line had no answer; of a replay: a connection had none
+  3  it differs: some backends of the service are reached and others are not; of a replay: a verdict
+     would be another")]
 pub struct TraceArgs {
     /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs`, policies and services.
     #[arg(long, value_name = "PATH", required_unless_present = "cut")]
     pub manifests: Option<PathBuf>,
     /// Who connects.
-    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut"])]
+    #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut", "replay"])]
     pub from: Option<String>,
     /// To whom; a port may follow behind a colon.
-    #[arg(long, value_name = "NS/POD|ADDRESS|svc/NS/NAME", required_unless_present_any = ["batch", "cut"])]
+    #[arg(long, value_name = "NS/POD|ADDRESS|svc/NS/NAME", required_unless_present_any = ["batch", "cut", "replay"])]
     pub to: Option<String>,
     /// The destination port, for TCP, UDP and SCTP.
     #[arg(long, value_name = "N")]
@@ -84,6 +94,9 @@ pub struct TraceArgs {
     /// Read questions from this file, `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port", "protocol"])]
     pub batch: Option<PathBuf>,
+    /// Judge the connections that were recorded in this file, `-` for standard input.
+    #[arg(long, value_name = "FLOWS", conflicts_with_all = ["from", "to", "port", "protocol", "batch"])]
+    pub replay: Option<PathBuf>,
     /// Ask the programs in the kernel instead of the same code on the host. Needs root.
     #[arg(long)]
     pub kernel: bool,
@@ -99,13 +112,14 @@ pub struct TraceArgs {
 }
 
 /// What is asked about a connection, and has no place beside `--cut`.
-pub(super) const QUESTION: [&str; 8] = [
+pub(super) const QUESTION: [&str; 9] = [
     "manifests",
     "from",
     "to",
     "port",
     "protocol",
     "batch",
+    "replay",
     "kernel",
     "strict",
 ];
@@ -124,6 +138,10 @@ pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::
     if !usable(args, &snapshot, &manifests, err)? {
         return Ok(ERROR);
     }
+    let log = match args.replay.as_deref().map(replay::records).transpose() {
+        Ok(log) => log,
+        Err(error) => return fail(err, &error),
+    };
     let tracer = if args.kernel {
         Tracer::in_kernel(&snapshot.cluster)
     } else {
@@ -133,6 +151,9 @@ pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::
         Ok(tracer) => tracer,
         Err(error) => return fail(err, &error),
     };
+    if let Some(log) = &log {
+        return replay::run(&mut tracer, log, args.output, out, err);
+    }
     match &args.batch {
         Some(path) => answer_batch(&mut tracer, path, out, err),
         None => answer(&mut tracer, args, out, err),

@@ -14,6 +14,7 @@ mod batch;
 pub mod cut;
 mod party;
 mod query;
+pub mod replay;
 mod service;
 mod text;
 

@@ -107,7 +107,7 @@ fn write_backend(backend: &BackendAnswer, from: &str, out: &mut impl Write) -> i
     write_part(&backend.ingress, "ingress", "the backend", "  ", out)
 }
 
-fn write_part(
+pub(super) fn write_part(
     part: &Part,
     direction: &str,
     asked: &str,
