@@ -12,6 +12,10 @@ use super::shape::{PODS, Plan, SEGMENT, of_family, single, subnet};
 use super::{Families, OUTSIDE, Pod, Shape};
 use crate::{LabError, Namespace};
 
+/// What the pods' bridge goes by, as CNI plugins give theirs one: without, a bridge takes the lowest
+/// address of its ports, and a new pod makes the others' neighbour entries for the node wrong.
+const BRIDGE_MAC: &str = "02:45:4e:46:00:01";
+
 /// A node: a namespace with the uplink `uplink0`, and the directories of its daemon.
 #[derive(Debug)]
 pub struct Node {
@@ -99,7 +103,7 @@ impl Node {
             return Err(LabError::Unsupported("br_netfilter"));
         }
         let mtu = self.mtu;
-        self.ip(&format!("link add cni0 mtu {mtu} type bridge"))?;
+        self.ip(&format!("link add cni0 mtu {mtu} address {BRIDGE_MAC} type bridge"))?;
         self.ip("link set cni0 up")?;
         for gateway in self.gateways() {
             let address = subnet(gateway, [24, 64]);
