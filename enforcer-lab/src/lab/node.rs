@@ -103,7 +103,9 @@ impl Node {
             return Err(LabError::Unsupported("br_netfilter"));
         }
         let mtu = self.mtu;
-        self.ip(&format!("link add cni0 mtu {mtu} address {BRIDGE_MAC} type bridge"))?;
+        self.ip(&format!(
+            "link add cni0 mtu {mtu} address {BRIDGE_MAC} type bridge"
+        ))?;
         self.ip("link set cni0 up")?;
         for gateway in self.gateways() {
             let address = subnet(gateway, [24, 64]);
