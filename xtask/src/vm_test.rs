@@ -3,6 +3,7 @@
 mod arch;
 mod archive;
 mod bench;
+mod counts;
 mod cpio;
 mod document;
 mod guest;
@@ -142,7 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn report(
     arguments: &Arguments,
     all: &[(String, Results)],
-    counts: BTreeMap<String, verified::Kernel>,
+    counts: verified::Kernels,
     mut problems: Vec<String>,
 ) -> Result<()> {
     ui::heading("tests on kernels");

@@ -2,18 +2,18 @@
 //! report, is an executed instruction here, the same on every computer. `enforcer-ebpf/executed.json`
 //! has the counts, so that a regression on one kernel shows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use enforcer_vm::{Job, Message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::verified;
-use super::{document, suites};
+use super::{counts, suites};
 use crate::{ui, workspace};
+
+/// What the tracked file and the table are called.
+const NAME: &str = "executed";
 
 /// The name of the job.
 pub(super) const JOB: &str = "bench packets";
@@ -37,7 +37,7 @@ pub(super) struct Executed {
 pub(super) type Cases = BTreeMap<String, Executed>;
 
 /// Kernels by their series.
-pub(super) type Kernels = BTreeMap<String, Cases>;
+pub(super) type Kernels = counts::Kernels<Cases>;
 
 /// A case as the bench reports it.
 #[derive(Deserialize)]
@@ -127,22 +127,9 @@ pub(super) fn show(now: &Kernels) {
     ui::line(table(now));
 }
 
-fn path() -> PathBuf {
-    workspace::root().join("enforcer-ebpf/executed.json")
-}
-
-fn recorded() -> Result<Kernels> {
-    let path = path();
-    if !path.exists() {
-        return Ok(Kernels::new());
-    }
-    let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
-}
-
 /// What has grown, or is not recorded.
 pub(super) fn compare(now: &Kernels) -> Result<Vec<String>> {
-    Ok(problems(&recorded()?, now))
+    Ok(problems(&counts::recorded(NAME)?, now))
 }
 
 fn problems(recorded: &Kernels, now: &Kernels) -> Vec<String> {
@@ -164,30 +151,20 @@ fn problems(recorded: &Kernels, now: &Kernels) -> Vec<String> {
 
 /// Records them; kernels that were not asked keep their counts.
 pub(super) fn write(now: Kernels) -> Result<()> {
-    let mut kernels = recorded()?;
-    kernels.extend(now);
-    let path = path();
-    let text = serde_json::to_string_pretty(&kernels).context("writing counts")?;
-    fs::write(&path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
-    document::put("executed", &table(&kernels))
+    counts::write(NAME, now, cells)
 }
 
 /// Cases down, kernels across.
 fn table(kernels: &Kernels) -> String {
-    let mut sorted: Vec<_> = kernels.iter().collect();
-    sorted.sort_by_key(|(series, _)| verified::number(series));
-    let heads: Vec<_> = sorted.iter().map(|(series, _)| (*series).clone()).collect();
-    let mut text = document::head(&heads);
-    let names: BTreeSet<_> = kernels.values().flat_map(BTreeMap::keys).collect();
-    for name in names {
-        let cells = sorted.iter().map(|(_, cases)| {
-            cases.get(name).map_or("–".to_owned(), |executed| {
-                format!("{} ({:.1})", executed.above, executed.ratio())
-            })
-        });
-        text += &document::row(name, &cells.collect::<Vec<_>>());
-    }
-    text
+    counts::table(kernels, cells)
+}
+
+fn cells(cases: &Cases) -> BTreeMap<String, String> {
+    let cell = |executed: &Executed| format!("{} ({:.1})", executed.above, executed.ratio());
+    let cells = cases.iter();
+    cells
+        .map(|(name, executed)| (name.clone(), cell(executed)))
+        .collect()
 }
 
 #[cfg(test)]

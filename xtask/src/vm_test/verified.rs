@@ -1,17 +1,17 @@
 //! How many instructions the verifier of each kernel looks at, which `enforcer-ebpf/verified.json`
 //! has: the limit is a million, and a growth shows in review.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use enforcer_vm::Message;
 use serde::{Deserialize, Serialize};
 
-use super::document;
+use super::counts;
 use crate::ui;
-use crate::workspace;
+
+/// What the tracked file and the table are called.
+const NAME: &str = "verified";
 
 /// The name of the job that asks.
 pub(super) const JOB: &str = "programs";
@@ -21,7 +21,7 @@ pub(super) const JOB: &str = "programs";
 const TOLERANCE: u64 = 5;
 
 /// Kernels by their series.
-type Kernels = BTreeMap<String, Kernel>;
+pub(super) type Kernels = counts::Kernels<Kernel>;
 
 /// What one kernel's verifier made of the programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,22 +57,9 @@ pub(super) fn of_machine(messages: &[Message]) -> Option<Kernel> {
     (!kernel.programs.is_empty()).then_some(kernel)
 }
 
-fn path() -> PathBuf {
-    workspace::root().join("enforcer-ebpf/verified.json")
-}
-
-fn recorded() -> Result<Kernels> {
-    let path = path();
-    if !path.exists() {
-        return Ok(Kernels::new());
-    }
-    let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
-}
-
 /// Shows the counts beside those that are recorded, where they differ.
 pub(super) fn show(now: &Kernels) -> Result<()> {
-    let recorded = recorded()?;
+    let recorded: Kernels = counts::recorded(NAME)?;
     for (series, kernel) in now {
         let counts = kernel.programs.iter().map(|(name, count)| {
             let was = recorded.get(series).and_then(|was| was.programs.get(name));
@@ -93,7 +80,7 @@ pub(super) fn show(now: &Kernels) -> Result<()> {
 
 /// Which programs have grown, or are not recorded.
 pub(super) fn compare(now: &Kernels) -> Result<Vec<String>> {
-    Ok(problems(&recorded()?, now))
+    Ok(problems(&counts::recorded(NAME)?, now))
 }
 
 fn problems(recorded: &Kernels, now: &Kernels) -> Vec<String> {
@@ -115,35 +102,14 @@ fn problems(recorded: &Kernels, now: &Kernels) -> Vec<String> {
 
 /// Records them; kernels that were not asked keep their counts.
 pub(super) fn write(now: Kernels) -> Result<()> {
-    let mut kernels = recorded()?;
-    kernels.extend(now);
-    let path = path();
-    let text = serde_json::to_string_pretty(&kernels).context("writing counts")?;
-    fs::write(&path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
-    document::put("verified", &table(&kernels))
+    counts::write(NAME, now, cells)
 }
 
-/// What series are sorted by.
-pub(super) fn number(series: &str) -> Vec<u32> {
-    let numbers = series.split('.').map(str::parse);
-    numbers.collect::<Result<_, _>>().unwrap_or_default()
-}
-
-/// Programs down, kernels across, by their numbers.
-fn table(kernels: &Kernels) -> String {
-    let mut sorted: Vec<_> = kernels.iter().collect();
-    sorted.sort_by_key(|(series, _)| number(series));
-    let heads: Vec<_> = sorted.iter().map(|(series, _)| (*series).clone()).collect();
-    let mut text = document::head(&heads);
-    let names = kernels.values().flat_map(|kernel| kernel.programs.keys());
-    for name in names.collect::<BTreeSet<_>>() {
-        let counts = sorted.iter().map(|(_, kernel)| {
-            let count = kernel.programs.get(name);
-            count.map_or("–".to_owned(), u64::to_string)
-        });
-        text += &document::row(&format!("`{name}`"), &counts.collect::<Vec<_>>());
-    }
-    text
+fn cells(kernel: &Kernel) -> BTreeMap<String, String> {
+    let programs = kernel.programs.iter();
+    programs
+        .map(|(name, count)| (format!("`{name}`"), count.to_string()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -167,7 +133,7 @@ mod tests {
         kernels.insert("6.12".to_owned(), newer.clone());
         kernels.insert("5.10".to_owned(), newer);
         let expected = "|  | 5.10 | 6.1 | 6.12 |\n|---|---|---|---|\n| `to_pod` | 7 | 7 | 7 |\n";
-        assert_eq!(table(&kernels), expected);
+        assert_eq!(counts::table(&kernels, cells), expected);
     }
 
     #[test]
