@@ -4,13 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use enforcer_common::abi::{Direction, Event};
+use enforcer_common::abi::Event;
 use enforcer_flows::{Party, Record, Who};
 use enforcer_policy::compile::Compiler;
 use enforcer_policy::explain::Explainer;
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::PodKey;
-use enforcer_policy::rule::PolicyKey;
 use jiff::Timestamp;
 
 use super::enrich::{enrich, stamp};
@@ -29,11 +28,10 @@ pub struct Recall {
     /// [`Compiler::age`] at that time.
     age: u64,
     records: HashMap<Alike, (Option<PodKey>, Record)>,
+    /// Gives records of an endpoint the same list of policies, over changes of others, too.
     explainer: Explainer,
     /// Thousands of records are of the same pods. Outlives changes, and is compared.
     pods: HashMap<PodKey, Arc<Who>>,
-    /// By endpoint and direction: thousands of records name the same policies. Outlives changes, too.
-    policies: HashMap<(PodKey, Direction), Arc<[PolicyKey]>>,
 }
 
 impl Recall {
@@ -77,7 +75,9 @@ impl Recall {
     ) -> Option<Record> {
         let node = self.node.as_ref();
         let mut record = enrich(event, endpoint, compiler, &mut self.explainer, node)?;
-        self.share(&mut record);
+        // What earlier records hold already.
+        self.share_pod(&mut record.source);
+        self.share_pod(&mut record.destination);
         // Which service has an address depends on the port.
         let client = if is_answer(event) {
             &record.destination
@@ -94,45 +94,21 @@ impl Recall {
         Some(record)
     }
 
-    /// Takes for the parts of a record what earlier ones hold already.
-    fn share(&mut self, record: &mut Record) {
-        self.share_pod(&mut record.source);
-        self.share_pod(&mut record.destination);
-        let context = &record.context;
-        if let Some(pod) = &context.endpoint
-            && !context.policies.is_empty()
-        {
-            let whose = (pod.clone(), record.direction);
-            let shared = shared(&mut self.policies, whose, &context.policies);
-            Arc::make_mut(&mut record.context).policies = shared;
-        }
-    }
-
     fn share_pod(&mut self, party: &mut Party) {
         if let Some(who) = &mut party.who
-            && let Some(pod) = who.pod.clone()
+            && let Some(pod) = &who.pod
         {
-            *who = shared(&mut self.pods, pod, who);
+            match self.pods.get(pod) {
+                Some(known) if known == who => who.clone_from(known),
+                _ => {
+                    if self.pods.len() >= REMEMBERED {
+                        self.pods.clear();
+                    }
+                    self.pods.insert(pod.clone(), who.clone());
+                }
+            }
         }
     }
-}
-
-/// What is known by this key, if it equals `new`; else `new`, which is known from now on.
-fn shared<K: Eq + std::hash::Hash, T: PartialEq + ?Sized>(
-    known: &mut HashMap<K, Arc<T>>,
-    key: K,
-    new: &Arc<T>,
-) -> Arc<T> {
-    if let Some(old) = known.get(&key)
-        && old == new
-    {
-        return old.clone();
-    }
-    if known.len() >= REMEMBERED {
-        known.clear();
-    }
-    known.insert(key, new.clone());
-    new.clone()
 }
 
 /// Whether the packet may go the other way than the connection whose policy was asked.

@@ -85,6 +85,12 @@ impl Textual for Workload {
     }
 }
 
+/// Both parts of `NAMESPACE/NAME`.
+fn namespaced(text: &str) -> Option<(Name, Name)> {
+    let (namespace, name) = text.split_once('/')?;
+    Some((namespace.into(), name.into()))
+}
+
 impl Textual for PodKey {
     const WHAT: &str = "NAMESPACE/POD";
 
@@ -93,11 +99,8 @@ impl Textual for PodKey {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (namespace, name) = text.split_once('/')?;
-        Some(Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        })
+        let (namespace, name) = namespaced(text)?;
+        Some(Self { namespace, name })
     }
 }
 
@@ -109,11 +112,8 @@ impl Textual for ServiceKey {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (namespace, name) = text.split_once('/')?;
-        Some(Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        })
+        let (namespace, name) = namespaced(text)?;
+        Some(Self { namespace, name })
     }
 }
 
