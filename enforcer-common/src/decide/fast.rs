@@ -5,6 +5,8 @@
 //! open or end a connection, a source that is not the endpoint's own address. So it can only say
 //! what the long way says too.
 
+use core::mem::offset_of;
+
 use bytemuck::{Pod, Zeroable};
 
 use super::Context;
@@ -56,11 +58,11 @@ const ETHERTYPE: usize = 12;
 const IPV4: u16 = number::IPV4.to_be();
 const IPV6: u16 = number::IPV6.to_be();
 
-/// Where the transport header is, behind a header without options, and the addresses in front of it.
+/// Where the transport header is, behind a header without options, and the addresses within that.
 const BEHIND_V4: usize = NETWORK + size_of::<Ipv4>();
 const BEHIND_V6: usize = NETWORK + size_of::<Ipv6>();
-const ADDRESSES_V4: usize = BEHIND_V4 - 8;
-const ADDRESSES_V6: usize = BEHIND_V6 - 32;
+const ADDRESSES_V4: usize = NETWORK + offset_of!(Ipv4, source);
+const ADDRESSES_V6: usize = NETWORK + offset_of!(Ipv6, source);
 
 /// The shortest transport headers: of UDP, and of TCP without options.
 const UDP: usize = 8;
