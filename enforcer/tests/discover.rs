@@ -380,6 +380,28 @@ fn a_link_that_goes_is_seen_at_once() {
 }
 
 #[test]
+fn a_link_that_comes_during_a_look_never_seems_to_have_no_side_on_the_node() {
+    let node = Node::new();
+    let pods: Vec<_> = (0..40).map(|i| node.pod(&format!("pod{i}"))).collect();
+    std::thread::scope(|scope| {
+        let plugging = scope.spawn(|| {
+            for (number, pod) in pods.iter().enumerate() {
+                node.plug(pod, &format!("veth{number}"));
+            }
+        });
+        while !plugging.is_finished() {
+            let links = node.scan();
+            for namespace in &links.namespaces {
+                assert_eq!(namespace.unenforceable, [], "{:?}", namespace.path);
+            }
+        }
+        plugging.join().unwrap();
+    });
+    let found = node.scan();
+    assert!(found.namespaces.iter().all(|one| one.links.len() == 1));
+}
+
+#[test]
 fn discovery_does_not_wake_its_own_watcher_again_and_again() {
     let node = Node::new();
     let web = node.pod("web");

@@ -16,6 +16,8 @@ use crate::datapath::discover::Namespace;
 #[derive(Debug)]
 pub(super) struct Waiter {
     attachment: Attachment,
+    /// How many looks for links had begun when it came.
+    since: u64,
     answer: oneshot::Sender<Held>,
 }
 
@@ -24,6 +26,8 @@ enum Standing {
     InForce,
     /// It may come.
     NotYet(String),
+    /// It will not come with the link as it was when it was last looked at.
+    Unenforceable(String),
     /// It will not come, as things are.
     Never(String),
 }
@@ -35,7 +39,7 @@ impl From<Standing> for Held {
                 in_force: true,
                 why: None,
             },
-            Standing::NotYet(why) | Standing::Never(why) => Self {
+            Standing::NotYet(why) | Standing::Unenforceable(why) | Standing::Never(why) => Self {
                 in_force: false,
                 why: Some(why),
             },
@@ -90,7 +94,11 @@ impl Daemon {
             let _ = answer.send(Standing::Never(error.to_string()).into());
             return;
         }
-        self.waiters.push(Waiter { attachment, answer });
+        self.waiters.push(Waiter {
+            attachment,
+            since: self.looks,
+            answer,
+        });
         self.claimed.insert(key);
     }
 
@@ -153,6 +161,10 @@ impl Daemon {
             }
             match self.standing(&waiter.attachment) {
                 Standing::NotYet(_) => self.waiters.push(waiter),
+                // The look may have found a link that was only half made.
+                Standing::Unenforceable(_) if waiter.since == self.looks => {
+                    self.waiters.push(waiter);
+                }
                 decided => {
                     let _ = waiter.answer.send(decided.into());
                 }
@@ -188,7 +200,7 @@ impl Daemon {
         let ifname = &claim.hold.attachment.ifname;
         let mut unenforceable = space.unenforceable.iter();
         if let Some(link) = unenforceable.find(|link| link.pod_ifname == *ifname) {
-            return Standing::Never(link.to_string());
+            return Standing::Unenforceable(link.to_string());
         }
         let mut links = space.links.iter();
         let Some(link) = links.find(|link| link.pod_ifname == *ifname) else {

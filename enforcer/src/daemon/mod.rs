@@ -85,6 +85,8 @@ struct Daemon {
     claimed: BTreeSet<PodKey>,
     /// Wakes the loop to look for links.
     look: Arc<Notify>,
+    /// How many looks for links have begun.
+    looks: u64,
     /// Keeps the CNI plugin installed.
     keeper: Option<Keeper>,
 }
@@ -126,6 +128,7 @@ impl Daemon {
             waiters: Vec::new(),
             claimed: BTreeSet::new(),
             look: Arc::default(),
+            looks: 0,
             keeper: None,
         })
     }
@@ -201,6 +204,7 @@ impl Daemon {
 
     /// Looks for namespaces and links.
     async fn rescan(&mut self) {
+        self.looks += 1;
         let directory = self.options.netns_dir.clone();
         let others = self.claims.files();
         let look = move || -> Result<_, DiscoverError> {

@@ -28,6 +28,10 @@ use super::netns::{Netns, NetnsError};
 /// node: behind them are pods.
 const IPVS_LINK: &str = "kube-ipvs0";
 
+/// How often pairs without a side on the node are looked for again, at most. More than once only
+/// where pairs are made all the time.
+const LOOKS: usize = 4;
+
 /// What can go wrong with one namespace or with the whole search.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
@@ -58,20 +62,58 @@ pub fn scan(directory: &Path, others: &BTreeSet<PathBuf>) -> Result<Links, Disco
     for (path, netns) in open_all(directory, others, &mut found.problems)? {
         // The number must be there before the node's links are read: they refer to it.
         match host.namespace_number(&netns) {
-            Ok(number) => opened.push((path, netns, number)),
+            Ok(number) => opened.push(Opened {
+                path,
+                netns,
+                number,
+            }),
             Err(error) => found.problems.push((path, error.into())),
         }
     }
-    let host_links = host.links()?;
+    let mut host_links = host.links()?;
     let sides = host_sides(&host_links);
-    found.node = host_links.iter().filter_map(node_link).collect();
-    for (path, netns, number) in opened {
-        match look_into(&path, &netns, number, &sides) {
-            Ok(namespace) => found.namespaces.push(namespace),
-            Err(error) => found.problems.push((path, error)),
+    let mut spaces = Vec::new();
+    for space in opened {
+        match space.look_into(&sides) {
+            Ok(namespace) => spaces.push((space, namespace)),
+            Err(error) => found.problems.push((space.path, error)),
         }
     }
+    confirm(&host, &mut host_links, &mut spaces)?;
+    found.node = host_links.iter().filter_map(node_link).collect();
+    found.namespaces = spaces.into_iter().map(|(_, found)| found).collect();
     Ok(found)
+}
+
+/// Looks again where a pair has no side on the node, first at the node and then into the namespace,
+/// until that shows no other such pair: one that was made, or whose end was moved, between the two
+/// looks before has its side now.
+fn confirm(
+    host: &Netlink,
+    host_links: &mut Vec<LinkMessage>,
+    spaces: &mut [(Opened, Namespace)],
+) -> Result<(), DiscoverError> {
+    let mut doubted: Vec<_> = spaces
+        .iter_mut()
+        .filter(|(_, found)| found.pairs_without_side().next().is_some())
+        .collect();
+    for _ in 0..LOOKS {
+        if doubted.is_empty() {
+            break;
+        }
+        *host_links = host.links()?;
+        let sides = host_sides(host_links);
+        doubted.retain_mut(|(space, found)| {
+            // A namespace that is being removed stays as it was seen.
+            let Ok(now) = space.look_into(&sides) else {
+                return false;
+            };
+            let before = std::mem::replace(found, now);
+            let known: BTreeSet<_> = before.pairs_without_side().collect();
+            found.pairs_without_side().any(|name| !known.contains(name))
+        });
+    }
+    Ok(())
 }
 
 /// The node's own addresses: all of the daemon's namespace but loopback and link-local IPv6 ones
@@ -140,40 +182,48 @@ fn host_sides(links: &[LinkMessage]) -> BTreeMap<FarEnd, &LinkMessage> {
         .collect()
 }
 
-fn look_into(
-    path: &Path,
-    netns: &Netns,
+/// A namespace to look into.
+struct Opened {
+    path: PathBuf,
+    netns: Netns,
+    /// Its number among the node's.
     number: i32,
-    sides: &BTreeMap<FarEnd, &LinkMessage>,
-) -> Result<Namespace, DiscoverError> {
-    let inside = netns.run(Netlink::open)??;
-    let mut addresses = addresses_by_link(&inside.addresses()?);
-    let mut namespace = Namespace {
-        path: path.to_owned(),
-        id: netns.id(),
-        links: Vec::new(),
-        unenforceable: Vec::new(),
-    };
-    for link in inside.links()? {
-        let addresses = addresses.remove(&link.header.index).unwrap_or_default();
-        if let Some(host) = sides.get(&(number, link.header.index)) {
-            namespace.links.push(PodLink {
-                host_ifindex: host.header.index,
-                host_name: name(host).to_owned(),
-                kind: kind(&link),
-                namespace: path.to_owned(),
-                pod_ifindex: link.header.index,
-                pod_ifname: name(&link).to_owned(),
-                addresses,
-            });
-            continue;
+}
+
+impl Opened {
+    fn look_into(
+        &self,
+        sides: &BTreeMap<FarEnd, &LinkMessage>,
+    ) -> Result<Namespace, DiscoverError> {
+        let inside = self.netns.run(Netlink::open)??;
+        let mut addresses = addresses_by_link(&inside.addresses()?);
+        let mut namespace = Namespace {
+            path: self.path.clone(),
+            id: self.netns.id(),
+            links: Vec::new(),
+            unenforceable: Vec::new(),
+        };
+        for link in inside.links()? {
+            let addresses = addresses.remove(&link.header.index).unwrap_or_default();
+            if let Some(host) = sides.get(&(self.number, link.header.index)) {
+                namespace.links.push(PodLink {
+                    host_ifindex: host.header.index,
+                    host_name: name(host).to_owned(),
+                    kind: kind(&link),
+                    namespace: self.path.clone(),
+                    pod_ifindex: link.header.index,
+                    pod_ifname: name(&link).to_owned(),
+                    addresses,
+                });
+                continue;
+            }
+            let link = unenforceable(&link, addresses);
+            if link.why.leads_out() || !link.addresses.is_empty() {
+                namespace.unenforceable.push(link);
+            }
         }
-        let link = unenforceable(&link, addresses);
-        if link.why.leads_out() || !link.addresses.is_empty() {
-            namespace.unenforceable.push(link);
-        }
+        Ok(namespace)
     }
-    Ok(namespace)
 }
 
 fn unenforceable(link: &LinkMessage, addresses: Vec<IpAddr>) -> Unenforceable {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use enforcer_common::abi::{Endpoint, address};
 
 use super::DiscoverError;
+use super::attributes::is_pair;
 use crate::datapath::netns::NetnsId;
 
 /// What is there.
@@ -53,6 +54,14 @@ impl Namespace {
         let mut links = self.links.iter().map(|link| &link.pod_ifname);
         let mut others = self.unenforceable.iter().map(|link| &link.pod_ifname);
         links.any(|name| name == ifname) || others.any(|name| name == ifname)
+    }
+
+    /// The names of links that are one end of a pair whose other end is not the node's.
+    pub(super) fn pairs_without_side(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.unenforceable.iter();
+        pairs
+            .filter(|link| is_pair(&link.kind))
+            .map(|link| link.pod_ifname.as_str())
     }
 }
 
