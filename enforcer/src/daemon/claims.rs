@@ -148,7 +148,7 @@ impl Daemon {
 
     /// Forgets claims of containers that are gone.
     pub(super) fn forget_gone_claims(&mut self) {
-        let pods = self.claims.forget_gone(&self.links);
+        let pods = self.claims.forget_gone(self.matcher.links());
         if !pods.is_empty() {
             self.amend(pods);
         }
@@ -186,7 +186,7 @@ impl Daemon {
         if !pod.is_selectable() {
             return Standing::Never(format!("{key} has ended, or has the node's network"));
         }
-        let spaces = &self.links.namespaces;
+        let spaces = &self.matcher.links().namespaces;
         match spaces.iter().find(|space| space.id == claim.netns()) {
             Some(space) => self.standing_in(space, claim, &key),
             None => Standing::NotYet(format!(
@@ -216,7 +216,7 @@ impl Daemon {
         if self.writer.broken().is_none() && self.writer.enforces(link.host_ifindex, key) {
             return Standing::InForce;
         }
-        let why = self.matching.not_enforced(key);
+        let why = self.matcher.matching().not_enforced(key);
         Standing::NotYet(why.unwrap_or_else(|| format!("{} is not attached yet", link.host_name)))
     }
 }

@@ -57,7 +57,7 @@ impl Daemon {
                 capacity: capacity(&self.options.datapath),
                 local_addresses: self.local_addresses.clone(),
                 links: Links {
-                    namespaces: self.links.namespaces.clone(),
+                    namespaces: self.matcher.links().namespaces.clone(),
                     ..Links::default()
                 },
                 pending_deny: self.options.datapath.pending_deny,

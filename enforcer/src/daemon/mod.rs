@@ -29,8 +29,8 @@ use tokio::sync::{Notify, watch};
 use crate::api::server::Question;
 use crate::claims::Claims;
 use crate::cni::Keeper;
-use crate::datapath::discover::{self, DiscoverError, Links};
-use crate::datapath::matching::{Matching, is_here, match_pods};
+use crate::datapath::discover::{self, DiscoverError};
+use crate::datapath::matching::{Matcher, Update, is_here, match_pods};
 use crate::datapath::writer::{self, Writer};
 use crate::engines::Engine;
 use crate::flow::recall::Recall;
@@ -55,18 +55,13 @@ struct Daemon {
     measures: Measures,
     /// What is wrong with the objects now.
     problems: Vec<Problem>,
-    /// The namespaces and links that the last look found.
-    links: Links,
+    /// The namespaces and links that the last look found, the pods that should be here, and whose
+    /// links they are.
+    matcher: Matcher,
     /// The node's own addresses that it found.
     local_addresses: BTreeSet<IpAddr>,
     /// Why the last look failed, if it did; the links are then those of the look before.
     scan_failure: Option<String>,
-    /// The pods that should be here, with their addresses.
-    pods: BTreeMap<PodKey, Vec<IpAddr>>,
-    /// The same when their links were last looked for.
-    matched: BTreeMap<PodKey, Vec<IpAddr>>,
-    /// Whose they are.
-    matching: Matching,
     /// Everything is in force for the first time: an earlier daemon's programs have gone.
     settled: bool,
     sweep: Sweep,
@@ -113,12 +108,9 @@ impl Daemon {
             recall,
             measures: Measures::default(),
             problems: Vec::new(),
-            links: Links::default(),
+            matcher: Matcher::default(),
             local_addresses: BTreeSet::new(),
             scan_failure: None,
-            pods: BTreeMap::new(),
-            matched: BTreeMap::new(),
-            matching: Matching::default(),
             settled: false,
             sweep,
             others: Vec::new(),
@@ -215,7 +207,7 @@ impl Daemon {
         };
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok((links, local))) => {
-                self.links = links;
+                self.matcher.set_links(links);
                 self.look_for_others();
                 self.scan_failure = None;
                 self.local_addresses.clone_from(&local);
@@ -238,20 +230,24 @@ impl Daemon {
     /// everything, no link is touched that an earlier daemon holds.
     fn follow(&mut self) {
         if !self.source.is_synced() {
-            let matching = match_pods(&self.links, &BTreeMap::new());
+            let matching = match_pods(self.matcher.links(), &BTreeMap::new());
             return self.writer.wait_with(&matching.unknown);
         }
-        let mut matching = match_pods(&self.links, &self.pods);
-        matching.keep(&self.matching, [&self.matched, &self.pods]);
-        self.matched.clone_from(&self.pods);
-        let before = std::mem::replace(&mut self.matching, matching);
+        if self.writer.failures().next().is_some() {
+            self.matcher.distrust();
+        }
+        let Update { before, part } = self.matcher.update();
         let known = before.unenforced();
-        for (pod, why) in self.matching.unenforced() {
+        let now = part.as_ref().unwrap_or(self.matcher.matching());
+        for (pod, why) in now.unenforced() {
             if known.get(pod) != Some(&why) {
                 tracing::warn!(%pod, %why, "policies do not hold for a pod, or not for all of its links");
             }
         }
-        self.writer.follow(&self.matching, &self.links.node);
+        match &part {
+            Some(part) => self.writer.follow_part(part),
+            None => self.writer.follow(now, &self.matcher.links().node),
+        }
         self.changes.send_modify(|changes| *changes += 1);
     }
 
@@ -260,16 +256,14 @@ impl Daemon {
         let (cluster, node) = (self.compiler.cluster(), self.options.node.as_deref());
         for key in keys {
             let pod = cluster.pods.get(&key).filter(|pod| is_here(pod, node));
-            match pod.map(|pod| pod.addresses.clone()) {
-                Some(addresses) => drop(self.pods.insert(key, addresses)),
-                None => drop(self.pods.remove(&key)),
-            }
+            self.matcher
+                .note(key, pod.map(|pod| pod.addresses.as_slice()));
         }
     }
 
     /// Finds the links of the pods, if these are others now or some link could not be held.
     fn follow_pods(&mut self) {
-        if self.pods != self.matched || self.writer.failures().next().is_some() {
+        if !self.matcher.is_current() || self.writer.failures().next().is_some() {
             self.follow();
         } else {
             self.changes.send_modify(|changes| *changes += 1);

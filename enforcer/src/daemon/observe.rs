@@ -110,10 +110,10 @@ impl Daemon {
     fn own_pods(&self) -> impl Iterator<Item = (&PodKey, &Pod)> {
         let pods = &self.compiler.cluster().pods;
         let node = &self.options.node;
-        let own = self.pods.iter();
+        let own = self.matcher.pods().iter();
         let own = own.filter(|(_, addresses)| !addresses.is_empty());
         let elsewhere = |key: &PodKey| {
-            let missing = self.matching.missing.get(key);
+            let missing = self.matcher.matching().missing.get(key);
             node.is_none() && matches!(missing, Some(Missing::NotFound(_)))
         };
         let own = own.filter(move |(key, _)| !elsewhere(key));

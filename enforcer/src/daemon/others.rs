@@ -23,7 +23,12 @@ impl Daemon {
     /// Notices those that come while the daemon runs, as far as links tell. It goes on: to stop now
     /// would leave pods without any engine that follows their policies.
     pub(super) fn look_for_others(&mut self) {
-        let links = self.links.node.iter().map(|link| link.name.clone());
+        let links = self
+            .matcher
+            .links()
+            .node
+            .iter()
+            .map(|link| link.name.clone());
         let facts = Facts {
             links: links.collect(),
             ..Facts::default()

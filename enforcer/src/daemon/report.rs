@@ -103,11 +103,8 @@ impl Daemon {
                 links.entry(pod).or_default().push(name.to_owned());
             }
         }
-        let here = self
-            .matching
-            .links
-            .keys()
-            .chain(self.matching.missing.keys());
+        let matching = self.matcher.matching();
+        let here = matching.links.keys().chain(matching.missing.keys());
         let pods: std::collections::BTreeSet<&PodKey> = here.collect();
         pods.into_iter()
             .map(|pod| EndpointStatus {
@@ -143,7 +140,7 @@ impl Daemon {
                 .find(|(_, owner, _)| *owner == Some(pod))
                 .map(|(_, _, why)| why.to_owned())
         };
-        self.matching.not_enforced(pod).or_else(failed)
+        self.matcher.matching().not_enforced(pod).or_else(failed)
     }
 
     fn policies(&self) -> Vec<PolicyStatus> {
@@ -155,8 +152,10 @@ impl Daemon {
     /// The pods, sorted, of which policies tell something: those of this node, and those in the network
     /// of theirs. The others are most of the cluster and are looked at once, not for every policy.
     fn told_of(&self) -> Vec<(&PodKey, &Pod)> {
-        let here =
-            |key| self.matching.links.contains_key(key) || self.matching.missing.contains_key(key);
+        let here = |key| {
+            self.matcher.matching().links.contains_key(key)
+                || self.matcher.matching().missing.contains_key(key)
+        };
         let pods = self.compiler.cluster().pods.iter();
         pods.filter(|(key, pod)| pod.host_network || here(key) && !pod.terminated)
             .collect()

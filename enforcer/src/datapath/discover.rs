@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkLayerType, LinkMessage};
@@ -206,7 +207,7 @@ impl Opened {
         for link in inside.links()? {
             let addresses = addresses.remove(&link.header.index).unwrap_or_default();
             if let Some(host) = sides.get(&(self.number, link.header.index)) {
-                namespace.links.push(PodLink {
+                namespace.links.push(Arc::new(PodLink {
                     host_ifindex: host.header.index,
                     host_name: name(host).to_owned(),
                     kind: kind(&link),
@@ -214,7 +215,7 @@ impl Opened {
                     pod_ifindex: link.header.index,
                     pod_ifname: name(&link).to_owned(),
                     addresses,
-                });
+                }));
                 continue;
             }
             let link = unenforceable(&link, addresses);

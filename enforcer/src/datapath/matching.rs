@@ -1,6 +1,7 @@
 //! Which link belongs to which pod: the one that holds the pod's address.
 
 mod kept;
+mod matcher;
 mod missing;
 mod unenforced;
 
@@ -8,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use enforcer_policy::model::{Cluster, Pod, PodKey};
 
+pub use self::matcher::{Matcher, Update};
 pub use self::missing::Missing;
 use super::discover::{Links, Namespace, PodLink, Unenforceable};
 
@@ -20,19 +23,19 @@ use super::discover::{Links, Namespace, PodLink, Unenforceable};
 pub struct Matching {
     /// The links that hold an address of the pod, or [held](Matching::keep) it, sorted; never empty. More than one when a pod has
     /// its IPv4 address on one link and its IPv6 address on another.
-    pub links: BTreeMap<PodKey, Vec<PodLink>>,
+    pub links: BTreeMap<PodKey, Vec<Arc<PodLink>>>,
     /// Other links of the namespace of a pod: second networks. Policies hold there too, but the
     /// addresses are not the pod's to others.
-    pub secondary: BTreeMap<PodKey, Vec<PodLink>>,
+    pub secondary: BTreeMap<PodKey, Vec<Arc<PodLink>>>,
     /// Other links of the namespace of a pod that lead out of it and cannot be enforced.
     pub loopholes: BTreeMap<PodKey, Vec<Unenforceable>>,
     /// Pods of which not every address can be enforced, and why. A pod may also be in `links`, with
     /// another address.
     pub missing: BTreeMap<PodKey, Missing>,
     /// Links of which nobody can say whose they are, by host index, with the address at fault.
-    pub ambiguous: Vec<(PodLink, IpAddr)>,
+    pub ambiguous: Vec<(Arc<PodLink>, IpAddr)>,
     /// Links of no pod that is known (yet), by host index.
-    pub unknown: Vec<PodLink>,
+    pub unknown: Vec<Arc<PodLink>>,
 }
 
 /// Whether a pod should be on the node, and has a network of its own. Every pod may be on a node
@@ -74,7 +77,7 @@ pub fn match_pods(links: &Links, pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> Matchi
                 Located::In(namespace, found) => {
                     owners.entry(namespace.as_os_str()).or_insert(pod);
                     let links = matching.links.entry(pod.clone()).or_default();
-                    links.extend(found.iter().map(|link| (*link).clone()));
+                    links.extend(found.iter().map(|link| Arc::clone(link)));
                 }
                 Located::Doubtful(address, found, _) => {
                     doubtful.extend(found.iter().map(|link| (link.host_ifindex, *address)));
@@ -105,7 +108,7 @@ type Owners<'a> = HashMap<&'a OsStr, &'a PodKey>;
 /// What holds an address.
 #[derive(Default)]
 struct Holder<'a> {
-    links: Vec<&'a PodLink>,
+    links: Vec<&'a Arc<PodLink>>,
     unenforceable: Vec<(&'a Namespace, &'a Unenforceable)>,
 }
 
@@ -178,10 +181,10 @@ fn claims(pods: &BTreeMap<PodKey, Vec<IpAddr>>) -> HashMap<IpAddr, Vec<&PodKey>>
 
 /// Where one address of one pod is.
 enum Located<'a> {
-    In(&'a Path, Vec<&'a PodLink>),
+    In(&'a Path, Vec<&'a Arc<PodLink>>),
     Nowhere(IpAddr),
     Unenforceable(IpAddr, &'a Path, &'a Unenforceable),
-    Doubtful(IpAddr, Vec<&'a PodLink>, Missing),
+    Doubtful(IpAddr, Vec<&'a Arc<PodLink>>, Missing),
 }
 
 fn locate<'a>(

@@ -12,6 +12,7 @@ mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
@@ -90,7 +91,7 @@ pub struct Options {
 enum Owner {
     Pod(PodKey),
     /// A pod's link in another network, with addresses of its own.
-    Second(PodKey, PodLink),
+    Second(PodKey, Arc<PodLink>),
     /// Nobody that is known (yet).
     Pending,
     /// Nobody can say: two pods or two namespaces have its address. Nothing passes, because each
@@ -114,6 +115,9 @@ impl Owner {
         }
     }
 }
+
+/// Who is to have which link, by index, and the name of the node's side.
+type Wanted<'a> = BTreeMap<u32, (Owner, &'a str)>;
 
 /// A link that programs are attached to.
 #[derive(Clone, Debug)]

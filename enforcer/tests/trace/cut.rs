@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use enforcer::datapath::conntrack::{Entry, Ports, State, Tuple};
 use enforcer::datapath::discover::{LinkKind, Links, Namespace, PodLink};
@@ -228,14 +229,16 @@ fn path(pod: &PodKey) -> PathBuf {
 
 fn namespace((ifindex, (pod, addresses)): (u32, (&PodKey, &Vec<IpAddr>))) -> Namespace {
     // One link for each family.
-    let links = (0..).zip(addresses).map(|(family, address)| PodLink {
-        host_ifindex: ifindex * 2 + family,
-        host_name: format!("veth{ifindex}-{family}"),
-        kind: LinkKind::Veth,
-        namespace: path(pod),
-        pod_ifindex: 2 + family,
-        pod_ifname: format!("eth{family}"),
-        addresses: vec![*address],
+    let links = (0..).zip(addresses).map(|(family, address)| {
+        Arc::new(PodLink {
+            host_ifindex: ifindex * 2 + family,
+            host_name: format!("veth{ifindex}-{family}"),
+            kind: LinkKind::Veth,
+            namespace: path(pod),
+            pod_ifindex: 2 + family,
+            pod_ifname: format!("eth{family}"),
+            addresses: vec![*address],
+        })
     });
     Namespace {
         path: path(pod),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use enforcer::datapath::attach::Hook;
 use enforcer::datapath::discover::{LinkKind, Links, Namespace, PodLink};
 use enforcer::datapath::load::LoadOptions;
-use enforcer::datapath::matching::{Matching, is_here, match_pods};
+use enforcer::datapath::matching::{Matcher, is_here};
 use enforcer::datapath::netns::{Netns, NetnsId};
 use enforcer::datapath::writer::{Options, Writer};
 use enforcer_policy::model::{Change, Cluster, Pod, PodKey};
@@ -27,14 +27,13 @@ const SPARE: usize = 4;
 /// A node: what the daemon knows of its links and pods, and its writer.
 pub(in crate::scale) struct NodeSide {
     writer: Writer,
-    links: Links,
+    matcher: Matcher,
+    /// The namespaces with the links of pods.
+    namespaces: Vec<Namespace>,
     id: NetnsId,
     free: Vec<(u32, String)>,
     /// Whose link each is.
     taken: BTreeMap<PodKey, (u32, String)>,
-    pods: BTreeMap<PodKey, Vec<IpAddr>>,
-    matched: BTreeMap<PodKey, Vec<IpAddr>>,
-    matching: Matching,
     /// Pods that changed since the writer was last asked to.
     changed: Vec<PodKey>,
 }
@@ -63,13 +62,11 @@ impl NodeSide {
         })?;
         Ok(Self {
             writer,
-            links: Links::default(),
+            matcher: Matcher::default(),
+            namespaces: Vec::new(),
             id: Netns::current()?.id(),
             free,
             taken: BTreeMap::new(),
-            pods: BTreeMap::new(),
-            matched: BTreeMap::new(),
-            matching: Matching::default(),
             changed: Vec::new(),
         })
     }
@@ -81,10 +78,10 @@ impl NodeSide {
         }
         let (ifindex, name) = self.free.pop().context("no link is free")?;
         let path = PathBuf::from(format!("/run/netns/{}-{}", key.namespace, key.name));
-        self.links.namespaces.push(Namespace {
+        self.namespaces.push(Namespace {
             path: path.clone(),
             id: self.id,
-            links: vec![PodLink {
+            links: vec![Arc::new(PodLink {
                 host_ifindex: ifindex,
                 host_name: name.clone(),
                 kind: LinkKind::Veth,
@@ -92,20 +89,28 @@ impl NodeSide {
                 pod_ifindex: 2,
                 pod_ifname: "eth0".to_owned(),
                 addresses: pod.addresses.clone(),
-            }],
+            })],
             unenforceable: Vec::new(),
         });
         self.taken.insert(key.clone(), (ifindex, name));
         Ok(())
     }
 
-    /// What the daemon does when it has found other links, or other pods.
+    /// What the daemon does when it has found other links.
+    fn find(&mut self) {
+        self.matcher.set_links(Links {
+            namespaces: self.namespaces.clone(),
+            ..Links::default()
+        });
+        self.follow();
+    }
+
+    /// What the daemon does when there are other links, or other pods.
     fn follow(&mut self) {
-        let mut matching = match_pods(&self.links, &self.pods);
-        matching.keep(&self.matching, [&self.matched, &self.pods]);
-        self.matched.clone_from(&self.pods);
-        self.matching = matching;
-        self.writer.follow(&self.matching, &[]);
+        match self.matcher.update().part {
+            Some(part) => self.writer.follow_part(&part),
+            None => self.writer.follow(self.matcher.matching(), &[]),
+        }
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -132,7 +137,7 @@ impl Side for NodeSide {
             self.changed.push(key.clone());
         }
         if self.taken.len() > links {
-            self.follow();
+            self.find();
         }
         self.check()
     }
@@ -143,13 +148,11 @@ impl Side for NodeSide {
                 .pods
                 .get(&key)
                 .filter(|pod| is_here(pod, Some(HERE)));
-            match pod.map(|pod| pod.addresses.clone()) {
-                Some(addresses) => drop(self.pods.insert(key, addresses)),
-                None => drop(self.pods.remove(&key)),
-            }
+            let addresses = pod.map(|pod| pod.addresses.as_slice());
+            self.matcher.note(key, addresses);
         }
         self.writer.apply(ops, tables);
-        if self.pods != self.matched {
+        if !self.matcher.is_current() {
             self.follow();
         }
         self.check()
@@ -161,14 +164,14 @@ impl Side for NodeSide {
         };
         if let Some(link) = self.taken.remove(key) {
             let ifindex = link.0;
-            self.links.namespaces.retain(|namespace| {
+            self.namespaces.retain(|namespace| {
                 namespace
                     .links
                     .iter()
                     .all(|one| one.host_ifindex != ifindex)
             });
             self.free.push(link);
-            self.follow();
+            self.find();
         }
         self.check()
     }

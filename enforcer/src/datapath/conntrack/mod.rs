@@ -119,7 +119,7 @@ impl Part {
     /// The parts of a table with so many entries (none: nobody knows) that hold what these addresses
     /// have: what is fastest to read. `of_one` are those for one IPv4 address. Each part costs the kernel a walk
     /// over the whole table, which is a matter of a few milliseconds, and what it hands over costs
-    /// ten times as much as what it leaves out.
+    /// ten times as much as what it leaves out. Of an empty table there is nothing to read.
     pub fn covering<const N: usize>(
         addresses: impl IntoIterator<Item = IpAddr>,
         entries: Option<u32>,
@@ -127,6 +127,9 @@ impl Part {
     ) -> Vec<Self> {
         const FEW_WALKS: usize = 4;
         const MANY_ENTRIES: u32 = 25_000;
+        if entries == Some(0) {
+            return Vec::new();
+        }
         let (mut v4, mut has_v6) = (BTreeSet::new(), false);
         for address in addresses {
             match address {

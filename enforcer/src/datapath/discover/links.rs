@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use enforcer_common::abi::{Endpoint, address};
 
@@ -41,8 +42,9 @@ pub struct Namespace {
     pub path: PathBuf,
     /// Which namespace it is.
     pub id: NetnsId,
-    /// Its links that have a side on the node, whether they have addresses yet or not.
-    pub links: Vec<PodLink>,
+    /// Its links that have a side on the node, whether they have addresses yet or not. Whoever keeps
+    /// one shares it: a node has hundreds, and each change of a pod goes through them.
+    pub links: Vec<Arc<PodLink>>,
     /// Its links that cannot be enforced from the node: all that lead out of the namespace, and
     /// those inside it that have addresses.
     pub unenforceable: Vec<Unenforceable>,
@@ -54,6 +56,13 @@ impl Namespace {
         let mut links = self.links.iter().map(|link| &link.pod_ifname);
         let mut others = self.unenforceable.iter().map(|link| &link.pod_ifname);
         links.any(|name| name == ifname) || others.any(|name| name == ifname)
+    }
+
+    /// The addresses of all its links; one may be there twice.
+    pub fn addresses(&self) -> impl Iterator<Item = &IpAddr> {
+        let links = self.links.iter().flat_map(|link| &link.addresses);
+        let others = self.unenforceable.iter().flat_map(|link| &link.addresses);
+        links.chain(others)
     }
 
     /// The names of links that are one end of a pair whose other end is not the node's.

@@ -4,8 +4,8 @@ use super::*;
 use crate::datapath::discover::{LinkKind, Namespace, Why};
 use crate::datapath::netns::NetnsId;
 
-fn link(namespace: &str, host_ifindex: u32, addresses: &[&str]) -> PodLink {
-    PodLink {
+pub(super) fn link(namespace: &str, host_ifindex: u32, addresses: &[&str]) -> Arc<PodLink> {
+    Arc::new(PodLink {
         host_ifindex,
         host_name: format!("veth{host_ifindex}"),
         kind: LinkKind::Veth,
@@ -13,10 +13,10 @@ fn link(namespace: &str, host_ifindex: u32, addresses: &[&str]) -> PodLink {
         pod_ifindex: 2,
         pod_ifname: "eth0".to_owned(),
         addresses: parse(addresses),
-    }
+    })
 }
 
-fn slave(addresses: &[&str]) -> Unenforceable {
+pub(super) fn slave(addresses: &[&str]) -> Unenforceable {
     Unenforceable {
         pod_ifname: "eth0".to_owned(),
         kind: LinkKind::Ipvlan,
@@ -26,7 +26,7 @@ fn slave(addresses: &[&str]) -> Unenforceable {
 }
 
 /// A link inside the namespace, such as a bridge.
-fn inside(addresses: &[&str]) -> Unenforceable {
+pub(super) fn inside(addresses: &[&str]) -> Unenforceable {
     Unenforceable {
         pod_ifname: "docker0".to_owned(),
         kind: LinkKind::Other("bridge".to_owned()),
@@ -35,11 +35,14 @@ fn inside(addresses: &[&str]) -> Unenforceable {
     }
 }
 
-fn parse(addresses: &[&str]) -> Vec<IpAddr> {
+pub(super) fn parse(addresses: &[&str]) -> Vec<IpAddr> {
     addresses.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-fn there(namespaces: &[(&str, &[PodLink], &[Unenforceable])]) -> Links {
+/// A namespace by its path, with its links.
+type Space<'a> = (&'a str, &'a [Arc<PodLink>], &'a [Unenforceable]);
+
+pub(super) fn there(namespaces: &[Space<'_>]) -> Links {
     let namespaces = namespaces.iter().zip(1..);
     Links {
         namespaces: namespaces
@@ -54,7 +57,7 @@ fn there(namespaces: &[(&str, &[PodLink], &[Unenforceable])]) -> Links {
     }
 }
 
-fn key(name: &str) -> PodKey {
+pub(super) fn key(name: &str) -> PodKey {
     PodKey {
         namespace: "default".into(),
         name: name.into(),
@@ -305,12 +308,16 @@ fn a_pod_that_is_starting_or_elsewhere_is_no_news() {
 }
 
 /// The matching after a pod's addresses have changed inside it.
-fn after(before: &[PodLink], now: &[PodLink], claims: [&[(&str, &[&str])]; 2]) -> Matching {
+fn after(
+    before: &[Arc<PodLink>],
+    now: &[Arc<PodLink>],
+    claims: [&[(&str, &[&str])]; 2],
+) -> Matching {
     let claims = claims.map(pods);
     let earlier = match_pods(&there(&[("web", before, &[])]), &claims[0]);
     assert_eq!(earlier.unknown, []);
     let mut matching = match_pods(&there(&[("web", now, &[])]), &claims[1]);
-    matching.keep(&earlier, [&claims[0], &claims[1]]);
+    matching.keep(&earlier, |pod| claims[0].get(pod) == claims[1].get(pod));
     matching
 }
 
@@ -331,6 +338,18 @@ fn a_pod_that_drops_its_address_keeps_its_links_and_their_policies() {
 }
 
 #[test]
+fn a_pod_whose_unenforceable_link_drops_its_address_keeps_its_other_links() {
+    let other = [link("web", 8, &["192.168.1.2"])];
+    let claims = pods(&[("web", &["10.0.0.2"])]);
+    let before = match_pods(&there(&[("web", &other, &[slave(&["10.0.0.2"])])]), &claims);
+    assert_eq!(before.secondary[&key("web")], other);
+    let mut now = match_pods(&there(&[("web", &other, &[slave(&[])])]), &claims);
+    now.keep(&before, |_| true);
+    assert_eq!(now.secondary[&key("web")], other);
+    assert_eq!((now.unknown.len(), now.missing.len()), (0, 1));
+}
+
+#[test]
 fn a_pod_that_is_gone_or_has_other_addresses_keeps_no_link() {
     let before = [link("web", 7, &["10.0.0.2"])];
     let now = [link("web", 7, &[])];
@@ -343,7 +362,7 @@ fn a_pod_that_is_gone_or_has_other_addresses_keeps_no_link() {
     }
     // Another link with the same index, after the first was removed.
     let mut other = now;
-    other[0].namespace = PathBuf::from("other");
+    Arc::make_mut(&mut other[0]).namespace = PathBuf::from("other");
     let matching = after(&before, &other, [web, web]);
     assert_eq!((&*matching.unknown, matching.links.len()), (&other[..], 0));
 }

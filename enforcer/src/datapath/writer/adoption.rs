@@ -3,14 +3,14 @@
 //! The table is read just before the switch, and once more behind it for what was opened in
 //! between. Where there is none, or it does not know a connection, the programs go by the ports.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use enforcer_common::abi::{Direction, Endpoint, address};
 use enforcer_policy::tables::Op;
 
-use super::{Owner, Writer};
+use super::{Wanted, Writer};
 use crate::datapath::adopt::{Adopter, Adopters, Key, Seed, seeds};
 use crate::datapath::clock::{self, ClockError};
 use crate::datapath::conntrack::dump::{self, DumpError, Extent};
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     /// The adoption that the links need which get another owner.
-    pub(super) fn adoption_at(&mut self, wanted: &BTreeMap<u32, (Owner, String)>) -> Adoption {
+    pub(super) fn adoption_at(&mut self, wanted: &Wanted<'_>) -> Adoption {
         let mut adoption = Adoption::default();
         for (ifindex, (owner, _)) in wanted {
             let held = self.links.get(*ifindex);

@@ -1,8 +1,9 @@
 //! Programs on links: who holds which, and taking over from an earlier daemon.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Link, Owner, Writer, WriterError};
+use super::{Link, Owner, Wanted, Writer, WriterError};
 use crate::datapath::attach::{Attachment, Place, Program};
 use crate::datapath::discover::{NodeLink, PodLink};
 use crate::datapath::load;
@@ -13,25 +14,7 @@ impl Writer {
     /// Attaches to the links of pods and to those whose pod is not known yet, and lets go of links
     /// that are nobody's any more. The endpoint is always there before the program.
     pub fn follow(&mut self, matching: &Matching, node: &[NodeLink]) {
-        let mut wanted: BTreeMap<u32, (Owner, String)> = BTreeMap::new();
-        for link in &matching.unknown {
-            wanted.insert(link.host_ifindex, (Owner::Pending, link.host_name.clone()));
-        }
-        for (link, _) in &matching.ambiguous {
-            wanted.insert(link.host_ifindex, (Owner::Doubtful, link.host_name.clone()));
-        }
-        for (pod, links) in &matching.links {
-            for link in links {
-                let owner = Owner::Pod(pod.clone());
-                wanted.insert(link.host_ifindex, (owner, link.host_name.clone()));
-            }
-        }
-        for (pod, links) in &matching.secondary {
-            for link in links {
-                let owner = Owner::Second(pod.clone(), link.clone());
-                wanted.insert(link.host_ifindex, (owner, link.host_name.clone()));
-            }
-        }
+        let wanted = wanted(matching);
         let gone: BTreeSet<u32> = self
             .links
             .keys()
@@ -47,6 +30,21 @@ impl Writer {
             node.iter()
                 .filter(|link| !wanted.contains_key(&link.ifindex)),
         );
+        self.hold_all(wanted);
+        self.release_uplinks(node);
+    }
+
+    /// The same for some links, where all others and those of the node are as they were.
+    pub fn follow_part(&mut self, part: &Matching) {
+        let wanted = wanted(part);
+        for ifindex in wanted.keys() {
+            self.failures.remove(ifindex);
+        }
+        self.hold_all(wanted);
+    }
+
+    /// Gives links to those who are to have them.
+    fn hold_all(&mut self, wanted: Wanted<'_>) {
         let [known, first] = self.arrivals(&wanted);
         self.suspects.extend(known);
         let mut adoption = self.adoption_at(&wanted);
@@ -62,12 +60,11 @@ impl Writer {
             self.suspects.extend(first);
             self.adopt(&mut adoption);
         }
-        self.release_uplinks(node);
     }
 
     /// Before any pod is known: attaches to links that no program of ours is attached to. What an
     /// earlier daemon attached goes on as it was.
-    pub fn wait_with(&mut self, links: &[PodLink]) {
+    pub fn wait_with(&mut self, links: &[Arc<PodLink>]) {
         let earlier: BTreeSet<u32> = match self.attacher.attachments() {
             Ok(attachments) => attachments.iter().map(|one| one.ifindex).collect(),
             Err(error) => {
@@ -85,14 +82,14 @@ impl Writer {
             if !own && earlier.contains(&ifindex) {
                 continue;
             }
-            if let Err(why) = self.hold(ifindex, &Owner::Pending, link.host_name.clone()) {
+            if let Err(why) = self.hold(ifindex, &Owner::Pending, &link.host_name) {
                 tracing::warn!(ifindex, %why, "a link cannot be enforced");
                 self.failures.insert(ifindex, (None, why));
             }
         }
     }
 
-    fn hold(&mut self, ifindex: u32, owner: &Owner, name: String) -> Result<(), String> {
+    fn hold(&mut self, ifindex: u32, owner: &Owner, name: &str) -> Result<(), String> {
         let held = self.links.get(ifindex);
         if held.is_some_and(|link| link.owner == *owner && link.name == name) {
             return Ok(());
@@ -130,7 +127,7 @@ impl Writer {
             ifindex,
             Link {
                 owner: owner.clone(),
-                name,
+                name: name.to_owned(),
                 place,
             },
         );
@@ -198,4 +195,24 @@ impl Writer {
             }
         }
     }
+}
+
+fn wanted(matching: &Matching) -> Wanted<'_> {
+    let unknown = matching.unknown.iter().map(|link| (link, Owner::Pending));
+    let ambiguous = matching.ambiguous.iter();
+    let ambiguous = ambiguous.map(|(link, _)| (link, Owner::Doubtful));
+    let primary = matching.links.iter().flat_map(|(pod, links)| {
+        let links = links.iter();
+        links.map(|link| (link, Owner::Pod(pod.clone())))
+    });
+    let secondary = matching.secondary.iter().flat_map(|(pod, links)| {
+        let links = links.iter();
+        links.map(|link| (link, Owner::Second(pod.clone(), link.clone())))
+    });
+    unknown
+        .chain(ambiguous)
+        .chain(primary)
+        .chain(secondary)
+        .map(|(link, owner)| (link.host_ifindex, (owner, link.host_name.as_str())))
+        .collect()
 }

@@ -1,14 +1,14 @@
 //! Pods whose policy may have taken back connections to endpoints of services, and which of them it
 //! has.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use enforcer_common::abi::{Direction, Endpoint, Flow, address};
 use enforcer_policy::model::PodKey;
 use enforcer_policy::tables::{Op, Tables};
 
-use super::{Owner, Writer};
+use super::{Owner, Wanted, Writer};
 use crate::datapath::adopt;
 use crate::datapath::conntrack::{Answers, Entry};
 use crate::datapath::revoke;
@@ -27,7 +27,7 @@ impl Writer {
 
     /// The pods of links that get another owner: those of links that had one before, of this daemon
     /// or an earlier one, and the others.
-    pub(super) fn arrivals(&self, wanted: &BTreeMap<u32, (Owner, String)>) -> [Vec<PodKey>; 2] {
+    pub(super) fn arrivals(&self, wanted: &Wanted<'_>) -> [Vec<PodKey>; 2] {
         let mut arrivals = [Vec::new(), Vec::new()];
         for (ifindex, (owner, _)) in wanted {
             let held = self.links.get(*ifindex);
