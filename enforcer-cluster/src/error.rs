@@ -62,6 +62,9 @@ pub enum ClusterError {
     /// A certificate or key cannot be made.
     #[error("making certificates: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// A server or client cannot speak TLS.
+    #[error("setting up TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// A client for the API server cannot be made.
     #[error("making a client: {0}")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -102,10 +105,6 @@ impl ClusterError {
 
     pub(crate) fn proxy(source: io::Error) -> Self {
         Self::Proxy(source)
-    }
-
-    pub(crate) fn proxy_tls(source: tokio_rustls::rustls::Error) -> Self {
-        Self::Proxy(io::Error::other(source))
     }
 
     pub(crate) fn kubelet(node: &str) -> impl FnOnce(io::Error) -> Self {

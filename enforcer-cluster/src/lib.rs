@@ -28,6 +28,7 @@ mod objects;
 mod ports;
 mod proxy;
 mod server;
+mod tls;
 mod token;
 
 pub use account::Account;

@@ -36,6 +36,7 @@ pub(super) fn api_server(
     options: &Options,
 ) -> Vec<String> {
     let Certificates {
+        authority,
         server,
         server_key,
         token_key,
@@ -50,6 +51,8 @@ pub(super) fn api_server(
         format!("--tls-cert-file={}", server.display()),
         format!("--tls-private-key-file={}", server_key.display()),
         format!("--token-auth-file={}", tokens.display()),
+        // Of the tiny kubelets.
+        format!("--kubelet-certificate-authority={}", authority.display()),
         "--authorization-mode=RBAC".into(),
         format!("--service-account-issuer={ISSUER}"),
         format!("--service-account-key-file={}", token_public_key.display()),

@@ -2,10 +2,14 @@
 //!
 //! It makes the Node object, gives each Pod a namespace with addresses and serves the TCP and UDP
 //! ports of its containers, reports that as status, and takes pods away that are deleted. Images,
-//! volumes and probes are nothing to it: a pod with a namespace is ready.
+//! volumes and probes are nothing to it: a pod with a namespace is ready. What the API server passes on
+//! to kubelets it serves over HTTPS: see `route`.
 
+mod forward;
+mod https;
 mod object;
 mod pods;
+mod route;
 mod run;
 mod table;
 
@@ -18,6 +22,7 @@ use enforcer_lab::{Cluster, Node};
 use tokio::sync::oneshot;
 
 use crate::{ClusterError, ControlPlane};
+use https::Https;
 use pods::Pods;
 use table::Table;
 
@@ -41,6 +46,7 @@ pub struct Kubelet {
     table: Arc<Table>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    _https: Https,
 }
 
 /// What a kubelet does the moment a pod has its namespace and its addresses.
@@ -75,8 +81,9 @@ impl Kubelet {
             .build()
             .map_err(ClusterError::kubelet(&name))?;
         let client = runtime.block_on(plane.client())?;
-        plane.apply(&object::node(place.node()).to_string())?;
         let table = Arc::new(Table::default());
+        let https = Https::start(plane, &name, Arc::clone(&table))?;
+        plane.apply(&object::node(place.node(), https.address()).to_string())?;
         let pods = Pods::new(place, hook, Arc::clone(&table));
         let (stop, stopped) = oneshot::channel();
         let own = name.clone();
@@ -86,6 +93,7 @@ impl Kubelet {
             table,
             stop: Some(stop),
             thread: Some(thread),
+            _https: https,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a kubelet reads from objects and writes into them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use enforcer_lab::{Node, Protocol};
 use k8s_openapi::api::core::v1::Pod;
@@ -11,18 +11,22 @@ use super::{ADDRESSES, BY_HAND};
 /// What every container is said to run since.
 const BEGIN: &str = "2026-01-01T00:00:00Z";
 
-/// The Node object.
-pub(super) fn node(node: &Node) -> Value {
-    let addresses = node.addresses();
-    let addresses: Vec<Value> = addresses
-        .iter()
-        .map(|address| json!({"type": "InternalIP", "address": address}))
+/// The Node object, and where its kubelet answers the API server: which is of this machine and reaches no
+/// node of a lab. It tries a `Hostname` first.
+pub(super) fn node(node: &Node, kubelet: SocketAddr) -> Value {
+    let own = node.addresses();
+    let own = own.iter().map(|address| ("InternalIP", *address));
+    let addresses: Vec<Value> = [("Hostname", kubelet.ip())]
+        .into_iter()
+        .chain(own)
+        .map(|(kind, address)| json!({"type": kind, "address": address}))
         .collect();
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": node.name, "labels": {"kubernetes.io/hostname": node.name}},
         "status": {
             "addresses": addresses,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port()}},
             "conditions": [{
                 "type": "Ready", "status": "True", "reason": "Test",
                 "lastHeartbeatTime": BEGIN, "lastTransitionTime": BEGIN,

@@ -11,13 +11,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use super::state::State;
 use super::{Link, exchange};
-use crate::{ClusterError, ControlPlane};
+use crate::{ClusterError, ControlPlane, tls};
 
 /// Both sides of a proxy.
 pub(super) struct Endpoints {
@@ -30,26 +30,17 @@ impl Endpoints {
     /// For clients that connect to this address.
     pub(super) fn new(plane: &ControlPlane, address: IpAddr) -> Result<Self, ClusterError> {
         let certificates = plane.certificates();
-        let (certificate, key) = certificates.server_at(&address.to_string())?;
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         let provider = Arc::new(ring::default_provider());
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(ClusterError::proxy_tls)?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
-            .map_err(ClusterError::proxy_tls)?;
         let authority = CertificateDer::from_pem_file(&certificates.authority)
             .map_err(|error| ClusterError::proxy(io::Error::other(error)))?;
         let mut roots = RootCertStore::empty();
-        roots.add(authority).map_err(ClusterError::proxy_tls)?;
+        roots.add(authority)?;
         let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(ClusterError::proxy_tls)?
+            .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(server)),
+            acceptor: tls::acceptor(plane, &address.to_string())?,
             connector: TlsConnector::from(Arc::new(client)),
             port: plane.port(),
         })
