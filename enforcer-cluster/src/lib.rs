@@ -10,6 +10,7 @@
 //! - [`Account`]: a service account's kubeconfig, whose token can be exchanged;
 //! - [`Objects`]: writes objects quickly, for code that is not async;
 //! - [`Kubelet`]: makes Pods of the cluster network namespaces of a lab;
+//! - [`Scheduler`]: binds pods to the node that they name;
 //! - [`FaultProxy`]: stands before the API server and does what networks and servers do to clients.
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ mod kubelet;
 mod objects;
 mod ports;
 mod proxy;
+mod scheduler;
 mod server;
 mod tls;
 mod token;
@@ -35,6 +37,7 @@ pub use account::Account;
 pub use assets::program;
 pub use control_plane::{ControlPlane, Options, Part};
 pub use error::ClusterError;
-pub use kubelet::{ADDRESSES, BY_HAND, Hook, Kubelet, RunningPod};
+pub use kubelet::{ADDRESSES, BY_HAND, Hook, Kubelet, Programs, RunningPod};
 pub use objects::Objects;
 pub use proxy::{Ending, Fault, FaultProxy, Link, Request};
+pub use scheduler::Scheduler;

@@ -12,6 +12,7 @@ pub mod api;
 pub mod claims;
 pub mod cli;
 pub mod cni;
+pub mod connectivity;
 pub mod daemon;
 pub mod datapath;
 pub mod engines;

@@ -2,11 +2,14 @@
 //!
 //! It makes the Node object, gives each Pod a namespace with addresses and serves the TCP and UDP
 //! ports of its containers, reports that as status, and takes pods away that are deleted. Images,
-//! volumes and probes are nothing to it: a pod with a namespace is ready. What the API server passes on
+//! volumes and probes are nothing to it: a pod with a namespace is ready. Only containers of images that a
+//! test names a program for ([`Programs`]) run, as processes. What the API server passes on
 //! to kubelets it serves over HTTPS: see `route`.
 
+mod containers;
 mod forward;
 mod https;
+mod logs;
 mod object;
 mod pods;
 mod route;
@@ -26,6 +29,7 @@ use https::Https;
 use pods::Pods;
 use table::Table;
 
+pub use containers::Programs;
 pub use pods::RunningPod;
 
 /// The annotation of a Pod that says which addresses it gets, with commas between them; without it,
@@ -70,6 +74,26 @@ impl Kubelet {
         node: usize,
         hook: Hook,
     ) -> Result<Self, ClusterError> {
+        Self::launch(plane, cluster, node, hook, Programs::new())
+    }
+
+    /// The same with programs that stand for images.
+    pub fn start_running(
+        plane: &ControlPlane,
+        cluster: &Arc<Cluster>,
+        node: usize,
+        programs: Programs,
+    ) -> Result<Self, ClusterError> {
+        Self::launch(plane, cluster, node, Box::new(|_| ()), programs)
+    }
+
+    fn launch(
+        plane: &ControlPlane,
+        cluster: &Arc<Cluster>,
+        node: usize,
+        hook: Hook,
+        programs: Programs,
+    ) -> Result<Self, ClusterError> {
         let place = Place {
             cluster: Arc::clone(cluster),
             number: node,
@@ -84,7 +108,7 @@ impl Kubelet {
         let table = Arc::new(Table::default());
         let https = Https::start(plane, &name, Arc::clone(&table))?;
         plane.apply(&object::node(place.node(), https.address()).to_string())?;
-        let pods = Pods::new(place, hook, Arc::clone(&table));
+        let pods = Pods::new(place, hook, programs, Arc::clone(&table));
         let (stop, stopped) = oneshot::channel();
         let own = name.clone();
         let thread = thread::spawn(move || runtime.block_on(run::run(client, own, pods, stopped)));

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use enforcer_lab::{Node, Protocol};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod};
 use serde_json::{Value, json};
 
 use super::{ADDRESSES, BY_HAND};
@@ -77,9 +77,10 @@ pub(super) fn wanted_addresses(pod: &Pod) -> Result<Vec<IpAddr>, String> {
     text.split(',').map(parse).collect()
 }
 
-/// The ports of a pod's containers that can be served.
-pub(super) fn ports(pod: &Pod) -> Vec<(Protocol, u16)> {
+/// The ports of those containers of a pod that are `meant`, as far as they can be served.
+pub(super) fn ports(pod: &Pod, meant: impl Fn(&Container) -> bool) -> Vec<(Protocol, u16)> {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let containers = containers.filter(|container| meant(container));
     let ports = containers.flat_map(|container| container.ports.iter().flatten());
     ports
         .filter_map(|port| {

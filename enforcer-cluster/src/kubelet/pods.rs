@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use enforcer_lab::{LabError, Namespace, Server};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container as Spec, Pod};
 
+use super::containers::{Container, Output, Programs};
 use super::table::Table;
 use super::{ByUid, Hook, Place, object};
 
@@ -22,6 +24,7 @@ pub struct RunningPod {
     /// Its addresses: the node's if it is on the host's network.
     pub addresses: Vec<IpAddr>,
     servers: Vec<Server>,
+    containers: Vec<Container>,
     reported: AtomicBool,
     home: Place,
     /// None on the host's network.
@@ -50,6 +53,13 @@ impl RunningPod {
         self.servers.iter().map(Server::served).sum()
     }
 
+    /// The output of a container that is a process.
+    pub(super) fn output(&self, container: &str) -> Option<Arc<Output>> {
+        let mut named = self.containers.iter();
+        let found = named.find(|one| one.name == container)?;
+        Some(Arc::clone(&found.output))
+    }
+
     pub(super) fn is_reported(&self) -> bool {
         self.reported.load(Ordering::Acquire)
     }
@@ -59,15 +69,17 @@ impl RunningPod {
 pub(super) struct Pods {
     home: Place,
     hook: Hook,
+    programs: Programs,
     pub(super) table: Arc<Table>,
     running: ByUid<Arc<RunningPod>>,
 }
 
 impl Pods {
-    pub(super) fn new(home: Place, hook: Hook, table: Arc<Table>) -> Self {
+    pub(super) fn new(home: Place, hook: Hook, programs: Programs, table: Arc<Table>) -> Self {
         Self {
             home,
             hook,
+            programs,
             table,
             running: ByUid::new(),
         }
@@ -105,6 +117,7 @@ impl Pods {
         let Some(running) = self.running.remove(uid) else {
             return;
         };
+        running.containers.iter().for_each(Container::stop);
         if let Some(own) = &running.own
             && let Err(error) = self.home.node().unplug(own)
         {
@@ -136,6 +149,7 @@ impl Pods {
             name: name.clone(),
             addresses: node.addresses(),
             servers: Vec::new(),
+            containers: Vec::new(),
             reported: AtomicBool::new(false),
             home: self.home.clone(),
             own: None,
@@ -154,10 +168,23 @@ impl Pods {
             running.own = Some(own);
         }
         (self.hook)(&running);
-        for (protocol, port) in object::ports(pod) {
+        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        for spec in containers {
+            if let Some(program) = self.program(spec) {
+                let started = Container::start(&running, spec, program)?;
+                running.containers.push(started);
+            }
+        }
+        for (protocol, port) in object::ports(pod, |spec| self.program(spec).is_none()) {
             let server = Server::start(&running, protocol, port).map_err(failed)?;
             running.servers.push(server);
         }
         Ok(running)
+    }
+
+    /// What runs in a container's place; without it only its ports are served.
+    fn program(&self, container: &Spec) -> Option<&Path> {
+        let image = container.image.as_ref()?;
+        self.programs.get(image).map(PathBuf::as_path)
     }
 }

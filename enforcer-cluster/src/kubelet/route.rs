@@ -9,8 +9,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
-use super::forward;
 use super::table::Table;
+use super::{forward, logs};
 
 /// What is sent to the API server.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -27,6 +27,9 @@ pub(super) fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Bo
     let words: Vec<&str> = path.split('/').skip(1).collect();
     match *words {
         ["portForward", namespace, pod] => forward::answer(request, shared, namespace, pod),
+        ["containerLogs", namespace, pod, container] => {
+            logs::answer(&request, shared, [namespace, pod, container])
+        }
         _ => refuse(StatusCode::NOT_FOUND, "this kubelet does not serve that"),
     }
 }

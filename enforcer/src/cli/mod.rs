@@ -1,8 +1,10 @@
 //! The command line, one file for each verb.
 
+mod access;
 pub mod check;
 mod cleanup;
 mod cni;
+mod connectivity;
 pub mod cut;
 mod debug;
 mod flows;
@@ -41,6 +43,7 @@ enum Verb {
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Flows(flows::FlowsArgs),
+    Connectivity(connectivity::ConnectivityArgs),
     Policy(policy::PolicyArgs),
     Debug(debug::DebugArgs),
     Cni(cni::CniArgs),
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(args),
+        Verb::Connectivity(args) => connectivity::run(args),
         Verb::Policy(args) => policy::run(
             &args,
             &mut std::io::stdout().lock(),

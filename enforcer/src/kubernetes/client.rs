@@ -23,6 +23,14 @@ pub enum Access {
     InCluster,
     /// In a kubeconfig file: its current context.
     Kubeconfig(PathBuf),
+    /// Where a user's tools find them: in this file, else in those of `KUBECONFIG`, else in
+    /// `~/.kube/config`, else in the pod.
+    User {
+        /// A file instead of the usual ones.
+        kubeconfig: Option<PathBuf>,
+        /// A context instead of the current one.
+        context: Option<String>,
+    },
 }
 
 impl Access {
@@ -49,6 +57,11 @@ pub enum ConnectError {
         /// Why.
         source: Box<KubeconfigError>,
     },
+    /// A user's kubeconfig cannot be used.
+    #[error(
+        "no cluster: the kubeconfig cannot be used ({0}); give --kubeconfig FILE and --context NAME"
+    )]
+    User(#[source] Box<KubeconfigError>),
     /// The credentials or certificates cannot be used.
     #[error("the credentials for the API server cannot be used: {0}")]
     Client(#[source] Box<kube::Error>),
@@ -71,6 +84,10 @@ pub async fn connect(access: &Access, node: &str) -> Result<Client, ConnectError
             Config::incluster().map_err(|error| ConnectError::InCluster(Box::new(error)))?
         }
         Access::Kubeconfig(path) => kubeconfig(path).await?,
+        Access::User {
+            kubeconfig,
+            context,
+        } => user(kubeconfig.as_deref(), context.clone()).await?,
     };
     let agent = format!("enforcer/{} ({node})", env!("CARGO_PKG_VERSION"));
     let (Ok(name), Ok(value)) = ("user-agent".parse(), agent.parse()) else {
@@ -84,6 +101,26 @@ pub async fn connect(access: &Access, node: &str) -> Result<Client, ConnectError
     // Whoever asks knows better when to try again.
     config.default_retry = false;
     Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
+}
+
+async fn user(file: Option<&Path>, context: Option<String>) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions {
+        context,
+        ..KubeConfigOptions::default()
+    };
+    let read = file.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let config = match read {
+        Ok(read) => Config::from_custom_kubeconfig(read, &options).await,
+        Err(error) => Err(error),
+    };
+    match config {
+        Ok(config) => Ok(config),
+        // Nothing was asked for that is not there: perhaps this is a pod.
+        Err(error) if file.is_none() && options.context.is_none() => {
+            Config::incluster().map_err(|_| ConnectError::User(Box::new(error)))
+        }
+        Err(error) => Err(ConnectError::User(Box::new(error))),
+    }
 }
 
 async fn kubeconfig(path: &Path) -> Result<Config, ConnectError> {

@@ -33,5 +33,6 @@ mod wanted;
 
 pub use self::counters::{Count, Counters};
 pub use self::name::{label_value, object_name};
+pub use self::object::{PolicyEnforcement, State};
 pub use self::pace::Pace;
 pub use self::task::{Options, Tasks, start};

@@ -17,7 +17,8 @@ use jiff::Timestamp;
 use crate::api::flows::Line;
 use crate::api::{DEFAULT_SOCKET, client};
 pub(super) use kept::KeptArgs;
-use options::{ColourChoice, Form};
+pub(super) use options::ColourChoice;
+use options::Form;
 use output::Printer;
 use terms::TermArgs;
 

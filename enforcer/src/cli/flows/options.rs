@@ -23,7 +23,7 @@ pub(super) enum Form {
 
 /// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ColourChoice {
+pub(in crate::cli) enum ColourChoice {
     /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
@@ -35,7 +35,7 @@ pub(super) enum ColourChoice {
 
 impl ColourChoice {
     /// Whether stdout gets colour.
-    pub(super) fn is_wanted(self) -> bool {
+    pub(in crate::cli) fn is_wanted(self) -> bool {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         self.decide(std::io::stdout().is_terminal() && !dumb, set("NO_COLOR"))
