@@ -62,9 +62,12 @@ pub(super) fn api_server(
         "--endpoint-reconciler-type=none".into(),
         "--allow-privileged=true".into(),
     ];
+    // New nodes would have a taint that only the node lifecycle controller takes away.
+    let mut disabled = "--disable-admission-plugins=TaintNodesByCondition".to_owned();
     if !options.controller_manager {
-        flags.push("--disable-admission-plugins=ServiceAccount".into());
+        disabled.push_str(",ServiceAccount");
     }
+    flags.push(disabled);
     flags.extend(options.api_server.iter().cloned());
     flags
 }

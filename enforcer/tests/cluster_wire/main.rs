@@ -10,6 +10,7 @@ mod churn;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "each test file uses some of the helpers")]
 mod common;
+mod connectivity;
 mod judge;
 mod latency;
 mod load;

@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use enforcer_cluster::{
-    Account, ControlPlane, FaultProxy, Hook, Kubelet, Options, Part, RunningPod,
+    Account, ClusterError, ControlPlane, FaultProxy, Hook, Kubelet, Options, Part, Programs,
+    RunningPod,
 };
 use enforcer_lab::proxy::{Mode, Proxy, Service};
 use enforcer_lab::{Cluster, Daemon, Fabric, Families, Node};
@@ -59,6 +60,23 @@ impl World {
 
     /// The same with kubelets that do something as soon as a pod has its namespace.
     pub(crate) fn with_hook(namespaces: &[&str], arguments: &str, hook: impl Fn() -> Hook) -> Self {
+        Self::build(namespaces, arguments, |plane, cluster, node| {
+            Kubelet::start_with(plane, cluster, node, hook())
+        })
+    }
+
+    /// The same with kubelets that run programs in the place of images.
+    pub(crate) fn running(namespaces: &[&str], arguments: &str, programs: &Programs) -> Self {
+        Self::build(namespaces, arguments, |plane, cluster, node| {
+            Kubelet::start_running(plane, cluster, node, programs.clone())
+        })
+    }
+
+    fn build(
+        namespaces: &[&str],
+        arguments: &str,
+        kubelet: impl Fn(&ControlPlane, &Arc<Cluster>, usize) -> Result<Kubelet, ClusterError>,
+    ) -> Self {
         let plane = clean();
         for name in namespaces {
             plane.kubectl(&["create", "namespace", name]).unwrap();
@@ -81,7 +99,7 @@ impl World {
             plane,
         };
         for number in 0..2 {
-            let kubelet = Kubelet::start_with(&world.plane, &world.cluster, number, hook());
+            let kubelet = kubelet(&world.plane, &world.cluster, number);
             world.kubelets.push(kubelet.unwrap());
             let node = &world.cluster.nodes[number];
             proxy(node, Vec::new());

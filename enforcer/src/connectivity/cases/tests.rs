@@ -6,7 +6,7 @@ use super::*;
 fn cells(case: &Case) -> Vec<((Client, Server, Port), bool)> {
     let expectations = case.expectations.iter();
     let cells = expectations.flat_map(|one| {
-        let ports = |client: &Client| {
+        let ports = move |client: &Client| {
             let client = *client;
             let cell = move |port: &Port| ((client, one.server, *port), one.allowed);
             one.ports.iter().map(cell)
