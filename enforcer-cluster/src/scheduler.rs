@@ -1,6 +1,6 @@
 //! A scheduler for pods that name their node: no other pod is bound.
 //!
-//! It reads `nodeAffinity` as far as the DaemonSet controller writes it (a required term with
+//! It reads `nodeAffinity` as far as the controller of a `DaemonSet` writes it (a required term with
 //! `metadata.name In [NODE]`) and looks neither at taints nor at room.
 
 use std::pin::pin;

@@ -60,6 +60,14 @@ pub enum TestError {
         /// Why.
         why: String,
     },
+    /// Something went wrong, and then so did removing what was made.
+    #[error("{first}; and not everything is removed: {removing}")]
+    NotRemoved {
+        /// What went wrong first.
+        first: Box<Self>,
+        /// Why things are left.
+        removing: Box<Self>,
+    },
     /// Somebody pressed Ctrl-C, or sent SIGTERM.
     #[error("interrupted")]
     Interrupted,

@@ -43,8 +43,8 @@ pub(super) fn server(server: Server, seat: Seat<'_>) -> Pod {
         format!("--{flag}={}", port.number())
     });
     let args = ["connectivity", "serve"].map(str::to_owned);
-    let args = args.into_iter().chain(flags).collect();
-    pod(server.name(), ("app", server.name()), args, &ports, seat)
+    let args: Vec<String> = args.into_iter().chain(flags).collect();
+    pod(server.name(), ("app", server.name()), &args, &ports, seat)
 }
 
 /// A pod that tries these targets.
@@ -59,7 +59,7 @@ pub(super) fn client(
     args.push(format!("--interval-ms={}", timing.interval.as_millis()));
     args.push(format!("--patience-ms={}", timing.patience.as_millis()));
     args.extend(targets.iter().map(ToString::to_string));
-    pod(name, ("role", client.role()), args, &[], seat)
+    pod(name, ("role", client.role()), &args, &[], seat)
 }
 
 /// A pod as the level "restricted" of the Pod Security Standards wants it. The scheduler binds it, so that
@@ -67,7 +67,7 @@ pub(super) fn client(
 fn pod(
     name: &str,
     (key, value): (&str, &str),
-    args: Vec<String>,
+    args: &[String],
     ports: &[Value],
     seat: Seat<'_>,
 ) -> Pod {

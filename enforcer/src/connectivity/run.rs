@@ -2,6 +2,7 @@
 
 mod judge;
 mod play;
+mod tell;
 
 use std::time::Duration;
 
@@ -114,10 +115,19 @@ pub async fn run(
         });
     }
     progress.says("removing everything");
-    let removed = spaces.remove(api, END).await;
-    // What went wrong first is what matters.
-    let report = played?;
-    removed.map(|()| report)
+    match (played, spaces.remove(api, END).await) {
+        (played, Ok(())) => played,
+        (Ok(mut report), Err(error)) => {
+            report
+                .notes
+                .push(format!("Not everything is removed: {error}"));
+            Ok(report)
+        }
+        (Err(first), Err(error)) => Err(TestError::NotRemoved {
+            first: Box::new(first),
+            removing: Box::new(error),
+        }),
+    }
 }
 
 async fn play(
@@ -140,7 +150,7 @@ async fn play(
         let broken =
             |one: &CaseReport| one.name == Case::BASELINE && one.verdict == Verdict::Broken;
         let report = if cases.iter().any(broken) {
-            play::skipped(case, "connections fail without any policy, see no-policy")
+            tell::skipped(case, "connections fail without any policy, see no-policy")
         } else {
             play.case(case, options).await?
         };

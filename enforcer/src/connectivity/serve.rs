@@ -24,12 +24,12 @@ pub async fn serve(tcp: &[u16], udp: &[u16]) -> Result<(), ServeError> {
     let mut servers = JoinSet::new();
     for port in tcp {
         let failed = failed("TCP", *port);
-        let bound = either(*port, |at| TcpListener::bind(at)).await;
+        let bound = either(*port, TcpListener::bind::<SocketAddr>).await;
         servers.spawn(accept(bound.map_err(failed)?));
     }
     for port in udp {
         let failed = failed("UDP", *port);
-        let bound = either(*port, |at| UdpSocket::bind(at)).await;
+        let bound = either(*port, UdpSocket::bind::<SocketAddr>).await;
         servers.spawn(answer(bound.map_err(failed)?));
     }
     while servers.join_next().await.is_some() {}

@@ -19,8 +19,8 @@ pub(super) use nodes::choose;
 pub(super) use spaces::Spaces;
 
 /// Names of families, and which addresses are theirs.
-const FAMILIES: [(&str, fn(&IpAddr) -> bool); 2] =
-    [("IPv4", IpAddr::is_ipv4), ("IPv6", IpAddr::is_ipv6)];
+const FAMILIES: [(&str, OfFamily); 2] = [("IPv4", IpAddr::is_ipv4), ("IPv6", IpAddr::is_ipv6)];
+type OfFamily = fn(&IpAddr) -> bool;
 
 /// One of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -195,7 +195,7 @@ impl Stage {
 
     /// The families of the servers' addresses.
     pub(super) fn families(&self) -> Vec<&'static str> {
-        let has = |of_family: fn(&IpAddr) -> bool| {
+        let has = |of_family: OfFamily| {
             let mut addresses = self.servers.values().flat_map(|doors| &doors.pod);
             addresses.any(of_family)
         };

@@ -19,7 +19,11 @@ pub(super) async fn told(
     let Ok(listed) = objects.list(&ListParams::default()).await else {
         return Vec::new();
     };
-    let about = listed.items.iter();
+    words(&listed.items, policies, nodes)
+}
+
+fn words(objects: &[PolicyEnforcement], policies: &[String], nodes: &[String]) -> Vec<String> {
+    let about = objects.iter();
     let about = about.filter(|one| policies.contains(&one.spec.policy.name));
     let mut by_node: BTreeMap<&str, Vec<&PolicyEnforcement>> =
         nodes.iter().map(|node| (&**node, Vec::new())).collect();
@@ -44,4 +48,36 @@ pub(super) async fn told(
         }));
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(policy: &str, node: &str, state: &str) -> PolicyEnforcement {
+        serde_json::from_value(json!({
+            "apiVersion": "enforcer.dev/v1alpha1", "kind": "PolicyEnforcement", "metadata": {},
+            "spec": {"policy": {"name": policy, "uid": "1"}, "node": node},
+            "status": {"state": state, "since": "2026-01-01T00:00:00Z", "pods": 1, "notEnforcedCount": 0},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_node_is_heard_about_this_policy_also_one_that_is_silent() {
+        let objects = [
+            object("a", "node-1", "Audit"),
+            object("b", "node-2", "Enforced"),
+        ];
+        let nodes = ["node-1", "node-2"].map(str::to_owned);
+        let words = words(&objects, &["a".to_owned()], &nodes);
+        assert_eq!(words[0], "node-1 says that a is only reported (audit mode)");
+        assert!(
+            words[1].starts_with("node-2 says nothing about it"),
+            "{words:?}"
+        );
+        assert_eq!(words.len(), 2);
+    }
 }

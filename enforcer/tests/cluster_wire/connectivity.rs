@@ -20,7 +20,7 @@ use kube::{Api, Client, Resource};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::common::{LONG, PROGRAM, within};
 use super::proxied;
@@ -49,28 +49,30 @@ impl Stage {
         }
     }
 
-    fn test(&self, kubeconfig: &Path, arguments: &[&str]) -> Child {
+    /// Begins; the arguments are split at spaces.
+    fn test(&self, kubeconfig: &Path, arguments: &str) -> Child {
         let mut command = Command::new(PROGRAM);
         command
-            .args(["connectivity", "test", "--image", IMAGE, "--kubeconfig"])
+            .args(["connectivity", "test", "--kubeconfig"])
             .arg(kubeconfig)
             .args(QUICK)
-            .args(arguments)
+            .args(arguments.split(' '))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.spawn().unwrap()
     }
 
     /// Plays as the administrator, to the end.
-    fn play(&self, arguments: &[&str]) -> Output {
-        let child = self.test(self.world.plane.kubeconfig(), arguments);
+    fn play(&self, arguments: &str) -> Output {
+        let arguments = format!("--image {IMAGE} {arguments}");
+        let child = self.test(self.world.plane.kubeconfig(), &arguments);
         child.wait_with_output().unwrap()
     }
 
     /// The same, with the exit code and the report.
-    fn report(&self, arguments: &[&str]) -> (Option<i32>, Value) {
-        let output = self.play(&[&["--output", "json"], arguments].concat());
-        (output.status.code(), json(&output))
+    fn report(&self, arguments: &str) -> (Option<i32>, Value) {
+        let output = self.play(&format!("--output json {arguments}"));
+        (output.status.code(), read(&output))
     }
 
     /// The test's namespaces that there are.
@@ -81,7 +83,7 @@ impl Stage {
     }
 }
 
-fn json(output: &Output) -> Value {
+fn read(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
@@ -160,31 +162,50 @@ subjects: [{kind: ServiceAccount, namespace: default, name: tester}]
         .unwrap()
 }
 
+/// A `DaemonSet` from which the image is known; no node is meant.
+fn daemons_of_the_image(world: &World) {
+    world.apply(&format!(
+        "\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{namespace: enforcer-system, name: nowhere, labels: {{app.kubernetes.io/name: enforcer}}}}
+spec:
+  selector: {{matchLabels: {{app: nowhere}}}}
+  template:
+    metadata: {{labels: {{app: nowhere}}}}
+    spec:
+      nodeSelector: {{nowhere: \"yes\"}}
+      containers: [{{name: enforcer, image: \"{IMAGE}\"}}]
+"
+    ));
+}
+
 #[test]
 fn everything_holds_with_a_daemon_on_each_node_and_the_rights_that_are_documented() {
     let stage = Stage::new();
     let account = documented_rights(&stage.world);
+    daemons_of_the_image(&stage.world);
     let over = AtomicBool::new(false);
     let output = thread::scope(|scope| {
         let (plane, cluster) = (&*stage.world.plane, &*stage.world.cluster);
         scope.spawn(|| be_kube_proxy(plane, cluster, &over));
-        let arguments = ["--output", "json", "--timeout", "60"];
-        let child = stage.test(account.kubeconfig(), &arguments);
+        let child = stage.test(account.kubeconfig(), "--output json --timeout 60");
         let output = child.wait_with_output();
         over.store(true, Ordering::Relaxed);
         output.unwrap()
     });
+    let world = &stage.world;
+    world.kubectl("delete daemonset nowhere -n enforcer-system");
     let told = String::from_utf8_lossy(&output.stderr);
     println!("{told}");
-    let report = json(&output);
+    let report = read(&output);
     assert_eq!(output.status.code(), Some(0), "{report:#}");
     assert_eq!(cases(&report, "holds").len(), 15, "{told}");
-    assert_eq!(report["skipped"], serde_json::json!([]));
-    assert_eq!(
-        report["setting"]["families"],
-        serde_json::json!(["IPv4", "IPv6"])
-    );
-    assert_eq!(report["setting"]["nodes"].as_array().unwrap().len(), 2);
+    assert_eq!(report["skipped"], json!([]));
+    let setting = &report["setting"];
+    assert_eq!(setting["families"], json!(["IPv4", "IPv6"]));
+    assert_eq!(setting["nodes"], json!(["node0", "node1"]));
+    assert_eq!(setting["image"], IMAGE);
     assert!(stage.spaces().is_empty(), "{:?}", stage.spaces());
 }
 
@@ -195,87 +216,97 @@ fn what_a_node_does_not_enforce_is_found_where_it_is_missing() {
     stage.world.launch(1, "--mode audit");
     let daemon = stage.world.daemons[1].as_ref().unwrap();
     daemon.wait_ready(LONG).unwrap();
-    let played = [
-        "--case",
-        "deny-egress",
-        "--case",
-        "pod-selector",
-        "--timeout",
-        "8",
-    ];
-    let (code, report) = stage.report(&played);
+    let played = "--case deny-egress --case pod-selector --timeout 12";
+    let (code, report) = stage.report(played);
     assert_eq!(code, Some(1), "{report:#}");
     assert_eq!(cases(&report, "broken"), ["deny-egress"], "{report:#}");
     assert_eq!(cases(&report, "holds"), ["pod-selector"]);
-    let from_node1 = [
-        "friend-b → blue",
-        "friend-b → green",
-        "stranger-b → blue",
-        "stranger-b → green",
-    ];
-    assert_eq!(broken(&report), from_node1.map(str::to_owned).into());
+    let from_node1 = ["friend-b", "stranger-b"];
+    let from_node1 = from_node1.map(|from| ["blue", "green"].map(|to| format!("{from} → {to}")));
+    assert_eq!(broken(&report), from_node1.concat().into_iter().collect());
 
     // A daemon that is gone leaves in force what it knew: nothing about these pods.
     stage.world.daemons[0] = None;
-    let played = [
-        "--case",
-        "pod-selector",
-        "--case",
-        "deny-egress",
-        "--timeout",
-        "4",
-    ];
-    let output = stage.play(&[&played[..], &["--color", "always"]].concat());
+    let played = "--case pod-selector --case deny-egress --timeout 4 --color always";
+    let output = stage.play(played);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        text.contains("Cases: 0 hold, 2 broken, 0 skipped."),
-        "{text}"
-    );
-    assert!(text.contains("\u{1b}[31mBROKEN"), "{text}");
-    assert!(
-        text.contains("enforcer trace --manifests cluster.yaml --from"),
-        "{text}"
-    );
+    println!("{text}");
+    for part in [
+        "Cases: 0 hold, 2 broken, 0 skipped.",
+        "\u{1b}[31mBROKEN",
+        "enforcer trace --manifests cluster.yaml --from",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     assert!(stage.spaces().is_empty());
 }
 
 #[test]
-fn what_a_cluster_has_not_got_is_skipped_and_named() {
+fn what_fails_without_a_policy_is_told_and_the_rest_is_not_judged_by_it() {
     let stage = Stage::new();
-    stage.world.kubectl("cordon node1");
-    let played = [
-        "--case",
-        "udp",
-        "--case",
-        "service",
-        "--timeout",
-        "8",
-        "--keep",
-    ];
-    let (code, report) = stage.report(&played);
+    // No way from node to node.
+    stage.world.cluster.nodes[1]
+        .ip("link set uplink0 down")
+        .unwrap();
+    let (code, report) = stage.report("--case no-policy --case udp --timeout 4");
+    assert_eq!(code, Some(1));
+    assert_eq!(cases(&report, "broken"), ["no-policy"], "{report:#}");
+    assert_eq!(cases(&report, "skipped"), ["udp"]);
+    // Blue is on node0, green on node1.
+    let across = ["friend", "stranger", "guest"];
+    let across = across.map(|who| [format!("{who}-b → blue"), format!("{who}-a → green")]);
+    assert_eq!(broken(&report), across.concat().into_iter().collect());
+}
+
+#[test]
+fn what_a_cluster_has_not_got_is_skipped_and_what_is_kept_can_be_asked_about() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    world.kubectl("cordon node1");
+    let played = "--case udp --case service --timeout 12 --keep";
+    let (code, report) = stage.report(played);
     assert_eq!(code, Some(0), "{report:#}");
     assert_eq!(cases(&report, "holds"), ["udp"]);
     assert_eq!(cases(&report, "skipped"), ["service"]);
     let skipped = report["skipped"].to_string();
-    assert!(
-        skipped.contains("node0 is the only node that takes pods"),
-        "{skipped}"
-    );
-    // Kept, so that the next test finds namespaces that it may remove.
+    let alone = "node0 is the only node that takes pods";
+    assert!(skipped.contains(alone), "{skipped}");
     assert_eq!(stage.spaces().len(), 2);
-    let (code, _) = stage.report(&["--case", "udp", "--timeout", "30"]);
+
+    // What an earlier test has left is removed first, not used.
+    let (code, _) = stage.report("--case udp --timeout 30 --keep");
     assert_eq!(code, Some(0));
-    assert!(stage.spaces().is_empty());
+    let log = world.kubectl(&format!("logs friend-a -n {MAIN} --tail 2"));
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.contains("\"outcome\""), "{log}");
+    let kinds = "nodes,namespaces,pods,networkpolicies,services,endpointslices";
+    let path = world.plane.directory().join("cluster.yaml");
+    fs::write(&path, world.kubectl(&format!("get {kinds} -A -o yaml"))).unwrap();
+    let traced = |port: &str, protocol: &str| {
+        let from = format!("{MAIN}/friend-a");
+        let to = format!("{MAIN}/blue");
+        let output = Command::new(PROGRAM)
+            .args(["trace", "--from", &from, "--to", &to, "--manifests"])
+            .arg(&path)
+            .args(["--port", port, "--protocol", protocol])
+            .output();
+        output.unwrap().status.code()
+    };
+    assert_eq!(
+        [traced("8080", "TCP"), traced("5353", "UDP")],
+        [Some(1), Some(0)]
+    );
+    world.kubectl(&format!("delete namespace {MAIN} {OTHER}"));
 }
 
 #[test]
-fn a_namespace_of_somebody_else_is_neither_used_nor_removed() {
+fn namespaces_of_its_own_are_removed_after_an_interruption_and_others_never() {
     let stage = Stage::new();
-    let world = &stage.world;
+    let (world, plane) = (&stage.world, &stage.world.plane);
     // The second of the two: nothing may have been made when it is found.
     world.kubectl(&format!("create namespace {OTHER}"));
-    let output = stage.play(&[]);
+    let output = stage.play("--case udp");
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -284,21 +315,13 @@ fn a_namespace_of_somebody_else_is_neither_used_nor_removed() {
     );
     assert_eq!(stage.spaces(), [format!("namespace/{OTHER}")]);
     world.kubectl(&format!("delete namespace {OTHER}"));
-}
 
-#[test]
-fn an_interrupted_test_removes_everything() {
-    let stage = Stage::new();
-    let mut child = stage.test(
-        stage.world.plane.kubeconfig(),
-        &["--case", "udp", "--case", "established"],
-    );
-    let pods = format!("get pods -n {MAIN} -o name");
-    within(LONG * 2, "clients run", || {
+    let arguments = format!("--image {IMAGE} --case established");
+    let mut child = stage.test(plane.kubeconfig(), &arguments);
+    within(LONG * 2, "a client is there", || {
         assert!(child.try_wait().unwrap().is_none(), "it ended before");
-        let words: Vec<&str> = pods.split(' ').collect();
-        let found = stage.world.plane.kubectl(&words).unwrap_or_default();
-        found.contains("friend-b")
+        let pods = plane.kubectl(&["get", "pods", "-n", MAIN, "-o", "name"]);
+        pods.is_ok_and(|pods| pods.contains("friend-a"))
     });
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();

@@ -56,11 +56,13 @@ pub(super) async fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ctrl-C or SIGTERM. The first process of a container gets no signal that it does not ask for.
+/// Ctrl-C, SIGTERM, or a terminal that went away. The first process of a container gets no signal that it does not ask for.
 pub(super) async fn told_to_end() -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     tokio::select! {
+        _ = hangup.recv() => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }

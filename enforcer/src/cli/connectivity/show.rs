@@ -15,7 +15,7 @@ pub(super) enum Form {
     Text,
     /// One JSON object.
     Json,
-    /// JUnit's XML, which CI systems read.
+    /// XML as CI systems read it, one test for each expectation.
     Junit,
 }
 

@@ -1,4 +1,4 @@
-//! For CI: the XML that JUnit writes, one test suite for each case.
+//! For CI: XML as `JUnit` writes it, one test suite for each case.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

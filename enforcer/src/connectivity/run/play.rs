@@ -9,23 +9,24 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
-use super::judge::{all_pass, expected, judge, passes};
+use super::judge::{all_pass, judge};
+use super::tell::blank;
 use super::{Options, START};
-use crate::connectivity::cases::{Case, Home, Port};
-use crate::connectivity::evidence::{Evidence, Moment};
+use crate::connectivity::cases::{Case, Home};
+use crate::connectivity::evidence::Evidence;
 use crate::connectivity::logs::{self, Line, now};
-use crate::connectivity::report::{BrokenConnection, CaseReport, ExpectationReport, Verdict};
-use crate::connectivity::stage::{Cell, Stage};
+use crate::connectivity::report::{CaseReport, Verdict};
+use crate::connectivity::stage::Stage;
 use crate::connectivity::{TestError, policies, told};
 
-/// The connections of this many attempts are awaited at a time, so that thousands of lines cost little.
+/// Lines that come together are judged together.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// A stage with ears.
 pub(super) struct Play {
     api: Client,
     pub(super) stage: Stage,
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     lines: UnboundedReceiver<Line>,
     /// The last complaint of a log.
     complaint: String,
@@ -66,7 +67,11 @@ impl Play {
     }
 
     /// Reads logs until something is true of what they say, or the time is over.
-    async fn wait(&mut self, patience: Duration, mut done: impl FnMut(&Evidence) -> bool) -> bool {
+    pub(super) async fn wait(
+        &mut self,
+        patience: Duration,
+        mut done: impl FnMut(&Evidence) -> bool,
+    ) -> bool {
         let end = tokio::time::Instant::now() + patience;
         let mut lines = Vec::new();
         loop {
@@ -120,7 +125,8 @@ impl Play {
             .cases
             .last()
             .is_some_and(|last| last.name == case.name);
-        if !names.is_empty() && !(options.keep && last) {
+        let stays = options.keep && last;
+        if !names.is_empty() && !stays {
             self.withdraw(&names).await?;
             self.tell_after(&cells, patience, &mut report).await;
         }
@@ -150,120 +156,5 @@ impl Play {
 
     fn policies(&self) -> Api<NetworkPolicy> {
         Api::namespaced(self.api.clone(), self.stage.space(Home::Main))
-    }
-
-    /// Something does not pass before the case's policies are there.
-    fn tell_before(&self, case: &Case, cells: &[Cell], since: Moment, report: &mut CaseReport) {
-        let fails = |cell: &&Cell| !passes(&self.evidence, cell, since);
-        let failing: Vec<&Cell> = cells.iter().filter(fails).collect();
-        if case.wants_services() && failing.iter().all(|cell| cell.port == Port::Service) {
-            report.verdict = Verdict::Skipped;
-            report.reason = Some(
-                "service addresses do not answer without a policy: is there a kube-proxy?"
-                    .to_owned(),
-            );
-            return;
-        }
-        let broken = failing.into_iter().map(|cell| {
-            let cell = Cell {
-                allowed: true,
-                ..*cell
-            };
-            self.broken(&cell, since)
-        });
-        let words = "without the policy everything passes".to_owned();
-        let expectation = ExpectationReport::new(words, cells.len(), broken.collect());
-        report.expectations.push(expectation);
-        report.judge();
-    }
-
-    /// What became of all expectations.
-    fn tell(
-        &self,
-        case: &Case,
-        cells: &[Cell],
-        judged: &[bool],
-        since: Moment,
-        report: &mut CaseReport,
-    ) {
-        for (number, expectation) in case.expectations.iter().enumerate() {
-            let own = || {
-                cells
-                    .iter()
-                    .zip(judged)
-                    .filter(|(cell, _)| cell.expectation == number)
-            };
-            let broken = own().filter(|(_, is)| !**is);
-            let broken = broken.map(|(cell, _)| self.broken(cell, since)).collect();
-            let words = expectation.to_string();
-            let told = ExpectationReport::new(words, own().count(), broken);
-            report.expectations.push(told);
-        }
-        report.judge();
-    }
-
-    /// Whether everything passes when the policies are gone.
-    async fn tell_after(&mut self, cells: &[Cell], patience: Duration, report: &mut CaseReport) {
-        let since = now();
-        self.wait(patience, |evidence| all_pass(evidence, cells, since))
-            .await;
-        let fails = |cell: &&Cell| !passes(&self.evidence, cell, since);
-        let broken = cells.iter().filter(fails).map(|cell| {
-            let cell = Cell {
-                allowed: true,
-                ..*cell
-            };
-            self.broken(&cell, since)
-        });
-        let words = "removed again: everything passes".to_owned();
-        let expectation = ExpectationReport::new(words, cells.len(), broken.collect());
-        report.expectations.push(expectation);
-    }
-
-    fn broken(&self, cell: &Cell, since: Moment) -> BrokenConnection {
-        let stage = &self.stage;
-        let from = format!("{}/{}", stage.space(cell.from.client.home()), cell.from);
-        let to = format!("{}/{}", stage.space(cell.server.home()), cell.server.name());
-        let (port, protocol) = (cell.port.number(), cell.port.protocol());
-        let service = if cell.port == Port::Service {
-            "svc/"
-        } else {
-            ""
-        };
-        let trace = format!(
-            "enforcer trace --manifests cluster.yaml --from {from} --to {service}{to} --port {port} --protocol {protocol}"
-        );
-        BrokenConnection {
-            from,
-            from_node: stage.nodes[cell.from.node].clone(),
-            to,
-            to_node: stage.node_of(cell.server).to_owned(),
-            target: cell.target.to_string(),
-            expected: expected(cell),
-            seen: self.evidence.counts((cell.from, cell.target), since),
-            error: self.evidence.error(cell.from).map(str::to_owned),
-            trace,
-        }
-    }
-}
-
-fn blank(case: &'static Case) -> CaseReport {
-    CaseReport {
-        name: case.name,
-        about: case.about,
-        verdict: Verdict::Holds,
-        reason: None,
-        seconds: 0.0,
-        expectations: Vec::new(),
-        told: Vec::new(),
-    }
-}
-
-/// A case that is not played.
-pub(super) fn skipped(case: &'static Case, why: &str) -> CaseReport {
-    CaseReport {
-        verdict: Verdict::Skipped,
-        reason: Some(why.to_owned()),
-        ..blank(case)
     }
 }

@@ -45,18 +45,18 @@ mod tests {
 
     use super::*;
 
-    fn node(spec: Value, ready: &str) -> Node {
+    fn node(spec: &Value, ready: &str) -> Node {
         let status = json!({"conditions": [{"type": "Ready", "status": ready}]});
         serde_json::from_value(json!({"metadata": {}, "spec": spec, "status": status})).unwrap()
     }
 
     #[test]
     fn nodes_that_the_scheduler_would_pass_over_are_not_chosen() {
-        assert!(takes_pods(&node(json!({}), "True")));
-        assert!(!takes_pods(&node(json!({}), "Unknown")));
-        assert!(!takes_pods(&node(json!({"unschedulable": true}), "True")));
+        assert!(takes_pods(&node(&json!({}), "True")));
+        assert!(!takes_pods(&node(&json!({}), "Unknown")));
+        assert!(!takes_pods(&node(&json!({"unschedulable": true}), "True")));
         let taint = |effect| json!({"taints": [{"key": "a", "effect": effect}]});
-        assert!(!takes_pods(&node(taint("NoSchedule"), "True")));
-        assert!(takes_pods(&node(taint("PreferNoSchedule"), "True")));
+        assert!(!takes_pods(&node(&taint("NoSchedule"), "True")));
+        assert!(takes_pods(&node(&taint("PreferNoSchedule"), "True")));
     }
 }

@@ -83,7 +83,7 @@ impl Spaces {
             match all.delete(name, &params).await {
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
                 deleted => {
-                    drop(deleted.map_err(TestError::api(format!("deleting namespace {name}")))?)
+                    deleted.map_err(TestError::api(format!("deleting namespace {name}")))?;
                 }
             }
         }
@@ -123,8 +123,6 @@ fn leftovers(namespace: &Namespace) -> String {
     let status = namespace.status.iter();
     let conditions = status.flat_map(|status| status.conditions.iter().flatten());
     let waiting = conditions.filter(|condition| condition.status == "True");
-    waiting
-        .filter_map(|condition| condition.message.as_ref())
-        .map(|message| format!(", {message}"))
-        .collect()
+    let messages = waiting.filter_map(|condition| condition.message.as_deref());
+    messages.flat_map(|message| [", ", message]).collect()
 }
