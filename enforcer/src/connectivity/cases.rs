@@ -215,7 +215,7 @@ pub struct Case {
     pub name: &'static str,
     /// What it shows, in a sentence.
     pub about: &'static str,
-    /// Its policies: YAML with `$MAIN`, `$OTHER` and the like (see [`super::policies`]).
+    /// Its policies: YAML with `$MAIN`, `$OTHER` and the like for what is known only in the cluster.
     pub policies: &'static str,
     /// What must follow.
     pub expectations: &'static [Expectation],

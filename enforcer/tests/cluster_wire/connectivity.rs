@@ -49,23 +49,10 @@ impl Stage {
         }
     }
 
-    /// Begins; the arguments are split at spaces.
-    fn test(&self, kubeconfig: &Path, arguments: &str) -> Child {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["connectivity", "test", "--kubeconfig"])
-            .arg(kubeconfig)
-            .args(QUICK)
-            .args(arguments.split(' '))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command.spawn().unwrap()
-    }
-
     /// Plays as the administrator, to the end.
     fn play(&self, arguments: &str) -> Output {
         let arguments = format!("--image {IMAGE} {arguments}");
-        let child = self.test(self.world.plane.kubeconfig(), &arguments);
+        let child = begin(self.world.plane.kubeconfig(), &arguments);
         child.wait_with_output().unwrap()
     }
 
@@ -83,8 +70,23 @@ impl Stage {
     }
 }
 
+/// Begins a test; the arguments are split at spaces.
+fn begin(kubeconfig: &Path, arguments: &str) -> Child {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["connectivity", "test", "--kubeconfig"])
+        .arg(kubeconfig)
+        .args(QUICK)
+        .args(arguments.split(' '))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
 fn read(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    let parsed = serde_json::from_slice(&output.stdout);
+    assert!(parsed.is_ok(), "{output:?}");
+    parsed.unwrap()
 }
 
 /// Names of cases with this verdict.
@@ -189,7 +191,7 @@ fn everything_holds_with_a_daemon_on_each_node_and_the_rights_that_are_documente
     let output = thread::scope(|scope| {
         let (plane, cluster) = (&*stage.world.plane, &*stage.world.cluster);
         scope.spawn(|| be_kube_proxy(plane, cluster, &over));
-        let child = stage.test(account.kubeconfig(), "--output json --timeout 60");
+        let child = begin(account.kubeconfig(), "--output json --timeout 60");
         let output = child.wait_with_output();
         over.store(true, Ordering::Relaxed);
         output.unwrap()
@@ -216,7 +218,7 @@ fn what_a_node_does_not_enforce_is_found_where_it_is_missing() {
     stage.world.launch(1, "--mode audit");
     let daemon = stage.world.daemons[1].as_ref().unwrap();
     daemon.wait_ready(LONG).unwrap();
-    let played = "--case deny-egress --case pod-selector --timeout 12";
+    let played = "--case deny-egress --case pod-selector --timeout 10";
     let (code, report) = stage.report(played);
     assert_eq!(code, Some(1), "{report:#}");
     assert_eq!(cases(&report, "broken"), ["deny-egress"], "{report:#}");
@@ -264,7 +266,7 @@ fn what_a_cluster_has_not_got_is_skipped_and_what_is_kept_can_be_asked_about() {
     let stage = Stage::new();
     let world = &stage.world;
     world.kubectl("cordon node1");
-    let played = "--case udp --case service --timeout 12 --keep";
+    let played = "--case udp --case service --timeout 8 --keep";
     let (code, report) = stage.report(played);
     assert_eq!(code, Some(0), "{report:#}");
     assert_eq!(cases(&report, "holds"), ["udp"]);
@@ -317,7 +319,7 @@ fn namespaces_of_its_own_are_removed_after_an_interruption_and_others_never() {
     world.kubectl(&format!("delete namespace {OTHER}"));
 
     let arguments = format!("--image {IMAGE} --case established");
-    let mut child = stage.test(plane.kubeconfig(), &arguments);
+    let mut child = begin(plane.kubeconfig(), &arguments);
     within(LONG * 2, "a client is there", || {
         assert!(child.try_wait().unwrap().is_none(), "it ended before");
         let pods = plane.kubectl(&["get", "pods", "-n", MAIN, "-o", "name"]);

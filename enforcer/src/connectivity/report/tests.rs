@@ -31,7 +31,10 @@ fn case(name: &'static str, expectations: Vec<ExpectationReport>) -> CaseReport 
 fn report() -> Report {
     let words = |text: &str| text.to_owned();
     let good = ExpectationReport::new(words("friends reach blue"), 4, Vec::new());
-    let bad = ExpectationReport::new(words("guests do not reach \"blue\""), 4, vec![broken()]);
+    let mut datagrams = broken();
+    datagrams.target = words("udp://10.0.0.1:5353");
+    let both = vec![broken(), datagrams];
+    let bad = ExpectationReport::new(words("guests do not reach \"blue\""), 4, both);
     let mut skipped = case("service", Vec::new());
     skipped.verdict = Verdict::Skipped;
     skipped.reason = Some(words("no <service> answers"));
@@ -75,9 +78,9 @@ fn the_table_names_what_is_broken_what_was_seen_and_what_to_do() {
         "-a is node-1, -b is node-2",
         "Not tested: IPv6",
         "guests do not reach \"blue\"",
-        "BROKEN (1 of 4 connections)",
-        "connected 7 times; expected: no answer",
-        "enforcer trace --from test/friend-b",
+        "BROKEN (2 of 4 connections)",
+        "friend-b on node-2 → blue on node-1: connected at tcp://10.0.0.1:8080, udp://10.0.0.1:5353",
+        "expected: no answer; ask enforcer trace --from test/friend-b",
         "skipped: no <service> answers",
         "Cases: 1 hold, 1 broken, 1 skipped.",
         "--case bad --keep",

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use super::{BrokenConnection, CaseReport, ExpectationReport, Report, Verdict};
 
-/// Most connections of one expectation that are listed.
-const MOST: usize = 6;
+/// Most pairs of pods that are listed for one expectation.
+const MOST: usize = 8;
 /// Where results begin.
 const COLUMN: usize = 80;
 
@@ -104,33 +104,59 @@ fn write_expectation(
     };
     let verdict = Painted(*verdict, colour);
     writeln!(out, "  {words:<COLUMN$} {verdict} ({count} connections)")?;
-    for one in broken.iter().take(MOST) {
-        write_broken(one, out)?;
-    }
-    if broken.len() > MOST {
-        writeln!(out, "      … and {} more", broken.len() - MOST)?;
-    }
-    Ok(())
+    write_broken(broken, out)
 }
 
-fn write_broken(one: &BrokenConnection, out: &mut dyn Write) -> io::Result<()> {
-    let seen = one.seen.iter();
-    let seen: Vec<String> = seen
-        .map(|(outcome, times)| format!("{outcome} {times} times"))
-        .collect();
-    let seen = if seen.is_empty() {
+/// A line for each pair of pods, and one command for all of them.
+fn write_broken(broken: &[BrokenConnection], out: &mut dyn Write) -> io::Result<()> {
+    let mut pairs: Vec<(String, Vec<&str>)> = Vec::new();
+    for one in broken {
+        let pair = format!(
+            "{} on {} → {} on {}: {}",
+            short(&one.from),
+            one.from_node,
+            short(&one.to),
+            one.to_node,
+            seen(one)
+        );
+        match pairs.iter_mut().find(|(known, _)| *known == pair) {
+            Some((_, targets)) => targets.push(&one.target),
+            None => pairs.push((pair, vec![&one.target])),
+        }
+    }
+    for (pair, targets) in pairs.iter().take(MOST) {
+        writeln!(out, "      {pair} at {}", targets.join(", "))?;
+    }
+    if pairs.len() > MOST {
+        writeln!(out, "      … and {} more pairs of pods", pairs.len() - MOST)?;
+    }
+    match broken.first() {
+        Some(first) => writeln!(
+            out,
+            "      expected: {}; ask {}",
+            first.expected, first.trace
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A pod's name without its namespace: names are told apart without.
+fn short(pod: &str) -> &str {
+    pod.rsplit('/').next().unwrap_or(pod)
+}
+
+/// What was seen instead.
+fn seen(one: &BrokenConnection) -> String {
+    let outcomes: Vec<String> = one.seen.keys().map(ToString::to_string).collect();
+    let seen = if outcomes.is_empty() {
         "nothing was tried".to_owned()
     } else {
-        seen.join(", ")
+        outcomes.join(" and ")
     };
-    let error = one.error.as_ref();
-    let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
-    writeln!(
-        out,
-        "      {} on {} → {} on {}, {}: {seen}{error}; expected: {}",
-        one.from, one.from_node, one.to, one.to_node, one.target, one.expected
-    )?;
-    writeln!(out, "        {}", one.trace)
+    match &one.error {
+        Some(error) => format!("{seen} ({error})"),
+        None => seen,
+    }
 }
 
 /// How to go on.
