@@ -26,6 +26,11 @@ pub enum TestError {
         "no node takes pods: each is not ready, cordoned, or tainted with NoSchedule or NoExecute"
     )]
     NoNode,
+    /// The user wants a node that takes no pods.
+    #[error(
+        "there is no node {0} that takes pods: it is not ready, cordoned, or tainted with NoSchedule or NoExecute"
+    )]
+    NoSuchNode(String),
     /// Something does not come about.
     #[error("after {patience:?} still not: {what}{why}")]
     Waiting {

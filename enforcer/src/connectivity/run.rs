@@ -31,6 +31,8 @@ pub struct Options {
     pub namespace: String,
     /// The image of its pods.
     pub image: String,
+    /// One or two nodes; the first two that take pods when empty.
+    pub nodes: Vec<String>,
     /// What is played.
     pub cases: Vec<&'static Case>,
     /// Leave everything behind, the last case's policies too.
@@ -136,7 +138,7 @@ async fn play(
     options: &Options,
     progress: &mut dyn Progress,
 ) -> Result<Report, TestError> {
-    let nodes = choose(api).await?;
+    let nodes = choose(api, &options.nodes).await?;
     progress.says("removing what an earlier test left");
     spaces.remove(api, END).await?;
     progress.says("making namespaces");

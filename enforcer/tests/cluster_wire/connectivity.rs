@@ -266,6 +266,10 @@ fn what_a_cluster_has_not_got_is_skipped_and_what_is_kept_can_be_asked_about() {
     let stage = Stage::new();
     let world = &stage.world;
     world.kubectl("cordon node1");
+    let refused = stage.play("--node node0 --node node1");
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("no node node1 that takes pods"), "{told}");
     let played = "--case udp --case service --timeout 8 --keep";
     let (code, report) = stage.report(played);
     assert_eq!(code, Some(0), "{report:#}");

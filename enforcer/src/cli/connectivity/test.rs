@@ -47,6 +47,9 @@ pub(super) struct TestArgs {
     /// The image of the test's pods. Without it, that of the cluster's daemons.
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
+    /// A node for the test's pods; twice for two. Without it, the first two by name that take pods.
+    #[arg(long = "node", value_name = "NAME")]
+    nodes: Vec<String>,
     /// Play only this case; may be repeated. An unknown name lists all.
     #[arg(long = "case", value_name = "NAME", value_parser = case)]
     cases: Vec<&'static Case>,
@@ -102,6 +105,9 @@ pub(super) async fn run(args: TestArgs) -> anyhow::Result<ExitCode> {
         interval: Duration::from_secs_f64(args.interval),
         patience: Duration::from_secs_f64(args.patience),
     };
+    if args.nodes.len() > 2 {
+        bail!("at most two nodes: give --node twice at most");
+    }
     let mut teller = Teller::new(colour);
     let api = connect(&args.access.access(), "connectivity").await?;
     teller.says("looking for the daemons' image");
@@ -114,6 +120,7 @@ pub(super) async fn run(args: TestArgs) -> anyhow::Result<ExitCode> {
     let options = Options {
         namespace: args.namespace,
         image,
+        nodes: args.nodes,
         cases: in_order(&args.cases),
         keep: args.keep,
         pace,

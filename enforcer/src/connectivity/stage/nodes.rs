@@ -6,8 +6,11 @@ use kube::{Api, Client};
 
 use crate::connectivity::TestError;
 
-/// The first two nodes by name that take pods, or the only one.
-pub(in crate::connectivity) async fn choose(api: &Client) -> Result<Vec<String>, TestError> {
+/// Those that the user wants; else the first two nodes by name that take pods, or the only one.
+pub(in crate::connectivity) async fn choose(
+    api: &Client,
+    wanted: &[String],
+) -> Result<Vec<String>, TestError> {
     let all = Api::<Node>::all(api.clone());
     let listed = all.list(&ListParams::default()).await;
     let listed = listed.map_err(TestError::api("listing nodes"))?;
@@ -18,6 +21,13 @@ pub(in crate::connectivity) async fn choose(api: &Client) -> Result<Vec<String>,
         .filter_map(|node| node.metadata.name)
         .collect();
     names.sort();
+    if let Some(missing) = wanted.iter().find(|name| !names.contains(name)) {
+        return Err(TestError::NoSuchNode(missing.clone()));
+    }
+    if !wanted.is_empty() {
+        names = wanted.to_vec();
+        names.dedup();
+    }
     names.truncate(2);
     if names.is_empty() {
         return Err(TestError::NoNode);
