@@ -1,0 +1,133 @@
+//! 2,000 pods in 40 namespaces, and more records than a daemon keeps.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::page::Page;
+use crate::recorded::{Recorded, flow, pod, policy, side};
+
+const PODS: usize = 2000;
+const NAMESPACES: usize = 40;
+const APPS: usize = 10;
+const RECORDS: usize = 12_000;
+
+fn names(number: usize) -> (String, String, String) {
+    let (namespace, app) = (number % NAMESPACES, number / NAMESPACES % APPS);
+    let mut name = format!("app{app}-");
+    let _ = write!(name, "{}", number / NAMESPACES / APPS);
+    (format!("team{namespace}"), name, format!("app{app}"))
+}
+
+fn manifests() -> Vec<Value> {
+    let pods = (0..PODS).map(|number| {
+        let (namespace, name, app) = names(number);
+        pod(&namespace, &name, &app, number)
+    });
+    let policies = (0..NAMESPACES).flat_map(|team| {
+        let namespace = format!("team{team}");
+        let one = move |app: usize| {
+            let (next, name) = (format!("app{}", (app + 1) % APPS), format!("app{app}"));
+            policy(&namespace, &name, &[(&namespace, &next)], 8080)
+        };
+        (0..APPS).map(one)
+    });
+    pods.chain(policies).collect()
+}
+
+/// Every ninth is denied.
+fn records(from: usize, count: usize) -> impl Iterator<Item = Value> {
+    (from..from + count).map(|number| {
+        let (source, destination) = (number * 37 % PODS, number * 101 % PODS);
+        let end = |pod: usize, port: u16| {
+            let (namespace, name, app) = names(pod);
+            side(&namespace, &name, &app, pod, port)
+        };
+        let (namespace, _, app) = names(destination);
+        let time = format!(
+            "2026-11-21T{:02}:{:02}:{:02}Z",
+            number / 3600 % 24,
+            number / 60 % 60,
+            number % 60
+        );
+        let policy = format!("{namespace}/{app}");
+        flow(
+            &time,
+            &end(source, 40_000),
+            &end(destination, 8080),
+            &policy,
+            number % 9 != 0,
+        )
+    })
+}
+
+#[test]
+fn the_page_works_with_2000_pods() {
+    let recorded = Recorded::new(&manifests());
+    recorded.record(records(0, RECORDS));
+    let manifests = recorded.manifests().to_str().unwrap().to_owned();
+    let mut page = Page::open(&recorded.socket(), &["--manifests", &manifests]);
+
+    // The map begins with namespaces, and draws no 2,000 labels.
+    let drawn = "document.querySelectorAll('.node').length";
+    page.browser.until(&format!("{drawn} > 20"));
+    page.browser.until("document.querySelector('.edge.denied')");
+    let nodes = page.browser.eval(drawn).as_u64().unwrap();
+    assert!(nodes <= 60, "{nodes} nodes");
+    page.click("[data-id^='namespace team']");
+    let open =
+        "[...document.querySelectorAll('.panel button')].find((one) => one.textContent === 'Open')";
+    page.browser.until(open);
+    page.browser.eval(&format!("{open}.click()"));
+    page.browser
+        .until("document.querySelectorAll('.node.workload').length === 10");
+
+    // All of them are in the table, of which only what is in sight is drawn.
+    page.go("flows");
+    page.browser
+        .until("document.querySelector('#flow-summary').textContent.startsWith('12,000 records')");
+    let rows = page.rows().len();
+    assert!((10..100).contains(&rows), "{rows} rows");
+    page.filter("pod", "to:team3/app1-2");
+    page.until_rows("rows.length > 0 && rows.every((row) => row.includes('team3/app1-2:8080'))");
+    page.filter("verdict", "denied");
+    page.until_rows("rows.every((row) => row.includes('✕ denied'))");
+    page.click("[aria-label^='Remove pod']");
+    page.click("[aria-label^='Remove verdict']");
+    page.browser
+        .until("document.querySelector('#flow-summary').textContent.startsWith('12,000 records')");
+
+    // More than the page keeps: the oldest give way, and that is said.
+    recorded.record(records(RECORDS, 10_000));
+    page.browser
+        .until("document.querySelector('#flow-summary').textContent.startsWith('20,000 records')");
+    page.browser.until(
+        "document.querySelector('#flow-summary').textContent.includes('2,000 older ones left out')",
+    );
+    assert!(!page.text_of("#flow-summary").contains("missed"));
+    // It draws frames all the while: not one that takes forever.
+    let frame = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
+    assert_eq!(page.browser.eval(frame), true);
+
+    page.go("policies");
+    page.browser.until("document.querySelector('#policy-summary').textContent.startsWith('400 policies; of 2,000 pods 2,000 isolated')");
+    page.browser
+        .until("document.querySelectorAll('table')[1].innerText.includes('1,900 more')");
+    page.enter("[type=search]", "team7/app3");
+    page.browser
+        .until("document.querySelectorAll('table')[1].querySelectorAll('tbody tr').length === 5");
+    assert!(
+        page.text_of("tr.policy")
+            .contains("pods with app=app3 in team7 (5 pods)")
+    );
+
+    page.go("why");
+    page.browser
+        .until("document.querySelectorAll('#ends option').length === 2000");
+    page.enter("#why-from", "team7/app4-0");
+    page.enter("#why-to", "team7/app3-0");
+    page.enter("#why-port", "8080");
+    page.browser
+        .until("document.querySelector('#answer h2')?.textContent.startsWith('✓ ALLOWED')");
+    page.end();
+}
