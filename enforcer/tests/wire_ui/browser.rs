@@ -24,7 +24,7 @@ const ARGUMENTS: [&str; 8] = [
     "--disable-gpu",
     "--no-proxy-server",
     // It talks to nobody but the page.
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--disable-background-networking",
     "--lang=en-US",
 ];
