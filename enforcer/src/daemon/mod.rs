@@ -2,11 +2,11 @@
 
 mod claims;
 mod client;
+mod cluster;
 mod cut;
 mod error;
 pub mod measure;
 mod observe;
-mod offline;
 mod options;
 mod others;
 mod readback;
@@ -111,7 +111,7 @@ impl Daemon {
             flows,
             recall,
             measures: Measures::default(),
-            revision: offline::first_revision(),
+            revision: cluster::first_revision(),
             problems: Vec::new(),
             matcher: Matcher::default(),
             local_addresses: BTreeSet::new(),

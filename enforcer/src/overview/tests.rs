@@ -57,6 +57,7 @@ spec:
   policyTypes: [Ingress, Egress]
   egress:
   - to: [{namespaceSelector: {matchLabels: {team: x}}}]
+  - to: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [b, a]}]}}]
 ";
 
 #[test]
@@ -100,10 +101,13 @@ fn rules_are_told_in_words_at_the_places_that_records_name() {
     let said = |rule: &str, allows: &str| (rule.to_owned(), allows.to_owned());
     assert_eq!(
         rules(&a.rules),
-        [said(
-            "egress[0]",
-            "to all pods in namespaces with team=x, all ports"
-        )]
+        [
+            said(
+                "egress[0]",
+                "to all pods in namespaces with team=x, all ports"
+            ),
+            said("egress[1]", "to all pods in a or b, all ports"),
+        ]
     );
     let first = "from pods with app in (a, b) and no label old in any namespace or 10.0.0.0/8 except \
         10.1.0.0/16, TCP 80, UDP 8000–9000, TCP the port named dns";

@@ -3,10 +3,12 @@
 use std::fmt::Display;
 
 use enforcer_common::abi::Direction;
+use enforcer_policy::intern::Name;
+use enforcer_policy::model::NAMESPACE_NAME_LABEL;
 use enforcer_policy::rule::{
     IpBlock, Namespaces, PeerSelector, Peers, PodSelector, Policy, PortMatch, Ports, Rule,
 };
-use enforcer_policy::selector::LabelSelector;
+use enforcer_policy::selector::{LabelSelector, Test};
 
 /// Whom a policy selects.
 pub(super) fn subject(policy: &Policy) -> String {
@@ -55,7 +57,21 @@ fn pods(selector: &PodSelector) -> String {
         Namespaces::Matching(wanted) if wanted.is_everything() => {
             format!("{pods} in any namespace")
         }
-        Namespaces::Matching(wanted) => format!("{pods} in namespaces with {}", labels(wanted)),
+        Namespaces::Matching(wanted) => match names(wanted) {
+            Some(names) => format!("{pods} in {}", joined(names, " or ")),
+            None => format!("{pods} in namespaces with {}", labels(wanted)),
+        },
+    }
+}
+
+/// The namespaces that a selector names by the label that each has with its name.
+fn names(selector: &LabelSelector) -> Option<&[Name]> {
+    let [only] = &selector.requirements[..] else {
+        return None;
+    };
+    match &only.test {
+        Test::In(names) if only.key == *NAMESPACE_NAME_LABEL => Some(names),
+        _ => None,
     }
 }
 

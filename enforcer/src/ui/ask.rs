@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use super::offline::Manifests;
+use super::manifests::Manifests;
 use crate::api::Request;
 use crate::api::client::{self, ClientError};
 use crate::trace::Question;

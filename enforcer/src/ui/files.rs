@@ -17,7 +17,7 @@ macro_rules! files {
 }
 
 /// Path, kind and text of each file.
-const FILES: [(&str, &str, &str); 17] = files! {
+const FILES: [(&str, &str, &str); 20] = files! {
     "/", HTML, "index.html";
     "/icon.svg", SVG, "icon.svg";
     "/style.css", CSS, "style.css";
@@ -33,6 +33,9 @@ const FILES: [(&str, &str, &str); 17] = files! {
     "/graph.js", SCRIPT, "graph.js";
     "/layout.js", SCRIPT, "layout.js";
     "/map.js", SCRIPT, "map.js";
+    "/camera.js", SCRIPT, "camera.js";
+    "/talk.js", SCRIPT, "talk.js";
+    "/ways.js", SCRIPT, "ways.js";
     "/policies.js", SCRIPT, "policies.js";
     "/why.js", SCRIPT, "why.js";
 };

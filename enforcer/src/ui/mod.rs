@@ -11,7 +11,7 @@ mod ask;
 mod files;
 mod flows;
 mod guard;
-mod offline;
+mod manifests;
 mod secret;
 mod serve;
 mod session;

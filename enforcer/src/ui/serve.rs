@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use tokio::net::TcpListener;
 
 use super::ask::Source;
-use super::offline::Manifests;
+use super::manifests::Manifests;
 use super::session::Sessions;
 use super::{files, flows, guard};
 
@@ -145,8 +145,11 @@ async fn known(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     (StatusCode::UNAUTHORIZED, words).into_response()
 }
 
-async fn login(State(shared): State<Arc<Shared>>, code: String) -> Response {
-    match shared.sessions.admit(&code) {
+async fn login(State(shared): State<Arc<Shared>>, headers: HeaderMap, code: String) -> Response {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    match shared.sessions.admit(&code, host.unwrap_or_default()) {
         Ok(Some(admission)) => {
             let next = link(shared.address, &admission.next);
             // Nobody may read it any more, and nothing depends on it.

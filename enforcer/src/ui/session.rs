@@ -15,8 +15,11 @@ use super::secret::Secret;
 /// The header with a session's key.
 pub(super) const KEY_HEADER: &str = "enforcer-key";
 
-/// The cookie's name.
-const NAME: &str = "enforcer_ui";
+/// How the cookie's name begins; the port comes after, because all ports of a host share their cookies.
+const NAME: &str = "enforcer_ui_";
+
+/// The port of addresses that name none.
+const HTTP: u16 = 80;
 
 /// How many sessions there may be; then the oldest ends.
 const SESSIONS: usize = 16;
@@ -58,8 +61,8 @@ impl Sessions {
         self.state().code.as_str().to_owned()
     }
 
-    /// Takes a code for a session; `None` when it is another, or was used.
-    pub(super) fn admit(&self, code: &str) -> io::Result<Option<Admission>> {
+    /// Takes a code for a session of a browser that opened `host`; `None` when it is another, or was used.
+    pub(super) fn admit(&self, code: &str, host: &str) -> io::Result<Option<Admission>> {
         let mut state = self.state();
         if !state.code.is(&code.trim().to_ascii_lowercase()) {
             return Ok(None);
@@ -69,9 +72,10 @@ impl Sessions {
             key: Secret::token()?,
         };
         state.code = Secret::code()?;
-        let value = session.cookie.as_str();
+        let (_, port) = host.rsplit_once(':').unwrap_or_default();
+        let (port, value) = (port.parse().unwrap_or(HTTP), session.cookie.as_str());
         let admission = Admission {
-            cookie: format!("{NAME}={value}; HttpOnly; SameSite=Strict; Path=/"),
+            cookie: format!("{NAME}{port}={value}; HttpOnly; SameSite=Strict; Path=/"),
             key: session.key.as_str().to_owned(),
             next: state.code.as_str().to_owned(),
         };
@@ -89,7 +93,7 @@ impl Sessions {
         };
         let state = self.state();
         let mut open = state.open.iter();
-        // Servers at other ports may have cookies of the same name here.
+        // Other servers of this machine have theirs here too.
         open.any(|one| one.key.is(key) && cookies(headers).any(|cookie| one.cookie.is(cookie)))
     }
 
@@ -108,13 +112,15 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     pairs
-        .filter(|(name, _)| *name == NAME)
+        .filter(|(name, _)| name.starts_with(NAME))
         .map(|(_, value)| value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HOST: &str = "localhost:9871";
 
     fn headers(cookie: &str, key: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -124,20 +130,29 @@ mod tests {
     }
 
     fn admitted(sessions: &Sessions) -> HeaderMap {
-        let admission = sessions.admit(&sessions.code()).unwrap().unwrap();
+        let admission = sessions.admit(&sessions.code(), HOST).unwrap().unwrap();
         let (cookie, _) = admission.cookie.split_once(';').unwrap();
-        headers(&format!("other=1; {NAME}=stale; {cookie}"), &admission.key)
+        headers(
+            &format!("other=1; {NAME}80=stale; {cookie}"),
+            &admission.key,
+        )
     }
 
     #[test]
     fn a_code_is_good_once() {
         let sessions = Sessions::new().unwrap();
         let code = sessions.code();
-        assert!(sessions.admit("").unwrap().is_none());
+        assert!(sessions.admit("", HOST).unwrap().is_none());
         let typed = format!(" {} \n", code.to_uppercase());
-        let admission = sessions.admit(&typed).unwrap().unwrap();
-        assert!(sessions.admit(&code).unwrap().is_none());
+        let admission = sessions.admit(&typed, HOST).unwrap().unwrap();
+        assert!(sessions.admit(&code, HOST).unwrap().is_none());
         assert_eq!(admission.next, sessions.code());
+        // What has another port, such as another tunnel's end, has another cookie.
+        for (host, port) in [(HOST, 9871), ("[::1]:7", 7), ("localhost", 80)] {
+            let admission = sessions.admit(&sessions.code(), host).unwrap().unwrap();
+            let name = format!("enforcer_ui_{port}=");
+            assert!(admission.cookie.starts_with(&name), "{}", admission.cookie);
+        }
     }
 
     #[test]

@@ -12,6 +12,19 @@ const NAMESPACES: usize = 40;
 const APPS: usize = 10;
 const RECORDS: usize = 12_000;
 
+/// Counts the frames of the page, and keeps the longest time between two.
+const FRAMES: &str = "{
+    window.frames = { count: 0, longest: 0 };
+    let last = performance.now();
+    const frame = (now) => {
+        window.frames.count += 1;
+        window.frames.longest = Math.max(window.frames.longest, Math.round(now - last));
+        last = now;
+        requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+}";
+
 fn names(number: usize) -> (String, String, String) {
     let (namespace, app) = (number % NAMESPACES, number / NAMESPACES % APPS);
     let mut name = format!("app{app}-");
@@ -38,7 +51,10 @@ fn manifests() -> Vec<Value> {
 /// Every ninth is denied.
 fn records(from: usize, count: usize) -> impl Iterator<Item = Value> {
     (from..from + count).map(|number| {
-        let (source, destination) = (number * 37 % PODS, number * 101 % PODS);
+        // Most of it stays in its namespace.
+        let source = number * 37 % PODS;
+        let away = if number % 10 < 7 { 0 } else { number % 3 + 1 };
+        let destination = (source + NAMESPACES * (1 + number % APPS) + away) % PODS;
         let end = |pod: usize, port: u16| {
             let (namespace, name, app) = names(pod);
             side(&namespace, &name, &app, pod, port)
@@ -74,13 +90,13 @@ fn the_page_works_with_2000_pods() {
     page.browser.until("document.querySelector('.edge.denied')");
     let nodes = page.browser.eval(drawn).as_u64().unwrap();
     assert!(nodes <= 60, "{nodes} nodes");
-    page.click("[data-id^='namespace team']");
+    page.click(".node[data-id='namespace team3']");
     let open =
         "[...document.querySelectorAll('.panel button')].find((one) => one.textContent === 'Open')";
     page.browser.until(open);
     page.browser.eval(&format!("{open}.click()"));
     page.browser
-        .until("document.querySelectorAll('.node.workload').length === 10");
+        .until("document.querySelectorAll('.node[data-kind=workload]').length === 10");
 
     // All of them are in the table, of which only what is in sight is drawn.
     page.go("flows");
@@ -88,8 +104,10 @@ fn the_page_works_with_2000_pods() {
         .until("document.querySelector('#flow-summary').textContent.startsWith('12,000 records')");
     let rows = page.rows().len();
     assert!((10..100).contains(&rows), "{rows} rows");
-    page.filter("pod", "to:team3/app1-2");
-    page.until_rows("rows.length > 0 && rows.every((row) => row.includes('team3/app1-2:8080'))");
+    page.filter("pod", "to:team3/app*");
+    page.until_rows(
+        "rows.length > 0 && rows.every((row) => /team3\\/app[0-9]-[0-9]:8080/.test(row))",
+    );
     page.filter("verdict", "denied");
     page.until_rows("rows.every((row) => row.includes('✕ denied'))");
     page.click("[aria-label^='Remove pod']");
@@ -98,16 +116,18 @@ fn the_page_works_with_2000_pods() {
         .until("document.querySelector('#flow-summary').textContent.startsWith('12,000 records')");
 
     // More than the page keeps: the oldest give way, and that is said.
+    page.browser.eval(FRAMES);
     recorded.record(records(RECORDS, 10_000));
+    let summary = "document.querySelector('#flow-summary').textContent";
     page.browser
-        .until("document.querySelector('#flow-summary').textContent.startsWith('20,000 records')");
-    page.browser.until(
-        "document.querySelector('#flow-summary').textContent.includes('2,000 older ones left out')",
-    );
+        .until(&format!("{summary}.startsWith('20,000 records')"));
+    page.browser
+        .until(&format!("{summary}.includes('2,000 older ones left out')"));
     assert!(!page.text_of("#flow-summary").contains("missed"));
-    // It draws frames all the while: not one that takes forever.
-    let frame = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
-    assert_eq!(page.browser.eval(frame), true);
+    // It draws frames all the while, and goes on drawing them.
+    page.browser.until("window.frames.count > 10");
+    let longest = page.browser.eval("window.frames.longest");
+    println!("while 10,000 records came, the longest time between two frames was {longest} ms");
 
     page.go("policies");
     page.browser.until("document.querySelector('#policy-summary').textContent.startsWith('400 policies; of 2,000 pods 2,000 isolated')");

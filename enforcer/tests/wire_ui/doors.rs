@@ -72,7 +72,7 @@ fn the_page_is_for_everybody_here_and_what_it_asks_is_not() {
         let asked =
             |first: &str, head: &[&str]| served.ask(&format!("{first} {path}"), head, "{}").0;
         assert_eq!(asked("POST", &[&host, &origin]), 401, "{path}");
-        let stale = ["Cookie: enforcer_ui=", "Enforcer-Key: "];
+        let stale = ["Cookie: enforcer_ui_80=", "Enforcer-Key: "];
         assert_eq!(
             asked("POST", &[&host, &origin, stale[0], stale[1]]),
             401,

@@ -187,7 +187,7 @@ fn the_map_shows_who_talks_to_whom_and_the_keyboard_opens_it() {
     );
     assert!(said.contains("2 connections allowed"), "{said}");
     // Told apart by more than colour: dashes and a sign.
-    let line = "getComputedStyle(document.querySelector('.edge.denied .line')).strokeDasharray";
+    let line = "getComputedStyle(document.querySelector('.edge.denied .stopped')).strokeDasharray";
     assert_eq!(page.browser.text(line), "7px, 5px");
     assert!(page.text_of(".edge.denied .mark").starts_with("✕ "));
     // A node by the keyboard: chosen, then opened; then its pods are there.

@@ -35,7 +35,10 @@ impl Page {
     pub(crate) fn click(&mut self, selector: &str) {
         let element = format!("document.querySelector({})", quoted(selector));
         self.browser.until(&element);
-        self.browser.eval(&format!("{element}.click()"));
+        // Elements of SVG have no `click`.
+        let click =
+            format!("{element}.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}))");
+        self.browser.eval(&click);
     }
 
     /// Fills in a field and presses Enter there.
@@ -52,7 +55,8 @@ impl Page {
     /// Adds a filter as one does with the keyboard.
     pub(crate) fn filter(&mut self, what: &str, value: &str) {
         let choose = format!(
-            "document.querySelector('.filters select').value = {}",
+            "{{ const what = document.querySelector('.filters select'); what.value = {}; \
+             what.dispatchEvent(new Event('change')); }}",
             quoted(what)
         );
         self.browser.eval(&choose);

@@ -125,11 +125,11 @@ fn the_pictures_show_the_page_with_a_shop() {
     let edge = "[...document.querySelectorAll('.edges button')].find((one) => one.textContent.includes('web → orders-db'))";
     page.browser.eval(&format!("{edge}.click()"));
     page.browser.until("document.querySelector('.panel h2')");
-    keep(&mut page, "map");
+    keep(&mut page, "map", 560);
     page.go("flows");
     page.filter("namespace", "to:data");
     page.until_rows("rows.length > 20");
-    keep(&mut page, "flows");
+    keep(&mut page, "flows", 420);
     page.go("policies");
     page.click("[data-policy='data/orders-db']");
     page.browser.until("document.querySelector('tr.rule')");
@@ -137,19 +137,22 @@ fn the_pictures_show_the_page_with_a_shop() {
     page.browser.order("Emulation.setEmulatedMedia", &dark);
     let ground = "getComputedStyle(document.body).backgroundColor === 'rgb(20, 24, 29)'";
     page.browser.until(ground);
-    keep(&mut page, "policies");
+    keep(&mut page, "policies", 520);
     page.go("why");
     page.enter("#why-from", "shop/web-0");
     page.enter("#why-to", "data/orders-db-0");
     page.enter("#why-port", "5432");
     page.browser
         .until("document.querySelector('#answer h2')?.textContent.startsWith('✕ DENIED')");
-    keep(&mut page, "why");
+    keep(&mut page, "why", 300);
     page.end();
 }
 
 /// Writes a picture where the variable says.
-fn keep(page: &mut Page, name: &str) {
+fn keep(page: &mut Page, name: &str, height: u32) {
+    let size = json!({"width": 1280, "height": height, "deviceScaleFactor": 1, "mobile": false});
+    page.browser
+        .order("Emulation.setDeviceMetricsOverride", &size);
     // Two frames, so that everything is drawn.
     page.browser.eval(
         "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))",

@@ -22,7 +22,7 @@ export const OPTIONS = {
   identity: "7",
 };
 
-const SINCE = { "": "all that is kept", 5: "last 5 minutes", 15: "last 15 minutes", 60: "last hour" };
+const SINCE = [["", "all that is kept"], ["5", "last 5 minutes"], ["15", "last 15 minutes"], ["60", "last hour"]];
 
 export class Filters {
   // Texts such as "pod=from:web", in the order in which they were given.
@@ -35,7 +35,7 @@ export class Filters {
       Object.keys(OPTIONS).map((option) => el("option", {}, option)));
     this.value = el("input", { "aria-label": "Value", spellcheck: "false", autocomplete: "off", size: 28 });
     this.since = el("select", { "aria-label": "Time", onchange: () => this.#since() },
-      Object.entries(SINCE).map(([minutes, words]) => el("option", { value: minutes }, words)));
+      SINCE.map(([minutes, words]) => el("option", { value: minutes }, words)));
     this.chips = el("ul", { class: "chips", "aria-label": "Filters" });
     this.problem = el("p", { class: "problem", role: "alert" });
     this.what.value = "pod";

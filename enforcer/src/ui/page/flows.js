@@ -187,12 +187,12 @@ export function name({ pod, service, node, address, port }) {
   return (plain && port ? `[${text}]` : text) + (port ? `:${port}` : "");
 }
 
-// Why, in short.
+// Why, in short: of a denial first what was lacking.
 export function reason({ reason: why, allowed_by: rule, policies, nearest, count: packets }) {
-  const words = [why];
+  const words = packets > 1 ? [several(packets, "packet")] : [];
+  if (nearest) words.push(nearest.lacks.join("; "), `nearest ${nearest.policy} ${nearest.rule}`);
+  else if (!rule || why !== "allowed") words.push(why);
   if (rule) words.push(`by ${rule.policy} ${rule.rule}`);
   else if (policies.length) words.push(`isolated by ${policies.slice(0, 3).join(", ")}${policies.length > 3 ? " …" : ""}`);
-  if (nearest) words.push(`nearest ${nearest.policy} ${nearest.rule}: ${nearest.lacks.join("; ")}`);
-  if (packets > 1) words.push(`${count(packets)} packets`);
   return words.join(" · ");
 }

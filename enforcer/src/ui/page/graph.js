@@ -2,6 +2,7 @@
 
 // So many of what one thing consists of are drawn; the least busy others become one.
 const CHILDREN = 30;
+const NAMESPACES = 60;
 // Up to so many workloads namespaces are open from the beginning.
 const OPEN = 40;
 
@@ -152,9 +153,10 @@ function rest(weights) {
   }
   const joined = new Map();
   for (const [family, members] of families) {
-    if (members.length <= CHILDREN) continue;
+    const most = family ? CHILDREN : NAMESPACES;
+    if (members.length <= most) continue;
     members.sort((a, b) => b.denied - a.denied || b.records - a.records || (a.node.id < b.node.id ? -1 : 1));
-    const others = members.slice(CHILDREN);
+    const others = members.slice(most);
     const parent = others[0].parent;
     const name = `${others.length} more${parent ? ` of ${parent.name}` : ""}`;
     for (const { node } of others) joined.set(node.id, { id: `rest ${family}`, kind: "rest", name, terms: parent?.terms ?? [] });

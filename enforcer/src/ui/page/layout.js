@@ -1,29 +1,70 @@
 // Places for the nodes of the map: who connects stands left of whom it connects to. The same graph has the
 // same picture, always.
 
-export const WIDTH = 190;
+export const WIDTH = 180;
 export const HEIGHT = 44;
-const GAP_X = 110;
+const GAP_X = 84;
 const GAP_Y = 18;
+// The room that an edge gets where it passes nodes.
+const BEND = 8;
+// With more edges than this all go straight: no picture of so many is followed edge by edge.
+const BENT = 150;
 // A column that would be higher becomes several.
 const COLUMN = 14;
 const SWEEPS = 6;
 
-// Takes sorted ids and pairs of them; gives a Map from id to { x, y }.
+// Takes sorted ids and pairs of them. Gives `places`, a Map from id to { x, y } (left, middle), `ways`, a Map
+// from "from > to" to the points that an edge goes through between the two, and the `bounds` of all.
 export function layout(ids, pairs) {
   const forward = withoutCycles(ids, pairs);
-  const layers = ordered(layersOf(ids, forward), forward);
+  const layers = layersOf(ids, forward);
+  const { bends, steps } = forward.length <= BENT ? bend(layers, forward) : { bends: new Map(), steps: forward };
+  const places = placed(ordered(layers, steps), bends);
+  const ways = new Map([...bends].map(([bent, edge]) => [edge, []]));
+  for (const [bent, edge] of bends) ways.get(edge).push(places.get(bent));
+  return { places, ways, bounds: boundsOf([...places.values()]) };
+}
+
+function boundsOf(places) {
+  const [xs, ys] = [places.map(({ x }) => x), places.map(({ y }) => y)];
+  return { left: Math.min(0, ...xs), right: Math.max(0, ...xs) + WIDTH, top: Math.min(0, ...ys), bottom: Math.max(0, ...ys) };
+}
+
+// Between layers that are not neighbours an edge gets a place in each layer that it passes, so that it goes
+// around the nodes there.
+function bend(layers, forward) {
+  const depth = new Map(layers.flatMap((layer, index) => layer.map((id) => [id, index])));
+  const bends = new Map();
+  const steps = [];
+  for (const [from, to] of forward) {
+    let last = from;
+    for (let at = depth.get(from) + 1; at < depth.get(to); at += 1) {
+      const bent = `${from} > ${to} @ ${at}`;
+      bends.set(bent, `${from} > ${to}`);
+      layers[at].push(bent);
+      steps.push([last, bent]);
+      last = bent;
+    }
+    steps.push([last, to]);
+  }
+  return { bends, steps };
+}
+
+function placed(layers, bends) {
   const places = new Map();
   let x = 0;
   for (const layer of layers) {
     const columns = Math.ceil(layer.length / COLUMN);
-    const height = Math.ceil(layer.length / columns);
-    layer.forEach((id, index) => {
-      const column = Math.floor(index / height);
-      const inColumn = Math.min(height, layer.length - column * height);
-      const y = ((index % height) - (inColumn - 1) / 2) * (HEIGHT + GAP_Y);
-      places.set(id, { x: x + column * (WIDTH + GAP_X / 3), y });
-    });
+    const length = Math.ceil(layer.length / columns);
+    for (let column = 0; column < columns; column += 1) {
+      const members = layer.slice(column * length, (column + 1) * length);
+      const heights = members.map((id) => (bends.has(id) ? BEND : HEIGHT) + GAP_Y);
+      let y = -heights.reduce((sum, one) => sum + one, 0) / 2;
+      members.forEach((id, index) => {
+        places.set(id, { x: x + column * (WIDTH + GAP_X / 3), y: y + heights[index] / 2 });
+        y += heights[index];
+      });
+    }
     x += (columns - 1) * (WIDTH + GAP_X / 3) + WIDTH + GAP_X;
   }
   return places;

@@ -9,7 +9,7 @@ export function codeOfAddress() {
   const found = /^#code=(.+)$/.exec(location.hash);
   if (!found) return undefined;
   history.replaceState(null, "", location.pathname);
-  return decodeURIComponent(found[1]);
+  return found[1];
 }
 
 // Asks for a code until one is good.

@@ -15,6 +15,15 @@ export class World {
   #timer;
   #turn = 0;
 
+  // The pods of a node of the map.
+  podsOf({ kind, name, namespace, workload, pod }) {
+    const { pods } = this.overview;
+    if (kind === "namespace") return pods.filter((one) => one.pod.startsWith(`${name}/`));
+    if (kind === "pod") return pods.filter((one) => one.pod === pod);
+    if (kind !== "workload") return [];
+    return pods.filter((one) => one.workload === workload && one.pod.startsWith(`${namespace}/`));
+  }
+
   async look() {
     this.stop();
     const turn = this.#turn;
