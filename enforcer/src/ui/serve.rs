@@ -172,7 +172,7 @@ async fn login(State(shared): State<Arc<Shared>>, headers: HeaderMap, code: Stri
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    asked(shared, |source| source.status()).await
+    asked(shared, Source::status).await
 }
 
 async fn overview(State(shared): State<Arc<Shared>>, known: String) -> Response {

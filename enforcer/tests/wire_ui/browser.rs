@@ -1,4 +1,4 @@
-//! A headless browser, driven by the DevTools protocol over a pair of pipes: one JSON message after another,
+//! A headless browser, driven by the `DevTools` protocol over a pair of pipes: one JSON message after another,
 //! each ended by a zero byte.
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -113,13 +113,13 @@ impl Browser {
         bytes.push(0);
         let orders = self.orders.as_mut().unwrap();
         let sent = orders.write_all(&bytes).and_then(|()| orders.flush());
-        sent.unwrap_or_else(|error| panic!("{method}: {error}; {}", self.errors()));
+        assert!(sent.is_ok(), "{method}: {sent:?}; {}", self.errors());
         let end = Instant::now() + LONG;
         loop {
             let rest = end.saturating_duration_since(Instant::now());
             let message = self.messages.recv_timeout(rest);
-            let message =
-                message.unwrap_or_else(|error| panic!("{method}: {error}; {}", self.errors()));
+            assert!(message.is_ok(), "{method}: {message:?}; {}", self.errors());
+            let message = message.unwrap();
             if message["id"] == self.number {
                 assert_eq!(message["error"], Value::Null, "{method} {parameters}");
                 return message["result"].clone();
@@ -167,10 +167,8 @@ impl Browser {
         while self.eval(&format!("Boolean({expression})")) != true {
             if Instant::now() > end {
                 let page = self.eval("document.body.innerText");
-                panic!(
-                    "still not: {expression}; {:?}; the page:\n{page}",
-                    self.complaints
-                );
+                let complaints = &self.complaints;
+                unreachable!("still not: {expression}; {complaints:?}; the page:\n{page}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }

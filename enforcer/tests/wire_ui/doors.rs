@@ -16,7 +16,8 @@ fn served() -> Served {
 fn header<'a>(head: &'a str, name: &str) -> &'a str {
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     let found = lines.find(|(one, _)| one.eq_ignore_ascii_case(name));
-    found.unwrap_or_else(|| panic!("no {name} in {head}")).1
+    assert!(found.is_some(), "no {name} in {head}");
+    found.unwrap().1
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod shop;
 mod browser;
 mod crowd;
 mod doors;
+mod drawing;
 mod hostile;
 mod live;
 mod page;

@@ -162,7 +162,7 @@ fn keep(page: &mut Page, name: &str, height: u32) {
         return;
     };
     let bytes = base64(&picture);
-    std::fs::write(folder.join(format!("ui-{name}.png")), bytes).unwrap();
+    std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
 }
 
 fn base64(text: &str) -> Vec<u8> {

@@ -57,10 +57,7 @@ impl Served {
     /// What is answered to a request with these lines of its head: status, head, body.
     pub(crate) fn ask(&self, first: &str, head: &[&str], body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.host()).unwrap();
-        let head = head
-            .iter()
-            .map(|line| format!("{line}\r\n"))
-            .collect::<String>();
+        let head: String = head.iter().flat_map(|line| [*line, "\r\n"]).collect();
         let length = body.len();
         let request = format!(
             "{first} HTTP/1.1\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
