@@ -25,6 +25,14 @@ const FRAMES: &str = "{
     requestAnimationFrame(frame);
 }";
 
+/// Hides or shows the tab, as far as the page can tell.
+fn hidden(hidden: bool) -> String {
+    format!(
+        "Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
+         document.dispatchEvent(new Event('visibilitychange')); 0"
+    )
+}
+
 fn names(number: usize) -> (String, String, String) {
     let (namespace, app) = (number % NAMESPACES, number / NAMESPACES % APPS);
     let mut name = format!("app{app}-");
@@ -132,6 +140,15 @@ fn the_page_works_with_2000_pods() {
     page.browser.until("window.drawn.count > 10");
     let longest = page.browser.eval("window.drawn.longest");
     println!("while 10,000 records came, the longest time between two frames was {longest} ms");
+
+    // A hidden page asks nothing, and learns exactly what it missed meanwhile.
+    page.browser.eval(&hidden(true));
+    recorded.record(records(RECORDS + 10_000, 25_000));
+    page.browser.eval(&hidden(false));
+    page.browser
+        .until(&format!("{summary}.includes('5,000 missed')"));
+    page.browser
+        .until("document.querySelector('#state').textContent.includes('5,000 records missed')");
 
     page.go("policies");
     page.browser.until("document.querySelector('#policy-summary').textContent.startsWith('400 policies; of 2,000 pods 2,000 isolated')");
