@@ -15,7 +15,7 @@ const EXAMPLES: &str = "Examples:
   enforcer ui --manifests new/     (policies and answers from these manifests, flows from the daemon)
 
 From your own machine, with the daemon in a cluster, in two terminals:
-  kubectl --namespace enforcer-system exec POD -- enforcer ui
+  kubectl --namespace enforcer-system exec --stdin --tty POD -- enforcer ui
   kubectl --namespace enforcer-system port-forward POD 9871
 
 Shows who talks to whom, this node's flow records, what policies let through, and why a connection is

@@ -60,6 +60,12 @@ impl Recorded {
             .map(|one| serde_json::from_value::<Record>(one).unwrap());
         self.store.extend(records);
     }
+
+    /// The same so many times, each with a number of its own.
+    pub(crate) fn repeat(&self, record: Value, count: usize) {
+        let record: Record = serde_json::from_value(record).unwrap();
+        self.store.extend(std::iter::repeat_n(record, count));
+    }
 }
 
 async fn answer(mut questions: mpsc::Receiver<Question>, store: FlowStore) {
