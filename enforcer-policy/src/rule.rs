@@ -11,6 +11,7 @@ use enforcer_common::abi::Direction;
 use ipnet::IpNet;
 
 use crate::intern::Name;
+use crate::model::{Cluster, Pod, PodKey};
 use crate::selector::LabelSelector;
 
 /// A policy object, lowered.
@@ -120,6 +121,19 @@ pub struct PodSelector {
     pub namespaces: Namespaces,
     /// Which pods of them.
     pub pods: LabelSelector,
+}
+
+impl PodSelector {
+    /// Whether its labels and its namespace are those of a pod of this cluster.
+    pub fn selects(&self, cluster: &Cluster, key: &PodKey, pod: &Pod) -> bool {
+        let namespace = match &self.namespaces {
+            Namespaces::Named(name) => *name == key.namespace,
+            Namespaces::Matching(selector) => {
+                selector.matches(&cluster.namespace_labels(&key.namespace))
+            }
+        };
+        namespace && self.pods.matches(&pod.labels)
+    }
 }
 
 /// A choice of namespaces.

@@ -14,7 +14,7 @@ use crate::machine;
 use crate::shell;
 
 /// What the machine needs besides the BPF toolchain.
-const TOOLS: [apt::Package; 8] = [
+const TOOLS: [apt::Package; 9] = [
     apt::Package {
         name: "iproute2",
         why: "`ip`: the demo and the wire tests make network namespaces and veths",
@@ -55,10 +55,15 @@ const TOOLS: [apt::Package; 8] = [
         why: "`traceroute`: the wire tests look through the node with it",
         at_least: None,
     },
+    apt::Package {
+        name: "chromium-headless-shell",
+        why: "a browser without a window: the page of `enforcer ui` is tested in it",
+        at_least: None,
+    },
 ];
 
 /// For machines without apt: the program of each of these, and what it is installed by.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("iptables-nft-restore", "iptables"),
@@ -66,6 +71,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("ping", "iputils-ping"),
     ("tracepath", "iputils-tracepath"),
     ("traceroute", "traceroute"),
+    ("chromium-headless-shell", "chromium-headless-shell"),
 ];
 
 /// Installs what is missing, and says what; quick when nothing is.

@@ -123,15 +123,20 @@ pub fn cut(path: &Path, change: Change) -> Result<CutAnswer, ClientError> {
     ask_once(path, &Request::Cut(change))
 }
 
-fn ask_once<T: DeserializeOwned>(path: &Path, request: &Request) -> Result<T, ClientError> {
+/// The only line of the answer to a request, as it is.
+pub fn line(path: &Path, request: &Request) -> Result<String, ClientError> {
     let mut lines = ask(path, request)?;
     let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-    let line = lines.next().unwrap_or_else(|| {
+    lines.next().unwrap_or_else(|| {
         Err(ClientError::Broken {
             path: path.to_owned(),
             source: ended(),
         })
-    })?;
+    })
+}
+
+fn ask_once<T: DeserializeOwned>(path: &Path, request: &Request) -> Result<T, ClientError> {
+    let line = line(path, request)?;
     serde_json::from_str(&line).map_err(|source| ClientError::Answer {
         path: path.to_owned(),
         source,

@@ -1,8 +1,8 @@
 //! The daemon's socket: newline-delimited JSON over a Unix stream socket.
 //!
 //! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
-//! one line, `flows` with one [`flows::Line`] a line, without end when following, and `cut` with one
-//! [`CutAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and are answered
+//! one line, `flows` with one [`flows::Line`] a line, without end when following, `cut` with one
+//! [`CutAnswer`], `overview` with one [`OverviewAnswer`] and `trace` with one [`TraceAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and are answered
 //! by one [`Held`] on one line.
 
 pub mod client;
@@ -10,13 +10,17 @@ pub mod flows;
 pub mod holds;
 pub mod server;
 pub mod status;
+pub mod trace;
 
 use enforcer_cni::protocol::{Hold, Release, Retain};
 use serde::{Deserialize, Serialize};
 
 pub use enforcer_cni::protocol::Held;
 pub use status::Status;
+pub use trace::TraceAnswer;
 
+use crate::overview::Overview;
+use crate::trace::Question;
 use crate::trace::cut::{Change, Report};
 
 /// Where the socket is unless `--socket` says otherwise.
@@ -35,6 +39,19 @@ pub enum CutAnswer {
     },
 }
 
+/// The answer to `overview`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OverviewAnswer {
+    /// Pods and policies.
+    Overview(Overview),
+    /// What the client has is still so.
+    Same {
+        /// Its revision.
+        same: u64,
+    },
+}
+
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
@@ -50,6 +67,14 @@ pub enum Request {
     Flows(flows::Request),
     /// Which live connections a change of manifests would cut.
     Cut(Change),
+    /// Pods and policies of the cluster.
+    Overview {
+        /// The revision that the client has.
+        #[serde(default)]
+        known: Option<u64>,
+    },
+    /// What becomes of a new connection.
+    Trace(Question),
     /// A pod's start waits for its endpoint.
     Hold(Hold),
     /// A container's network is gone.

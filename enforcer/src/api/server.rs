@@ -11,12 +11,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::holds::{self, HoldQuestion};
-use super::{CutAnswer, Request, Status, flows};
+use super::{CutAnswer, OverviewAnswer, Request, Status, TraceAnswer, flows};
 use crate::flow::store::FlowStore;
 use crate::http::health::Health;
 use crate::http::numbers::Numbers;
 use crate::report::observed::Observed;
-use crate::trace::cut::Change;
+use crate::trace::{self, cut::Change};
 
 /// Longest request that is read, in bytes. It may hold a cluster's manifests.
 const LONGEST_REQUEST: u64 = 256 << 20;
@@ -41,6 +41,20 @@ pub enum Question {
         change: Change,
         /// Where the answer goes.
         answer: oneshot::Sender<CutAnswer>,
+    },
+    /// See [`Request::Overview`].
+    Overview {
+        /// See [`Request::Overview`].
+        known: Option<u64>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<OverviewAnswer>,
+    },
+    /// See [`Request::Trace`].
+    Trace {
+        /// What is asked.
+        question: trace::Question,
+        /// Where the answer goes.
+        answer: oneshot::Sender<TraceAnswer>,
     },
     /// What this node makes of the policies that select its pods.
     Enforcement {
@@ -131,11 +145,37 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
         return;
     }
     let served = match serde_json::from_str(&line) {
-        Ok(Request::Status { refresh }) => status(&mut writing, &questions, refresh).await,
+        Ok(Request::Status { refresh }) => {
+            answer(&mut writing, &questions, |answer| Question::Status {
+                refresh,
+                answer,
+            })
+            .await
+        }
         Ok(Request::Flows(request)) => {
             flows::serve(&mut reader, &mut writing, &questions, request).await
         }
-        Ok(Request::Cut(change)) => cut(&mut writing, &questions, change).await,
+        Ok(Request::Cut(change)) => {
+            answer(&mut writing, &questions, |answer| Question::Cut {
+                change,
+                answer,
+            })
+            .await
+        }
+        Ok(Request::Overview { known }) => {
+            answer(&mut writing, &questions, |answer| Question::Overview {
+                known,
+                answer,
+            })
+            .await
+        }
+        Ok(Request::Trace(question)) => {
+            answer(&mut writing, &questions, |answer| Question::Trace {
+                question,
+                answer,
+            })
+            .await
+        }
         Ok(Request::Hold(one)) => holds::hold(&mut writing, &questions, one).await,
         Ok(Request::Release(one)) => holds::release(&mut writing, &questions, one).await,
         Ok(Request::Retain(one)) => holds::retain(&mut writing, &questions, one).await,
@@ -152,29 +192,17 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
     }
 }
 
-async fn status(
+/// Sends on what the daemon's loop answers.
+async fn answer<T: serde::Serialize>(
     writing: &mut OwnedWriteHalf,
     questions: &mpsc::Sender<Question>,
-    refresh: bool,
+    question: impl FnOnce(oneshot::Sender<T>) -> Question,
 ) -> io::Result<()> {
-    let (answer, status) = oneshot::channel();
+    let (answer, answered) = oneshot::channel();
     // An error means that the daemon is stopping; the client sees the end of the stream.
-    let _ = questions.send(Question::Status { refresh, answer }).await;
-    match status.await {
-        Ok(status) => send(writing, &status).await,
-        Err(_) => Ok(()),
-    }
-}
-
-async fn cut(
-    writing: &mut OwnedWriteHalf,
-    questions: &mpsc::Sender<Question>,
-    change: Change,
-) -> io::Result<()> {
-    let (answer, report) = oneshot::channel();
-    let _ = questions.send(Question::Cut { change, answer }).await;
-    match report.await {
-        Ok(report) => send(writing, &report).await,
+    let _ = questions.send(question(answer)).await;
+    match answered.await {
+        Ok(answer) => send(writing, &answer).await,
         Err(_) => Ok(()),
     }
 }

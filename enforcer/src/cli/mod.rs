@@ -15,6 +15,7 @@ mod replay;
 mod run;
 mod status;
 pub mod trace;
+mod ui;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ enum Verb {
     Flows(flows::FlowsArgs),
     Connectivity(connectivity::ConnectivityArgs),
     Policy(policy::PolicyArgs),
+    Ui(ui::UiArgs),
     Debug(debug::DebugArgs),
     Cni(cni::CniArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         )
         .map(ExitCode::from)
         .map_err(anyhow::Error::from),
+        Verb::Ui(args) => ui::run(args),
         Verb::Debug(args) => debug::run(&args),
         Verb::Cni(args) => cni::run(args, &mut std::io::stdout().lock()),
         Verb::Cleanup(args) => cleanup::run(args, &mut std::io::stdout().lock()),

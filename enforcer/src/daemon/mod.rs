@@ -2,6 +2,7 @@
 
 mod claims;
 mod client;
+mod cluster;
 mod cut;
 mod error;
 pub mod measure;
@@ -53,6 +54,9 @@ struct Daemon {
     flows: FlowStore,
     recall: Recall,
     measures: Measures,
+    /// Grows with every change of an object; begins with the microseconds since 1970, so that it says
+    /// something else than that of an earlier daemon.
+    revision: u64,
     /// What is wrong with the objects now.
     problems: Vec<Problem>,
     /// The namespaces and links that the last look found, the pods that should be here, and whose
@@ -107,6 +111,7 @@ impl Daemon {
             flows,
             recall,
             measures: Measures::default(),
+            revision: cluster::first_revision(),
             problems: Vec::new(),
             matcher: Matcher::default(),
             local_addresses: BTreeSet::new(),
@@ -148,6 +153,7 @@ impl Daemon {
             return self.source.rest(begin.elapsed());
         }
         let changes = taken.changes.len();
+        self.revision += changes as u64;
         let cluster = self.compiler.cluster();
         let matters = taken.changes.iter().any(|one| cluster.matters(one));
         let pods = keys_of_pods(&taken.changes);
@@ -287,6 +293,8 @@ impl Daemon {
                 let _ = answer.send(self.status());
             }
             Question::Cut { change, answer } => self.answer_cut(change, answer),
+            Question::Overview { known, answer } => self.answer_overview(known, answer),
+            Question::Trace { question, answer } => self.answer_trace(question, answer),
             Question::Hold(question) => self.answer_plugin(question),
             Question::Flows { answer } => {
                 let _ = answer.send(self.flows.clone());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use enforcer_common::Reason;
 use enforcer_common::abi::{Direction, EventKind};
 use enforcer_policy::model::{Pod, PodKey};
-use enforcer_policy::rule::{Namespaces, PodSelector, Policy};
+use enforcer_policy::rule::{PodSelector, Policy};
 
 use super::{Daemon, capacity};
 use crate::api::Status;
@@ -186,13 +186,7 @@ impl Daemon {
     }
 
     pub(super) fn selects(&self, subject: &PodSelector, key: &PodKey, pod: &Pod) -> bool {
-        let namespace = match &subject.namespaces {
-            Namespaces::Named(name) => *name == key.namespace,
-            Namespaces::Matching(selector) => {
-                selector.matches(&self.compiler.cluster().namespace_labels(&key.namespace))
-            }
-        };
-        namespace && subject.pods.matches(&pod.labels)
+        subject.selects(self.compiler.cluster(), key, pod)
     }
 
     pub(super) fn fill(&self) -> BTreeMap<String, Fill> {

@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use enforcer_common::parse::number;
 use enforcer_policy::api::DEFAULT_NAMESPACE;
 use enforcer_policy::model::{PodKey, ServiceKey};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::source::manifests::closest;
 
 /// A question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Question {
     /// Who connects: `NAMESPACE/POD`, `POD` in the namespace `default`, or an address.
     pub from: String,
@@ -21,6 +22,7 @@ pub struct Question {
     /// `TCP`, `UDP`, `SCTP`, `ICMP` or an IANA protocol number.
     pub protocol: String,
     /// The destination port. Protocols without ports do not look at it.
+    #[serde(default)]
     pub port: Option<u16>,
 }
 
