@@ -1,6 +1,5 @@
 //! Talking with one daemon.
 
-use std::io;
 use std::time::Duration;
 
 use enforcer_flows::Query;
@@ -80,8 +79,7 @@ impl Peer {
     pub async fn summary(&self) -> Result<Summary, FleetError> {
         let asked = async {
             let mut answer = self.ask(&Request::Summary).await?;
-            let ended = || FleetError::Broken(io::ErrorKind::UnexpectedEof.into());
-            answer.next().await?.ok_or_else(ended)
+            answer.next().await?.ok_or(FleetError::Ended)
         };
         let asked = timeout(PATIENCE, asked).await;
         let line = asked.map_err(|_| FleetError::Slow(PATIENCE))??;

@@ -40,6 +40,11 @@ pub enum FleetError {
     /// It takes too long.
     #[error("no answer within {} seconds", .0.as_secs())]
     Slow(Duration),
+    /// Nothing came.
+    #[error(
+        "the connection ended without an answer: nobody listens in the pod, or the daemon is stopping"
+    )]
+    Ended,
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),

@@ -325,11 +325,16 @@ fn the_shipped_observers_rights_are_enough_and_without_each_the_missing_one_is_n
     let (code, all) = ask(&["flows", "--node", "node1", "--last", "1"]);
     assert_eq!(code, Some(0), "{all}");
     // And nothing else: not what would give a shell in the daemon's pod.
-    let may = |verb: &str, what: &str| {
+    let may = |verb: &str, what: &[&str]| {
         let user = format!("--as=system:serviceaccount:{SPACE}:observer");
-        let words = ["auth", "can-i", verb, what, "-n", SPACE, &user];
-        world.plane.kubectl(&words).is_ok()
+        let words = ["auth", "can-i", "-n", SPACE, &user, verb];
+        world.plane.kubectl(&[&words[..], what].concat()).is_ok()
     };
-    assert!(may("create", "pods/portforward"));
-    assert!(!may("create", "pods/exec") && !may("get", "pods/log") && !may("get", "secrets"));
+    assert!(may("create", &["pods", "--subresource=portforward"]));
+    for other in ["exec", "attach", "log"] {
+        let subresource = format!("--subresource={other}");
+        let may_it = |verb| may(verb, &["pods", &subresource]);
+        assert!(!may_it("create") && !may_it("get"), "{other}");
+    }
+    assert!(!may("get", &["secrets"]) && !may("get", &["pods"]));
 }
