@@ -18,7 +18,7 @@ use super::objects::{FRIENDS, pod, policy};
 use super::world::{World, daemonset};
 
 const SPACE: &str = "enforcer-system";
-/// The port of the shipped DaemonSet.
+/// The port of the shipped `DaemonSet`.
 const FLAG: &str = "--api-listen 127.0.0.1:9871";
 
 /// Two nodes with daemons, and a third that has none.
@@ -87,8 +87,9 @@ fn text(output: &Output) -> String {
 /// The nodes as JSON, by name.
 fn nodes(world: &World) -> Value {
     let output = run(world, &["status", "--output", "json"]);
-    let screen: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| panic!("no JSON: {}", text(&output)));
+    let screen = serde_json::from_slice::<Value>(&output.stdout);
+    assert!(screen.is_ok(), "no JSON: {}", text(&output));
+    let screen = screen.unwrap();
     let nodes = screen["nodes"].as_array().unwrap().iter();
     let named = nodes.map(|row| (row["node"].as_str().unwrap().to_owned(), row.clone()));
     named.collect::<serde_json::Map<_, _>>().into()
@@ -113,7 +114,7 @@ fn every_node_is_a_row_and_one_without_an_answer_is_red_and_no_failure_of_the_wh
     let screen = text(&output);
     let row = |screen: &str, node: &str| {
         let mut rows = screen.lines().filter(|line| line.starts_with(node));
-        rows.next().unwrap_or_else(|| panic!("{screen}")).to_owned()
+        rows.next().unwrap_or_default().to_owned()
     };
     assert!(row(&screen, "node0 ").contains(" in force "), "{screen}");
     assert!(row(&screen, "node1 ").contains(" in force "), "{screen}");
