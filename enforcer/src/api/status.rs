@@ -92,6 +92,9 @@ pub struct About {
     pub hook: String,
     /// Version of the layout of the maps.
     pub abi: u32,
+    /// The `DaemonSet` that the daemon belongs to, `namespace/name`, where it was told.
+    #[serde(default)]
+    pub daemonset: Option<String>,
 }
 
 /// Where objects come from.

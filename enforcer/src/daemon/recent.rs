@@ -97,6 +97,7 @@ impl Daemon {
             kernel: features::release(),
             hook: hook.to_owned(),
             abi: enforcer_common::ABI_VERSION,
+            daemonset: self.options.daemonset.as_ref().map(ToString::to_string),
         }
     }
 

@@ -6,9 +6,9 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use kube::Client;
 
+use super::FleetError;
 use super::ask::Peer;
 use super::daemons::{Census, Place, census};
-use super::{FleetError, NAMESPACE};
 use crate::screen::{ClusterScreen, Row};
 
 /// Which daemons, and how.
@@ -23,15 +23,6 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// In the namespace of the docs, some at a time.
-    pub fn new(client: Client) -> Self {
-        Self {
-            client,
-            namespace: NAMESPACE.to_owned(),
-            parallel: NonZeroUsize::MIN.saturating_add(31),
-        }
-    }
-
     /// Asks every daemon how it is, some at a time. `progress` is told how many of how many have answered.
     ///
     /// # Errors

@@ -68,15 +68,23 @@ pub(super) fn flags(object: &str) -> String {
     }
 }
 
+/// The namespace and the name of the `DaemonSet`.
+fn daemonset(status: &Status) -> (&str, &str) {
+    let told = status.about.daemonset.as_deref();
+    told.and_then(|told| told.split_once('/'))
+        .unwrap_or((NAMESPACE, DAEMONSET))
+}
+
 /// How to see the daemon's log.
-pub(super) fn logs(node: Option<&str>) -> String {
-    match node {
+pub(super) fn logs(status: &Status) -> String {
+    let (namespace, name) = daemonset(status);
+    match status.node.as_deref() {
         // Of several pods kubectl shows them all, but of one node only by its field.
         Some(node) => format!(
-            "kubectl logs --namespace {NAMESPACE} --tail 50 \"$(kubectl get pods --namespace {NAMESPACE} \
-             --field-selector spec.nodeName={node} --output name)\""
+            "kubectl logs --namespace {namespace} --tail 50 \"$(kubectl get pods --namespace {namespace} \
+             --field-selector spec.nodeName={node} --selector app.kubernetes.io/name=enforcer --output name)\""
         ),
-        None => format!("kubectl logs --namespace {NAMESPACE} --tail 50 daemonset/{DAEMONSET}"),
+        None => format!("kubectl logs --namespace {namespace} --tail 50 daemonset/{name}"),
     }
 }
 
@@ -93,7 +101,8 @@ pub(super) fn bigger(status: &Status, map: &str, entries: usize) -> String {
         return format!("enforcer run {flags} …");
     }
     let values = all(&|map| format!("--set mapEntries.{map}={entries}"));
-    format!("helm upgrade --namespace {NAMESPACE} {DAEMONSET} CHART --reuse-values {values}")
+    let (namespace, name) = daemonset(status);
+    format!("helm upgrade --namespace {namespace} {name} CHART --reuse-values {values}")
 }
 
 /// A time as people say it, in its two greatest units.

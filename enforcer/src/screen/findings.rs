@@ -135,7 +135,7 @@ fn faults(status: &Status) -> Option<Finding> {
     let found = found.details(status.faults.clone());
     let why = "what the daemon logged about it";
     let found = match &status.source.manifests {
-        None => found.next(details::logs(status.node.as_deref()), why),
+        None => found.next(details::logs(status), why),
         Some(_) => found,
     };
     (!status.faults.is_empty()).then_some(found)
@@ -272,10 +272,7 @@ fn reports(status: &Status) -> Option<Finding> {
     let why = status.reports.as_ref()?;
     let text = format!("No reports to the API server: {why}");
     let found = Finding::new(Level::Notice, Topic::Reports, text);
-    Some(found.next(
-        details::logs(status.node.as_deref()),
-        "what the daemon logged about it",
-    ))
+    Some(found.next(details::logs(status), "what the daemon logged about it"))
 }
 
 fn strangers(status: &Status) -> Option<Finding> {

@@ -59,6 +59,7 @@ fn well() -> Status {
             kernel: "6.12.9".to_owned(),
             hook: "tcx".to_owned(),
             abi: 3,
+            daemonset: None,
         },
         flows: FlowStatus {
             kept: 812,
@@ -186,7 +187,7 @@ Links without a known pod (allow): veth9
 Packets were dropped
 
 Next:
-  kubectl logs --namespace enforcer-system --tail 50 \"$(kubectl get pods --namespace enforcer-system --field-selector spec.nodeName=worker-1 --output name)\"  # what the daemon logged about it
+  kubectl logs --namespace enforcer-system --tail 50 \"$(kubectl get pods --namespace enforcer-system --field-selector spec.nodeName=worker-1 --selector app.kubernetes.io/name=enforcer --output name)\"  # what the daemon logged about it
   kubectl describe networkpolicy --namespace shop bad  # the policy and its Events
   kubectl describe policyenforcement --namespace shop db.worker-1  # what the cluster is told of it
   helm upgrade --namespace enforcer-system enforcer CHART --reuse-values --set mapEntries.CIDRS_V4=2000 --set mapEntries.CIDRS_V6=2000  # twice the room, at the daemon's next start
@@ -221,6 +222,18 @@ fn of_manifests_the_checker_is_proposed_and_nothing_of_kubectl() {
     );
     assert!(text.contains("--map-entries CIDRS_V4=2000"), "{text}");
     assert!(!text.contains("kubectl"), "{text}");
+}
+
+#[test]
+fn commands_are_about_the_namespace_that_the_daemon_is_in() {
+    let mut status = ill();
+    status.about.daemonset = Some("kube-system/enforcer".to_owned());
+    let text = screen(&status, false);
+    assert!(
+        text.contains("kubectl logs --namespace kube-system"),
+        "{text}"
+    );
+    assert!(!text.contains("enforcer-system"), "{text}");
 }
 
 #[test]
