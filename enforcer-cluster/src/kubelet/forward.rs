@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, TcpStream as StdStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use enforcer_lab::LabError;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -17,6 +18,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -30,6 +32,8 @@ const PROTOCOL: &str = "v4.channel.k8s.io";
 /// The channels of the only port.
 const DATA: u8 = 0;
 const ERROR: u8 = 1;
+/// How long a client may take to close its side.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How much is read from the pod at a time.
 const PIECE: usize = 32 * 1024;
 
@@ -93,7 +97,11 @@ async fn forward(upgraded: OnUpgrade, pod: Arc<RunningPod>, port: u16) -> Result
                 .await?;
         }
     }
-    client.close(None).await
+    client.close(None).await?;
+    // What the client has still sent would reset the connection, and take the last words with it.
+    let rest = async { while let Some(Ok(_)) = client.next().await {} };
+    let _ = timeout(FAREWELL, rest).await;
+    Ok(())
 }
 
 /// As container runtimes do it: from inside the pod's network namespace.

@@ -41,6 +41,19 @@ impl Filter {
         })
     }
 
+    /// Whether records that the node of this name makes can be meant.
+    pub fn asks_node(&self, name: &str) -> bool {
+        let mut groups = self.terms.chunk_by(|one, next| one.group() == next.group());
+        groups.all(|group| {
+            let mut of_node = group
+                .iter()
+                .filter_map(|term| term.means_node(name))
+                .peekable();
+            let negated = group.first().is_some_and(Term::is_negated);
+            of_node.peek().is_none() || of_node.any(|held| held) != negated
+        })
+    }
+
     /// Its terms, sorted.
     pub fn terms(&self) -> &[Term] {
         &self.terms

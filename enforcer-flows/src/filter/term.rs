@@ -83,6 +83,14 @@ impl Term {
         (self.what, self.side, self.negated)
     }
 
+    /// Whether it holds for the node of this name as the one that reports, negated or not; `None` where it
+    /// is not about that.
+    pub(super) fn means_node(&self, name: &str) -> Option<bool> {
+        (self.side == Side::Either)
+            .then(|| self.test.means_node(name))
+            .flatten()
+    }
+
     /// Whether it holds, negated or not.
     pub(super) fn holds(&self, record: &Record) -> bool {
         match self.side {

@@ -104,6 +104,14 @@ impl Test {
         }
     }
 
+    /// Whether it holds for a node by its name; `None` where it is about something else.
+    pub(super) fn means_node(&self, name: &str) -> Option<bool> {
+        match self {
+            Self::Node(glob) => Some(glob.matches(name)),
+            _ => None,
+        }
+    }
+
     /// What it is about.
     pub(super) const fn what(&self) -> What {
         match self {

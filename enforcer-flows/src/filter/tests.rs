@@ -287,3 +287,17 @@ proptest! {
         prop_assert_eq!(filter.matches(record), expected);
     }
 }
+
+#[test]
+fn a_filter_says_which_nodes_need_not_be_asked() {
+    let asks = |terms: &[&str], name: &str| {
+        let terms = terms.iter().map(|text| text.parse::<Term>().unwrap());
+        terms.collect::<Filter>().asks_node(name)
+    };
+    assert!(asks(&[], "a"));
+    assert!(asks(&["port=80", "node=from:b"], "a"));
+    assert!(asks(&["node=a", "node=b"], "b"));
+    assert!(!asks(&["node=a", "node=b"], "c"));
+    assert!(asks(&["node=work*", "node=not:worker-2"], "worker-1"));
+    assert!(!asks(&["node=work*", "node=not:worker-2"], "worker-2"));
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use enforcer_flows::{Query, Record};
+use enforcer_flows::Query;
 use serde::de::DeserializeOwned;
 
 use super::flows::Line;
@@ -88,25 +88,21 @@ pub fn flows(
 
 fn flow_line(path: &Path, line: &str) -> Result<Line, ClientError> {
     let path = || path.to_owned();
-    // Nearly all lines are records, and only so an error says where a record is wrong.
-    match serde_json::from_str::<Record>(line) {
-        Ok(record) => Ok(Line::Record(Box::new(record))),
-        Err(source) => match serde_json::from_str(line) {
-            Ok(Line::Failed { error }) => Err(ClientError::Refused {
-                path: path(),
-                why: in_words(error),
-            }),
-            Ok(line) => Ok(line),
-            Err(_) => Err(ClientError::Answer {
-                path: path(),
-                source,
-            }),
-        },
+    match Line::read(line) {
+        Ok(Line::Failed { error }) => Err(ClientError::Refused {
+            path: path(),
+            why: in_words(error),
+        }),
+        Ok(line) => Ok(line),
+        Err(source) => Err(ClientError::Answer {
+            path: path(),
+            source,
+        }),
     }
 }
 
 /// What a daemon of another version does not know it calls by the names of the protocol.
-fn in_words(why: String) -> String {
+pub(crate) fn in_words(why: String) -> String {
     if why.starts_with("unknown ") {
         return format!("it is of another version ({why}); use the daemon's own binary");
     }

@@ -4,8 +4,7 @@ use std::io;
 
 use enforcer_flows::{Page, Query, Record};
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 
 use super::server::{Question, send};
@@ -60,10 +59,24 @@ pub enum Line {
     Record(Box<Record>),
 }
 
+impl Line {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When it is none; the error says what is wrong with it as a record.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        // Nearly all lines are records, and only so an error says where a record is wrong.
+        match serde_json::from_str(text) {
+            Ok(record) => Ok(Self::Record(record)),
+            Err(source) => serde_json::from_str(text).map_err(|_| source),
+        }
+    }
+}
+
 /// Answers until nothing more comes or the client goes away.
 pub(super) async fn serve(
     reading: &mut (impl tokio::io::AsyncRead + Unpin),
-    writing: &mut OwnedWriteHalf,
+    writing: &mut (impl AsyncWrite + Unpin),
     questions: &mpsc::Sender<Question>,
     request: Request,
 ) -> io::Result<()> {
@@ -93,7 +106,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn send_page(writing: &mut OwnedWriteHalf, page: Page) -> io::Result<()> {
+async fn send_page(writing: &mut (impl AsyncWrite + Unpin), page: Page) -> io::Result<()> {
     let Page {
         records,
         missed,

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use enforcer_cni::protocol::{Attachment, Held, Hold, Release, Retain};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::AsyncWrite;
 use tokio::sync::{mpsc, oneshot};
 
 use super::server::{Question, send};
@@ -33,7 +33,7 @@ pub enum HoldQuestion {
 
 /// Answers as late as the plugin allows, and then with what is missing.
 pub(super) async fn hold(
-    writing: &mut OwnedWriteHalf,
+    writing: &mut (impl AsyncWrite + Unpin),
     questions: &mpsc::Sender<Question>,
     hold: Hold,
 ) -> io::Result<()> {
@@ -54,7 +54,7 @@ pub(super) async fn hold(
 }
 
 pub(super) async fn release(
-    writing: &mut OwnedWriteHalf,
+    writing: &mut (impl AsyncWrite + Unpin),
     questions: &mpsc::Sender<Question>,
     release: Release,
 ) -> io::Result<()> {
@@ -63,7 +63,7 @@ pub(super) async fn release(
 }
 
 pub(super) async fn retain(
-    writing: &mut OwnedWriteHalf,
+    writing: &mut (impl AsyncWrite + Unpin),
     questions: &mpsc::Sender<Question>,
     retain: Retain,
 ) -> io::Result<()> {
@@ -83,7 +83,7 @@ async fn ask(
 }
 
 /// Nothing, when the daemon is stopping: the plugin asks the next one.
-async fn answer(writing: &mut OwnedWriteHalf, held: Option<Held>) -> io::Result<()> {
+async fn answer(writing: &mut (impl AsyncWrite + Unpin), held: Option<Held>) -> io::Result<()> {
     match held {
         Some(held) => send(writing, &held).await,
         None => Ok(()),

@@ -1,15 +1,21 @@
 //! The daemon's socket: newline-delimited JSON over a Unix stream socket.
 //!
 //! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
-//! one line, `flows` with one [`flows::Line`] a line, without end when following, `cut` with one
-//! [`CutAnswer`], `overview` with one [`OverviewAnswer`] and `trace` with one [`TraceAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and are answered
-//! by one [`Held`] on one line.
+//! one line, `summary` with one [`Summary`](crate::screen::Summary), `flows` with one [`flows::Line`] a line,
+//! without end when following, `cut` with one [`CutAnswer`], `overview` with one [`OverviewAnswer`] and
+//! `trace` with one [`TraceAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and
+//! are answered by one [`Held`] on one line.
+//!
+//! What only reads is answered over TCP too, where [`tcp`] is switched on: that is how port-forwarding of
+//! the Kubernetes API gets here.
 
 pub mod client;
 pub mod flows;
 pub mod holds;
+mod peer;
 pub mod server;
 pub mod status;
+pub mod tcp;
 pub mod trace;
 
 use enforcer_cni::protocol::{Hold, Release, Retain};
@@ -63,6 +69,8 @@ pub enum Request {
         #[serde(default)]
         refresh: bool,
     },
+    /// The daemon's state in numbers, and what is wrong.
+    Summary,
     /// Flow records.
     Flows(flows::Request),
     /// Which live connections a change of manifests would cut.

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,6 +17,7 @@ use crate::flow::store::FlowStore;
 use crate::http::health::Health;
 use crate::http::numbers::Numbers;
 use crate::report::observed::Observed;
+use crate::screen::Summary;
 use crate::trace::{self, cut::Change};
 
 /// Longest request that is read, in bytes. It may hold a cluster's manifests.
@@ -145,13 +147,8 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
         return;
     }
     let served = match serde_json::from_str(&line) {
-        Ok(Request::Status { refresh }) => {
-            answer(&mut writing, &questions, |answer| Question::Status {
-                refresh,
-                answer,
-            })
-            .await
-        }
+        Ok(Request::Status { refresh }) => status(&mut writing, &questions, refresh).await,
+        Ok(Request::Summary) => summary(&mut writing, &questions).await,
         Ok(Request::Flows(request)) => {
             flows::serve(&mut reader, &mut writing, &questions, request).await
         }
@@ -179,22 +176,38 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
         Ok(Request::Hold(one)) => holds::hold(&mut writing, &questions, one).await,
         Ok(Request::Release(one)) => holds::release(&mut writing, &questions, one).await,
         Ok(Request::Retain(one)) => holds::retain(&mut writing, &questions, one).await,
-        Err(error) => {
-            send(
-                &mut writing,
-                &serde_json::json!({ "error": error.to_string() }),
-            )
-            .await
-        }
+        Err(error) => refuse(&mut writing, &error.to_string()).await,
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a client went away");
     }
 }
 
+pub(super) async fn status(
+    writing: &mut (impl AsyncWrite + Unpin),
+    questions: &mpsc::Sender<Question>,
+    refresh: bool,
+) -> io::Result<()> {
+    let question = |answer| Question::Status { refresh, answer };
+    answer(writing, questions, question).await
+}
+
+pub(super) async fn summary(
+    writing: &mut (impl AsyncWrite + Unpin),
+    questions: &mpsc::Sender<Question>,
+) -> io::Result<()> {
+    let refresh = false;
+    let (answer, status) = oneshot::channel();
+    let _ = questions.send(Question::Status { refresh, answer }).await;
+    match status.await {
+        Ok(status) => send(writing, &Summary::of(&status)).await,
+        Err(_) => Ok(()),
+    }
+}
+
 /// Sends on what the daemon's loop answers.
 async fn answer<T: serde::Serialize>(
-    writing: &mut OwnedWriteHalf,
+    writing: &mut (impl AsyncWrite + Unpin),
     questions: &mpsc::Sender<Question>,
     question: impl FnOnce(oneshot::Sender<T>) -> Question,
 ) -> io::Result<()> {
@@ -207,8 +220,13 @@ async fn answer<T: serde::Serialize>(
     }
 }
 
+/// Answers a request that is not understood, or not allowed.
+pub(super) async fn refuse(writing: &mut (impl AsyncWrite + Unpin), why: &str) -> io::Result<()> {
+    send(writing, &serde_json::json!({ "error": why })).await
+}
+
 pub(super) async fn send(
-    writing: &mut OwnedWriteHalf,
+    writing: &mut (impl AsyncWrite + Unpin),
     value: &impl serde::Serialize,
 ) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;

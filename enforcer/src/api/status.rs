@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Everything that an operator asks about a node.
@@ -56,6 +58,92 @@ pub struct Status {
     /// What the daemon did since its start.
     #[serde(default)]
     pub work: Work,
+    /// What runs, and on what.
+    #[serde(default)]
+    pub about: About,
+    /// Where objects come from.
+    #[serde(default)]
+    pub source: SourceStatus,
+    /// Policies that are refused for mistakes, `namespace/name`; an earlier good version stays in force.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    /// Flow records.
+    #[serde(default)]
+    pub flows: FlowStatus,
+    /// What was dropped, or would have been, in the last minutes.
+    #[serde(default)]
+    pub recent: Recent,
+    /// The CNI plugin, where the daemon keeps it installed.
+    #[serde(default)]
+    pub cni: Option<CniStatus>,
+    /// Clients over TCP that were refused, because they were not root's.
+    #[serde(default)]
+    pub refused_clients: u64,
+}
+
+/// What runs, and on what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Since when this daemon runs.
+    pub started: Option<Timestamp>,
+    /// What the kernel calls itself.
+    pub kernel: String,
+    /// Where programs are attached: `tcx` or `clsact`.
+    pub hook: String,
+    /// Version of the layout of the maps.
+    pub abi: u32,
+    /// The `DaemonSet` that the daemon belongs to, `namespace/name`, where it was told.
+    #[serde(default)]
+    pub daemonset: Option<String>,
+}
+
+/// Where objects come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The path of the manifests, where it is that.
+    pub manifests: Option<PathBuf>,
+    /// Kinds whose changes are not seen now.
+    pub behind: Vec<BehindStatus>,
+}
+
+/// A kind whose changes are not seen now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BehindStatus {
+    /// The kind's plural.
+    pub kind: String,
+    /// Since when, if it failed.
+    pub since: Option<Timestamp>,
+}
+
+/// Flow records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowStatus {
+    /// Records that are kept.
+    pub kept: usize,
+    /// How many are kept at most.
+    pub limit: usize,
+    /// Records since the daemon's start.
+    pub seen: u64,
+}
+
+/// What happened in the last minutes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recent {
+    /// How many seconds this is about.
+    pub seconds: u64,
+    /// Packets dropped, or that would have been in audit mode, by `direction/reason`.
+    pub drops: BTreeMap<String, u64>,
+    /// New flow records.
+    pub records: u64,
+    /// Events that were not reported.
+    pub lost: u64,
+}
+
+/// The CNI plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CniStatus {
+    /// Why it is not installed, when it is not.
+    pub trouble: Option<String>,
 }
 
 /// What the daemon did since its start.
@@ -92,16 +180,20 @@ impl fmt::Display for Work {
             f,
             "Changes {changes} in {batches} batches, {compiles} compiled, {writes} writes"
         )?;
+        f.write_str(&self.in_words())
+    }
+}
+
+impl Work {
+    /// `, in force after 1.2 ms on average, 3.4 ms at most`; nothing where nothing changed.
+    pub fn in_words(&self) -> String {
         let times: u64 = self.latency.iter().map(|(_, count)| count).sum();
         let Some(average) = self.latency_sum.checked_div(times) else {
-            return Ok(());
+            return String::new();
         };
         let milliseconds = |micros: u64| format!("{}.{} ms", micros / 1000, micros % 1000 / 100);
         let (average, longest) = (milliseconds(average), milliseconds(self.latency_longest));
-        write!(
-            f,
-            ", in force after {average} on average, {longest} at most"
-        )
+        format!(", in force after {average} on average, {longest} at most")
     }
 }
 
@@ -140,130 +232,4 @@ pub struct PolicyStatus {
     pub selected: usize,
     /// Pods that it selects but that are not enforced here, and why.
     pub not_enforced: BTreeMap<String, String>,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.in_force {
-            "in force"
-        } else {
-            "NOT in force"
-        };
-        writeln!(
-            f,
-            "enforcer {}: {state}, mode {}, pending links {}",
-            self.version, self.mode, self.pending
-        )?;
-        if let Some(node) = &self.node {
-            writeln!(f, "node {node}")?;
-        }
-        self.write_endpoints(f)?;
-        self.write_policies(f)?;
-        for (title, lines) in [
-            (
-                "Other policy engines, which packets must pass too",
-                &self.other_engines,
-            ),
-            ("Problems in the manifests", &self.problems),
-            ("Faults of the node", &self.faults),
-        ] {
-            if !lines.is_empty() {
-                writeln!(f, "\n{title}:")?;
-                for line in lines {
-                    writeln!(f, "  {}", line.replace('\n', "\n  "))?;
-                }
-            }
-        }
-        if let Some(why) = &self.reports {
-            writeln!(f, "\nNo reports to the API server: {why}")?;
-        }
-        self.write_numbers(f)
-    }
-}
-
-impl Status {
-    fn write_endpoints(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nEndpoints ({}):", self.endpoints.len())?;
-        for endpoint in &self.endpoints {
-            let addresses: Vec<String> =
-                endpoint.addresses.iter().map(ToString::to_string).collect();
-            write!(f, "  {} {}", endpoint.pod, addresses.join(" "))?;
-            if let Some(why) = &endpoint.not_enforced {
-                if endpoint.links.is_empty() {
-                    writeln!(f, "  NOT ENFORCED: {why}")?;
-                    continue;
-                }
-                write!(f, "  NOT ENFORCED at all of its links: {why};")?;
-            }
-            write!(f, "  on {}", endpoint.links.join(" "))?;
-            for (direction, policies) in
-                [("ingress", &endpoint.ingress), ("egress", &endpoint.egress)]
-            {
-                if policies.is_empty() {
-                    write!(f, "  {direction}: open")?;
-                } else {
-                    write!(f, "  {direction}: {}", policies.join(", "))?;
-                }
-            }
-            writeln!(f)?;
-        }
-        if !self.pending_links.is_empty() {
-            writeln!(
-                f,
-                "  links without a known pod: {}",
-                self.pending_links.join(" ")
-            )?;
-        }
-        Ok(())
-    }
-
-    fn write_policies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nPolicies ({}):", self.policies.len())?;
-        for policy in &self.policies {
-            writeln!(
-                f,
-                "  {}  selects {} pods here",
-                policy.policy, policy.selected
-            )?;
-            for (pod, why) in &policy.not_enforced {
-                writeln!(f, "    NOT ENFORCED for {pod}: {why}")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\nIdentities {}, policy sets {}",
-            self.identities, self.policy_sets
-        )?;
-        let fills: Vec<String> = self
-            .maps
-            .iter()
-            .map(|(name, fill)| format!("{name} {}/{}", fill.used, fill.capacity))
-            .collect();
-        writeln!(f, "Maps: {}", fills.join(", "))?;
-        let packets: Vec<String> = self
-            .packets
-            .iter()
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
-        writeln!(f, "Packets: {}", packets.join(", "))?;
-        if self.events_suppressed.values().any(|count| *count > 0) {
-            let lost: Vec<String> = self
-                .events_suppressed
-                .iter()
-                .map(|(kind, n)| format!("{kind} {n}"))
-                .collect();
-            writeln!(f, "Events not reported: {}", lost.join(", "))?;
-        }
-        if !self.drift_repaired.is_empty() {
-            let maps = self.drift_repaired.iter();
-            let maps: Vec<String> = maps.map(|(map, n)| format!("{map} {n}")).collect();
-            let maps = maps.join(", ");
-            writeln!(f, "Map entries that were not as written, repaired: {maps}")?;
-        }
-        writeln!(f, "{}", self.work)
-    }
 }

@@ -20,10 +20,10 @@ pub(super) struct AccessArgs {
 
 impl AccessArgs {
     /// Where the API server and the credentials are.
-    pub(super) fn access(self) -> Access {
+    pub(super) fn access(&self) -> Access {
         Access::User {
-            kubeconfig: self.kubeconfig,
-            context: self.context,
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
         }
     }
 }

@@ -3,13 +3,16 @@
 mod access;
 pub mod check;
 mod cleanup;
+mod cluster;
 mod cni;
+mod colour;
 mod connectivity;
 pub mod cut;
 mod debug;
 mod flows;
 mod output;
 pub mod policy;
+mod progress;
 mod recorded;
 mod replay;
 mod run;

@@ -16,6 +16,7 @@ use super::Output;
 use super::cni::KeepArgs;
 use super::flows::KeptArgs;
 use crate::api::DEFAULT_SOCKET;
+use crate::api::tcp::TcpError;
 use crate::daemon::{self, Options, Origin, Reports};
 use crate::datapath::attach::Hook;
 use crate::datapath::load::LoadOptions;
@@ -108,6 +109,11 @@ pub(super) struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served over HTTP; `none` for nowhere.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9870", value_parser = listen)]
     listen: Listen,
+    /// Where `--cluster` of `enforcer status` and `enforcer flows` finds this daemon, by port-forwarding of the
+    /// Kubernetes API: an address of loopback. It answers processes of root's on this node alone, and changes
+    /// nothing. Without it there is no such port.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
+    api_listen: Option<SocketAddr>,
     /// Write no `PolicyEnforcement` objects, which say for each policy whether this node enforces it.
     #[arg(long)]
     no_policy_enforcements: bool,
@@ -157,6 +163,15 @@ fn listen(text: &str) -> Result<Listen, String> {
         "write an IP address and a port, such as 127.0.0.1:9870, 0.0.0.0:9870 or [::]:9870, or none"
     })?;
     Ok(Listen(Some(address)))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || "write an address of loopback and a port, such as 127.0.0.1:9871".to_owned();
+    let address: SocketAddr = text.parse().map_err(|_| wrong())?;
+    if !address.ip().is_loopback() {
+        return Err(TcpError::NotLoopback(address).to_string());
+    }
+    Ok(address)
 }
 
 fn map_entries(text: &str) -> Result<(String, u32), String> {
@@ -232,6 +247,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         read_back: (args.read_back > 0).then(|| Duration::from_secs(args.read_back)),
         flows: args.flows.limits(),
         listen: args.listen.0,
+        api_listen: args.api_listen,
         reports: Reports {
             objects: !args.no_policy_enforcements,
             events: !args.no_events,
@@ -280,7 +296,7 @@ fn log_to_stderr(args: &RunArgs) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listen, listen, mark};
+    use super::{Listen, listen, loopback, mark};
 
     #[test]
     fn a_mark_is_one_bit_that_kube_proxy_does_not_use() {
@@ -289,6 +305,18 @@ mod tests {
         for wrong in ["0", "3", "0x4000", "0x8000", "", "0x", "x", "0x100000000"] {
             assert!(mark(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn clients_come_over_loopback_or_not_at_all() {
+        for right in ["127.0.0.1:9871", "127.1.2.3:1", "[::1]:9871"] {
+            assert_eq!(loopback(right), Ok(right.parse().unwrap()));
+        }
+        for wrong in ["0.0.0.0:9871", "[::]:1", "192.0.2.1:9871"] {
+            let why = loopback(wrong).unwrap_err();
+            assert!(why.contains("no loopback address"), "{why}");
+        }
+        assert!(loopback("localhost:1").is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
+use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use super::Installation;
@@ -21,14 +22,25 @@ const RETRY: Duration = Duration::from_secs(30);
 pub struct Keeper {
     stop: Arc<Notify>,
     task: JoinHandle<()>,
+    trouble: Receiver<Option<String>>,
 }
 
 impl Keeper {
     /// Starts on the running tokio runtime, and installs.
     pub fn start(installation: Installation) -> Self {
         let stop = Arc::new(Notify::new());
-        let task = tokio::spawn(keep(installation, stop.clone()));
-        Self { stop, task }
+        let (sender, trouble) = channel(None);
+        let task = tokio::spawn(keep(installation, stop.clone(), sender));
+        Self {
+            stop,
+            task,
+            trouble,
+        }
+    }
+
+    /// Why it is not installed, as far as is known.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
     }
 
     /// Ends it. Nothing is installed any more when this returns; what is stays.
@@ -39,7 +51,7 @@ impl Keeper {
     }
 }
 
-async fn keep(installation: Installation, stop: Arc<Notify>) {
+async fn keep(installation: Installation, stop: Arc<Notify>, trouble: Sender<Option<String>>) {
     let news = Arc::new(Notify::new());
     let mut watcher = watcher(news.clone());
     let installation = Arc::new(installation);
@@ -63,6 +75,7 @@ async fn keep(installation: Installation, stop: Arc<Notify>) {
                 "the CNI plugin is not installed; pods start without waiting for their policies"
             );
         }
+        trouble.send_replace(failure.clone());
         told = failure;
         tokio::select! {
             () = stop.notified() => return,

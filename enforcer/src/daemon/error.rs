@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::api::tcp::TcpError;
 use crate::cni::CniError;
 use crate::datapath::maps::MapsError;
 use crate::datapath::watch::WatchError;
@@ -63,6 +64,9 @@ pub enum DaemonError {
     /// HTTP cannot be served.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// Clients cannot be answered over TCP.
+    #[error(transparent)]
+    Tcp(#[from] TcpError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),

@@ -10,6 +10,7 @@ mod observe;
 mod options;
 mod others;
 mod readback;
+mod recent;
 mod report;
 mod run;
 mod source;
@@ -25,9 +26,11 @@ use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Change, PodKey};
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::api::server::Question;
+use crate::api::tcp::Refused;
 use crate::claims::Claims;
 use crate::cni::Keeper;
 use crate::datapath::discover::{self, DiscoverError};
@@ -42,6 +45,7 @@ pub use error::DaemonError;
 use measure::Measures;
 pub use options::{Options, Origin, Reports};
 use readback::ReadBack;
+use recent::Samples;
 pub use run::run;
 use source::{Source, Taken};
 use sweep::Sweep;
@@ -88,6 +92,10 @@ struct Daemon {
     looks: u64,
     /// Keeps the CNI plugin installed.
     keeper: Option<Keeper>,
+    /// Clients over TCP that were no root.
+    strangers: Refused,
+    started: Timestamp,
+    recent: Samples,
 }
 
 impl Daemon {
@@ -127,6 +135,9 @@ impl Daemon {
             look: Arc::default(),
             looks: 0,
             keeper: None,
+            strangers: Refused::default(),
+            started: Timestamp::now(),
+            recent: Samples::default(),
         })
     }
 
@@ -308,7 +319,7 @@ impl Daemon {
 
     fn record(&mut self, batch: &[Event]) {
         self.sweep_behind(batch);
-        let time = jiff::Timestamp::now();
+        let time = Timestamp::now();
         let (recall, writer, compiler) = (&mut self.recall, &self.writer, &self.compiler);
         self.flows.extend(batch.iter().filter_map(|event| {
             let pod = writer.pod_of(event.ifindex);

@@ -38,6 +38,8 @@ pub struct Options {
     pub flows: Limits,
     /// Where HTTP is served, if it is.
     pub listen: Option<SocketAddr>,
+    /// Where clients are answered over TCP, if they are: an address of loopback.
+    pub api_listen: Option<SocketAddr>,
     /// What the API server is told.
     pub reports: Reports,
 }

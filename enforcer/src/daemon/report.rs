@@ -61,6 +61,13 @@ impl Daemon {
             events_suppressed: self.suppressed(),
             drift_repaired: self.drift_repaired(),
             work: self.measures.as_work(),
+            about: self.about(),
+            source: self.source_status(),
+            refused: self.refused_policies(),
+            flows: self.flow_status(),
+            recent: self.recent(),
+            cni: self.cni_status(),
+            refused_clients: self.strangers.count(),
         }
     }
 

@@ -8,8 +8,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::source::Source;
 use super::sweep::Sweep;
-use super::{Daemon, DaemonError, Options, others};
-use crate::api::server;
+use super::{Daemon, DaemonError, Options, others, recent};
+use crate::api::{server, tcp};
 use crate::datapath::watch::Watcher;
 use crate::flow::reader;
 use crate::http;
@@ -39,6 +39,9 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             source,
         }
     })?;
+    if let Some(address) = daemon.options.api_listen {
+        tcp::listen(address, sender.clone(), daemon.strangers.clone())?;
+    }
     let reports = daemon.report_to_api_server(sender.clone()).await;
     let uninstalled = daemon.follow_daemonset().await;
     let http = daemon
@@ -54,6 +57,8 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let look = daemon.look.clone();
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut samples = tokio::time::interval(recent::INTERVAL);
+    samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         daemon.sweep();
         tokio::select! {
@@ -68,6 +73,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             Some(batch) = events.recv() => daemon.record(&batch),
             Some(news) = swept.recv() => daemon.swept(news),
             task = daemon.read_back.task() => daemon.read_back(task),
+            _ = samples.tick() => daemon.sample(),
             _ = retry.tick(), if daemon.writer.broken().is_some() => daemon.retry(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

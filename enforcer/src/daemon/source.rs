@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use enforcer_policy::model::{Change, Cluster};
+use jiff::Timestamp;
 
 use super::{DaemonError, Options, Origin};
 use crate::source::kubernetes::{Ended, KubernetesSource, Patience};
@@ -155,6 +156,13 @@ impl Source {
         match self {
             Self::Manifests { .. } => Vec::new(),
             Self::Kubernetes(source) => source.faults(),
+        }
+    }
+    /// The kinds whose changes are not seen now, and since when.
+    pub(super) fn behind(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        match self {
+            Self::Manifests { .. } => Vec::new(),
+            Self::Kubernetes(source) => source.behind(),
         }
     }
 }

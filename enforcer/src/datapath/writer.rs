@@ -134,6 +134,7 @@ pub struct Writer {
     maps: Maps,
     seeds: Seeds,
     attacher: Attacher,
+    place: Place,
     numbering: Numbering,
     options: Options,
     pins: PathBuf,
@@ -169,7 +170,7 @@ impl Writer {
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
         clock::load(&mut ebpf)?;
-        features::require_hook(options.hook, clock::program(&mut ebpf)?)?;
+        let place = features::require_hook(options.hook, clock::program(&mut ebpf)?)?;
         maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let seeds = Seeds::take(&mut ebpf)?;
@@ -182,6 +183,7 @@ impl Writer {
             maps,
             seeds,
             attacher,
+            place,
             numbering: Numbering::after(earlier),
             options,
             pins,
@@ -307,6 +309,11 @@ impl Writer {
             endpoint.flags |= Endpoint::AUDIT;
         }
         Ok(endpoint)
+    }
+
+    /// Where programs are attached.
+    pub const fn place(&self) -> Place {
+        self.place
     }
 
     /// Links by pod, with the name of the host's side and the hook.

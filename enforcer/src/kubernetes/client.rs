@@ -79,7 +79,24 @@ pub enum ConnectError {
 /// # Errors
 /// When files are missing or wrong.
 pub async fn connect(access: &Access, node: &str) -> Result<Client, ConnectError> {
-    let mut config = match access {
+    let mut config = config(access).await?;
+    config.read_timeout = Some(READ);
+    config.reset_reader_on_write = true;
+    client(config, node)
+}
+
+/// The same for connections that may be silent for as long as they like, such as forwarded ports.
+///
+/// # Errors
+/// When files are missing or wrong.
+pub async fn connect_patiently(access: &Access, who: &str) -> Result<Client, ConnectError> {
+    let mut config = config(access).await?;
+    config.read_timeout = None;
+    client(config, who)
+}
+
+async fn config(access: &Access) -> Result<Config, ConnectError> {
+    Ok(match access {
         Access::InCluster => {
             Config::incluster().map_err(|error| ConnectError::InCluster(Box::new(error)))?
         }
@@ -88,15 +105,16 @@ pub async fn connect(access: &Access, node: &str) -> Result<Client, ConnectError
             kubeconfig,
             context,
         } => user(kubeconfig.as_deref(), context.clone()).await?,
-    };
-    let agent = format!("enforcer/{} ({node})", env!("CARGO_PKG_VERSION"));
+    })
+}
+
+fn client(mut config: Config, who: &str) -> Result<Client, ConnectError> {
+    let agent = format!("enforcer/{} ({who})", env!("CARGO_PKG_VERSION"));
     let (Ok(name), Ok(value)) = ("user-agent".parse(), agent.parse()) else {
-        return Err(ConnectError::Node(node.to_owned()));
+        return Err(ConnectError::Node(who.to_owned()));
     };
     config.headers.push((name, value));
     config.connect_timeout = Some(CONNECT);
-    config.read_timeout = Some(READ);
-    config.reset_reader_on_write = true;
     config.write_timeout = Some(WRITE);
     // Whoever asks knows better when to try again.
     config.default_retry = false;

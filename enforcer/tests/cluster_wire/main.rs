@@ -11,6 +11,7 @@ mod churn;
 #[allow(dead_code, reason = "each test file uses some of the helpers")]
 mod common;
 mod connectivity;
+mod fleet;
 mod judge;
 mod latency;
 mod load;

@@ -1,6 +1,5 @@
 //! A control plane, two nodes, their kubelets and daemons.
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -24,6 +23,8 @@ static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| {
 /// A test has left objects.
 static USED: AtomicBool = AtomicBool::new(false);
 
+const MANIFESTS: &str = include_str!("../../../deploy/manifests/enforcer.yaml");
+
 /// What tests call their namespaces is theirs; they have this label.
 const OURS: &str = "enforcer.test/ours=yes";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -31,15 +32,19 @@ const LOCALHOST: &str = "127.0.0.1";
 
 /// Everything that is shipped, but the `DaemonSet`: nothing here runs its image.
 fn shipped() -> String {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../deploy/manifests/enforcer.yaml"
-    );
-    let all = fs::read_to_string(path).unwrap();
-    let kept = all
-        .split("\n---\n")
-        .filter(|one| !one.contains("\nkind: DaemonSet\n"));
+    let all = MANIFESTS.split("\n---\n");
+    let kept = all.filter(|one| !is_daemonset(one));
     kept.collect::<Vec<_>>().join("\n---\n")
+}
+
+/// The `DaemonSet` that is shipped: its pods are bound to no node by anybody here.
+pub(crate) fn daemonset() -> String {
+    let mut all = MANIFESTS.split("\n---\n");
+    all.find(|one| is_daemonset(one)).unwrap().to_owned()
+}
+
+fn is_daemonset(manifest: &str) -> bool {
+    manifest.contains("\nkind: DaemonSet\n")
 }
 
 /// The world of a test. Pods, load and the like go before it.
@@ -191,6 +196,7 @@ fn clean() -> MutexGuard<'static, ControlPlane> {
     }
     if USED.swap(true, Ordering::Relaxed) {
         for words in [
+            &["delete", "daemonsets", "-n", "enforcer-system", "--all"][..],
             &[
                 "delete",
                 "pods",
@@ -198,7 +204,7 @@ fn clean() -> MutexGuard<'static, ControlPlane> {
                 "--all",
                 "--force",
                 "--grace-period=0",
-            ][..],
+            ],
             &["delete", "namespaces", "-l", OURS],
             &["delete", "nodes", "--all"],
         ] {

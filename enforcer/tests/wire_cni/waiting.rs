@@ -158,8 +158,8 @@ fn survives_an_exchange_of_daemons(graceful: bool) {
     world.node.start("");
     world.nothing_passes(&sender);
     let status = world.node.status();
-    assert_eq!(status.endpoints.len(), 1, "{status}");
-    assert_eq!(status.endpoints[0].links.len(), 1, "{status}");
+    assert_eq!(status.endpoints.len(), 1, "{status:?}");
+    assert_eq!(status.endpoints[0].links.len(), 1, "{status:?}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn all_pairs(shape: Shape, families: Families, fabric: Fabric) {
         let status = world.status(number);
         assert!(
             status.in_force && status.endpoints.len() == ROLES.len(),
-            "{status}"
+            "{status:?}"
         );
     }
 }

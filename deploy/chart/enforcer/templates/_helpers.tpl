@@ -40,6 +40,11 @@ httpGet:
   {{- end }}
 {{- end }}
 
+{{/* What `--cluster` must be told where the daemons are not where it looks for them. */}}
+{{- define "enforcer.elsewhere" -}}
+{{- if ne .Release.Namespace "enforcer-system" }} --enforcer-namespace {{ .Release.Namespace }}{{ end -}}
+{{- end }}
+
 {{- define "enforcer.admissionPolicy" -}}
 {{- $has := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
 {{- if and .Values.policyEnforcements.enabled (or (eq .Values.admissionPolicy "always") (and (eq .Values.admissionPolicy "auto") $has)) -}}

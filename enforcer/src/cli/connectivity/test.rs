@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::pods::told_to_end;
 use super::show::{self, Form, Teller};
 use crate::cli::access::AccessArgs;
-use crate::cli::flows::ColourChoice;
+use crate::cli::colour::ColourChoice;
 use crate::connectivity::cases::{CASES, Case};
 use crate::connectivity::report::Colour;
 use crate::connectivity::{Options, Pace, Progress as _, daemons_image, run as play};

@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Write as _};
 use enforcer_flows::Record;
 use enforcer_flows::text::{self, Style};
 
-use super::options::{ColourChoice, Form};
+use super::options::Form;
+use crate::cli::colour::ColourChoice;
 
 /// Prints records in the form that was chosen.
 pub(super) struct Printer {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enforcer_policy::model::{Change, Cluster};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -153,6 +154,17 @@ impl KubernetesSource {
             .behind()
             .iter()
             .map(ToString::to_string)
+            .collect()
+    }
+
+    /// The kinds whose changes are not seen now, by their plurals, and since when, if that failed.
+    pub fn behind(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        let behind = self.ledger.behind().into_iter();
+        behind
+            .map(|one| {
+                let since = one.failure.map(|(since, _)| since);
+                (Resource::of(one.kind).plural, since)
+            })
             .collect()
     }
 
