@@ -379,9 +379,6 @@ pub struct FlowFilter {
     /// As in `Endpoint`.
     #[prost(uint32, repeated, tag = "20")]
     pub destination_identity: ::prost::alloc::vec::Vec<u32>,
-    /// Flags that must all be set.
-    #[prost(message, repeated, tag = "23")]
-    pub tcp_flags: ::prost::alloc::vec::Vec<TcpFlags>,
     /// `NODE` or `CLUSTER/NODE` with `*`; `CLUSTER/` is all of its nodes.
     #[prost(string, repeated, tag = "24")]
     pub node_name: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,

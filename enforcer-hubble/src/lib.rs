@@ -6,12 +6,13 @@
 //! - [`convert`]: from a record to a flow;
 //! - [`filter`] and [`mask`]: which flows, and what of them;
 //! - [`observer`] and [`peer`]: the services;
-//! - [`server`]: sockets and TLS.
+//! - [`server`], [`incoming`] and [`tls`]: sockets and certificates.
 
 pub mod convert;
 pub mod filter;
 mod flows;
 mod hash;
+pub mod incoming;
 pub mod mask;
 pub mod node;
 pub mod observer;
@@ -21,7 +22,10 @@ pub mod server;
 pub mod source;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 
+pub use incoming::Listener;
 pub use node::Node;
-pub use server::{Listener, Options, Tls, serve};
+pub use server::{Options, serve};
 pub use source::{Extent, Peers, Reader, Source};
+pub use tls::Tls;

@@ -10,8 +10,6 @@ pub struct Node {
     pub cluster: String,
     /// Its name.
     pub name: String,
-    /// `ADDRESS:PORT` where other nodes reach its observer, if they do.
-    pub address: Option<String>,
     /// The version of enforcer.
     pub version: String,
     /// Whether observers speak TLS among nodes.
@@ -53,7 +51,6 @@ mod tests {
         Node {
             cluster: cluster.to_owned(),
             name: "n1".to_owned(),
-            address: None,
             version: String::new(),
             tls: true,
         }

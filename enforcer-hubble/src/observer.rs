@@ -57,7 +57,7 @@ impl<S: Source> Service<S> {
         f64::from(flows) / span.as_secs_f64()
     }
 
-    fn this(&self) -> NodeAnswer {
+    fn this(&self, address: &str) -> NodeAnswer {
         let extent = self.source.extent();
         NodeAnswer {
             version: self.node.version.clone(),
@@ -66,10 +66,7 @@ impl<S: Source> Service<S> {
             num_flows: extent.kept,
             max_flows: extent.most,
             seen_flows: extent.seen,
-            ..self.other(
-                &self.node.name,
-                self.node.address.as_deref().unwrap_or_default(),
-            )
+            ..self.other(&self.node.name, address)
         }
     }
 
@@ -133,11 +130,17 @@ impl<S: Source> Observer for Service<S> {
         &self,
         _: Request<GetNodesRequest>,
     ) -> Result<Response<GetNodesResponse>, Status> {
-        let peers = self.source.peers().borrow().clone();
-        let others = peers.iter().filter(|(name, _)| **name != self.node.name);
-        let others = others.map(|(name, address)| self.other(name, address));
-        let mut nodes: Vec<_> = [self.this()].into_iter().chain(others).collect();
-        nodes.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut peers = self.source.peers().borrow().clone();
+        // It is there, whether it knows its address or not.
+        peers.entry(self.node.name.clone()).or_default();
+        let nodes = peers.iter().map(|(name, address)| {
+            if *name == self.node.name {
+                self.this(address)
+            } else {
+                self.other(name, address)
+            }
+        });
+        let nodes = nodes.collect();
         Ok(Response::new(GetNodesResponse { nodes }))
     }
 
@@ -145,7 +148,9 @@ impl<S: Source> Observer for Service<S> {
         &self,
         _: Request<GetNamespacesRequest>,
     ) -> Result<Response<GetNamespacesResponse>, Status> {
-        let mut names = self.source.namespaces();
+        let mut names = self.source.namespaces().await.ok_or_else(|| {
+            Status::unavailable("the daemon is too busy to say, or stopping: ask again")
+        })?;
         names.sort_unstable();
         let namespace = |namespace| Namespace {
             cluster: self.node.cluster.clone(),

@@ -51,7 +51,7 @@ async fn tell(
 ) {
     let mut told = Peers::new();
     loop {
-        let now = with_this(&node, peers.borrow_and_update().clone());
+        let now = peers.borrow_and_update().clone();
         for change in changes(&node, &told, &now) {
             if to.send(Ok(change)).await.is_err() {
                 return;
@@ -65,14 +65,6 @@ async fn tell(
             () = to.closed() => return,
         }
     }
-}
-
-/// This node knows best where it is itself.
-fn with_this(node: &Node, mut peers: Peers) -> Peers {
-    if let Some(address) = &node.address {
-        peers.insert(node.name.clone(), address.clone());
-    }
-    peers
 }
 
 /// What becomes of one list when it is the other, by name.
@@ -122,15 +114,5 @@ mod tests {
             ("d", "4:1", ChangeNotificationType::PeerAdded),
         ];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn this_node_is_told_where_it_says_it_is() {
-        let this = Node {
-            address: Some("9:9".to_owned()),
-            ..node()
-        };
-        let told = with_this(&this, peers(&[(&this.name, "1:1"), ("other", "2:2")]));
-        assert_eq!(told, peers(&[(&this.name, "9:9"), ("other", "2:2")]));
     }
 }

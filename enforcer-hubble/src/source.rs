@@ -20,10 +20,10 @@ pub trait Source: Send + Sync + 'static {
     /// How long the daemon has been there.
     fn uptime(&self) -> Duration;
 
-    /// The namespaces of the cluster.
-    fn namespaces(&self) -> Vec<String>;
+    /// The namespaces of the cluster; `None` when nobody can say.
+    fn namespaces(&self) -> impl Future<Output = Option<Vec<String>>> + Send;
 
-    /// The other nodes that are known, and whatever becomes of them.
+    /// The nodes that are known, this one too if it can be reached, and whatever becomes of them.
     fn peers(&self) -> watch::Receiver<Peers>;
 }
 

@@ -9,7 +9,6 @@ pub(crate) fn node() -> Node {
     Node {
         cluster: "default".to_owned(),
         name: "n2".to_owned(),
-        address: None,
         version: "0.1.0".to_owned(),
         tls: true,
     }

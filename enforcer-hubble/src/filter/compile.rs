@@ -10,7 +10,7 @@ use super::names::{Beginning, NodePattern};
 use super::side::{Side, SideTest};
 use super::test::{LAYERS, Layer, Test};
 use super::{Filter, FilterError, fields};
-use crate::proto::flow::{FlowFilter, TcpFlags, Workload};
+use crate::proto::flow::{FlowFilter, Workload};
 
 const NAME: &str = "the beginning of a name, such as prod/web, prod/ for all of a namespace, \
                     or web for the namespace default";
@@ -87,7 +87,6 @@ impl Filter {
         add(&mut tests, filter.event_type, Test::Event);
         add(&mut tests, filter.reply, Test::Reply);
         add(&mut tests, filter.ip_version, Test::Version);
-        add(&mut tests, flags(&filter.tcp_flags), Test::Flags);
         add(&mut tests, protocols(&filter.protocol)?, Test::Protocol);
         add(&mut tests, nodes, Test::Node);
         Ok(Self(tests))
@@ -170,16 +169,4 @@ fn net(text: &str) -> Option<IpNet> {
 
 fn lower(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| text.to_ascii_lowercase()).collect()
-}
-
-fn flags(all: &[TcpFlags]) -> Vec<Option<u8>> {
-    let byte = |one: &TcpFlags| {
-        let bits = [
-            one.fin, one.syn, one.rst, one.psh, one.ack, one.urg, one.ece, one.cwr,
-        ];
-        let set = bits.into_iter().enumerate();
-        let byte = set.fold(0, |byte, (at, set)| byte | u8::from(set) << at);
-        (!one.ns).then_some(byte)
-    };
-    all.iter().map(byte).collect()
 }

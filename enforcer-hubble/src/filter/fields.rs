@@ -4,12 +4,13 @@
 //! with it. So fields are looked at before: one that is not answered makes the request fail.
 
 use bytes::Buf as _;
+use prost::Message;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 
 use super::FilterError;
 
 /// The fields that are answered, as `proto/flow/flow.proto` has them.
-pub const ANSWERED: [(u32, &str); 26] = [
+pub const ANSWERED: [(u32, &str); 25] = [
     (1, "source_ip"),
     (2, "source_pod"),
     (3, "destination_ip"),
@@ -26,7 +27,6 @@ pub const ANSWERED: [(u32, &str); 26] = [
     (17, "destination_service"),
     (19, "source_identity"),
     (20, "destination_identity"),
-    (23, "tcp_flags"),
     (24, "node_name"),
     (25, "ip_version"),
     (26, "source_workload"),
@@ -39,13 +39,14 @@ pub const ANSWERED: [(u32, &str); 26] = [
 ];
 
 /// Cilium's other fields: they are about what enforcer does not see.
-pub const REFUSED: [(u32, &str); 15] = [
+pub const REFUSED: [(u32, &str); 16] = [
     (7, "source_fqdn"),
     (8, "destination_fqdn"),
     (9, "http_status_code"),
     (18, "dns_query"),
     (21, "http_method"),
     (22, "http_path"),
+    (23, "tcp_flags"),
     (28, "trace_id"),
     (31, "http_url"),
     (32, "http_header"),
@@ -72,4 +73,27 @@ pub(super) fn check(mut filter: &[u8]) -> Result<(), FilterError> {
         });
     }
     Ok(())
+}
+
+/// The names of DNS in a filter.
+#[derive(Message)]
+struct Names {
+    #[prost(string, repeated, tag = "7")]
+    source: Vec<String>,
+    #[prost(string, repeated, tag = "8")]
+    destination: Vec<String>,
+}
+
+/// What Hubble UI leaves out of everything that it asks for: steps of DNS within the cluster.
+const OWN_DOMAIN: &str = "*.cluster.local*";
+
+/// Whether a filter is about names of the cluster's own domain alone. Flows are named by objects here, not by
+/// DNS: so there are none to leave out. Other names are refused, for they could be of flows that are shown.
+pub(super) fn is_own_domain(filter: &[u8]) -> Result<bool, FilterError> {
+    let Names {
+        source,
+        destination,
+    } = Names::decode(filter)?;
+    let mut names = source.iter().chain(&destination).peekable();
+    Ok(names.peek().is_some() && names.all(|name| name == OWN_DOMAIN))
 }

@@ -36,13 +36,16 @@ impl Filters {
     /// # Errors
     /// A field that is not answered, or a value that cannot be read.
     pub fn read<B: AsRef<[u8]>>(whitelist: &[B], blacklist: &[B]) -> Result<Self, FilterError> {
-        let read = |list: &[B]| -> Result<Vec<Filter>, FilterError> {
-            let filters = list.iter().map(|one| Filter::read(one.as_ref()));
-            filters.collect()
-        };
+        let wanted = whitelist.iter().map(|one| Filter::read(one.as_ref()));
+        let mut unwanted = Vec::new();
+        for one in blacklist.iter().map(AsRef::as_ref) {
+            if !fields::is_own_domain(one)? {
+                unwanted.push(Filter::read(one)?);
+            }
+        }
         Ok(Self {
-            wanted: read(whitelist)?,
-            unwanted: read(blacklist)?,
+            wanted: wanted.collect::<Result<_, _>>()?,
+            unwanted,
         })
     }
 

@@ -20,8 +20,6 @@ pub(super) enum Test {
     Direction(Vec<i32>),
     Version(Vec<i32>),
     Protocol(Vec<Layer>),
-    /// Bits that must all be set; `None` for flags that are never reported.
-    Flags(Vec<Option<u8>>),
     Node(Vec<NodePattern>),
     Side(Side, SideTest),
 }
@@ -56,7 +54,6 @@ impl Test {
             Self::Direction(all) => all.contains(&direction(record).into()),
             Self::Version(all) => all.contains(&ip::version(record).into()),
             Self::Protocol(all) => all.iter().any(|layer| layer.is(record.protocol)),
-            Self::Flags(all) => all.iter().any(|wanted| has_flags(record, *wanted)),
             Self::Node(all) => {
                 let name = node_name(record, node);
                 all.iter().any(|pattern| pattern.matches(&name))
@@ -73,10 +70,4 @@ impl Layer {
             Self::Ip(number) => protocol == Protocol::Ip(number),
         }
     }
-}
-
-fn has_flags(record: &Record, wanted: Option<u8>) -> bool {
-    let set = record.flags.filter(|_| record.protocol == Protocol::TCP);
-    set.zip(wanted)
-        .is_some_and(|(set, wanted)| set.0 & wanted == wanted)
 }

@@ -3,7 +3,7 @@ use prost::Message as _;
 
 use super::*;
 use crate::convert::flow;
-use crate::proto::flow::{EventTypeFilter, FlowFilter, TcpFlags, Workload};
+use crate::proto::flow::{EventTypeFilter, FlowFilter, Workload};
 use crate::testing::{all, node};
 
 mod naive;
@@ -122,7 +122,7 @@ fn verdicts_reasons_directions_and_replies_are_meant_by_number() {
 }
 
 #[test]
-fn protocols_and_flags_are_meant_by_name() {
+fn protocols_are_meant_by_name() {
     assert_eq!(
         meant(&filter!(protocol: texts(&["TCP", "sctp"]))),
         [1, 2, 6]
@@ -130,24 +130,6 @@ fn protocols_and_flags_are_meant_by_name() {
     assert_eq!(meant(&filter!(protocol: texts(&["icmp"]))), [3]);
     assert_eq!(
         meant(&filter!(protocol: texts(&["icmpv4", "vrrp", "igmp"]))),
-        NONE
-    );
-    let flags = |syn, ack, ns| TcpFlags {
-        syn,
-        ack,
-        ns,
-        ..TcpFlags::default()
-    };
-    assert_eq!(
-        meant(&filter!(tcp_flags: vec![flags(true, false, false)])),
-        [1]
-    );
-    assert_eq!(
-        meant(&filter!(tcp_flags: vec![flags(true, true, false)])),
-        NONE
-    );
-    assert_eq!(
-        meant(&filter!(tcp_flags: vec![flags(false, false, true)])),
         NONE
     );
 }
@@ -194,6 +176,32 @@ fn fields_must_all_hold_and_filters_are_alternatives_that_others_take_away() {
     let records = all();
     let meant = records.iter().filter(|one| filters.matches(one, &node()));
     assert_eq!(meant.map(|one| one.sequence).collect::<Vec<_>>(), [2]);
+}
+
+/// A filter by these names of DNS, as `source_fqdn`.
+fn named(names: &[&str]) -> Vec<u8> {
+    let fields = names.iter().map(|name| {
+        let mut encoded = Vec::new();
+        prost::encoding::string::encode(7, &(*name).to_owned(), &mut encoded);
+        encoded
+    });
+    fields.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn the_clusters_own_names_take_nothing_away_and_other_names_are_refused() {
+    let own = "*.cluster.local*";
+    let read = |wanted: &[Vec<u8>], unwanted: &[Vec<u8>]| Filters::read(wanted, unwanted);
+    let filters = read(&[], &[named(&[own])]).unwrap();
+    assert!(all().iter().all(|one| filters.matches(one, &node())));
+    for refused in [
+        read(&[], &[named(&["*.example.com"])]),
+        read(&[], &[named(&[own, "*.example.com"])]),
+        read(&[named(&[own])], &[]),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error, FilterError::Refused("source_fqdn"));
+    }
 }
 
 /// An encoded field of bytes with this number.
@@ -287,14 +295,6 @@ fn whole() -> impl Strategy<Value = FlowFilter> {
         sub_type,
     });
     let events = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(event, 1..3)];
-    let flags = some(vec![true, false]).prop_map(|all| {
-        let flags = |syn| TcpFlags {
-            syn,
-            ack: !syn,
-            ..TcpFlags::default()
-        };
-        all.into_iter().map(flags).collect()
-    });
     let numbers = (
         some(vec![1, 2]),
         some(vec![1, 2, 4]),
@@ -306,11 +306,10 @@ fn whole() -> impl Strategy<Value = FlowFilter> {
         words(&["tcp", "udp", "icmp", "ICMPv6", "sctp"]),
         words(&["n1", "default/*", "*2"]),
     );
-    (some(uuids), events, flags, numbers, names).prop_map(
-        |(uuid, event_type, tcp_flags, numbers, (protocol, node_name))| FlowFilter {
+    (some(uuids), events, numbers, names).prop_map(
+        |(uuid, event_type, numbers, (protocol, node_name))| FlowFilter {
             uuid,
             event_type,
-            tcp_flags,
             protocol,
             node_name,
             traffic_direction: numbers.0,

@@ -1,6 +1,10 @@
 //! Certificates for tests.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use enforcer_hubble::Tls;
+use enforcer_hubble::tls::Files;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 /// The name by which relay trusts the node.
@@ -33,14 +37,25 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// What a server needs.
-    pub(crate) fn server(&self, clients: Option<&Self>) -> Tls {
+    /// Writes what a server needs into a folder.
+    pub(crate) fn write(&self, clients: Option<&Self>, folder: &Path) -> Files {
         // As Cilium's certificates have it: one wildcard for all nodes.
         let (certificate, key) = self.sign("*.default.hubble-grpc.cilium.io");
-        Tls {
-            certificate: certificate.into_bytes(),
-            key: key.into_bytes(),
-            clients: clients.map(|roots| roots.root.clone().into_bytes()),
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        Files {
+            certificate: write("tls.crt", &certificate),
+            key: write("tls.key", &key),
+            clients: clients.map(|roots| write("ca.crt", &roots.root)),
         }
+    }
+
+    /// What a server needs; the files are gone when it has read them.
+    pub(crate) fn server(&self, clients: Option<&Self>) -> Arc<Tls> {
+        let folder = tempfile::tempdir().unwrap();
+        Arc::new(Tls::new(self.write(clients, folder.path())))
     }
 }

@@ -30,7 +30,6 @@ fn node(tls: bool) -> Node {
     Node {
         cluster: "default".to_owned(),
         name: "n2".to_owned(),
-        address: Some("192.0.2.2:4244".to_owned()),
         version: "0.1.0".to_owned(),
         tls,
     }
@@ -48,14 +47,14 @@ impl Drop for Running {
     }
 }
 
-async fn run(store: &Store, tls: Option<Tls>) -> Running {
+async fn run(store: &Store, tls: Option<Arc<Tls>>) -> Running {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap().to_string();
     let task = start(store, tls, Listener::Tcp(tcp));
     Running { address, task }
 }
 
-fn start(store: &Store, tls: Option<Tls>, listener: Listener) -> JoinHandle<()> {
+fn start(store: &Store, tls: Option<Arc<Tls>>, listener: Listener) -> JoinHandle<()> {
     let options = Options {
         node: node(tls.is_some()),
         tls,

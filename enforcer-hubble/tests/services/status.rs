@@ -56,8 +56,9 @@ async fn the_rate_is_that_of_the_last_minute() {
 #[tokio::test]
 async fn nodes_are_this_one_with_its_numbers_and_the_others_with_their_addresses() {
     let store = Store::with(2);
-    let other = ("n1".to_owned(), "192.0.2.1:4244".to_owned());
-    store.peers.send_replace([other].into());
+    let at = |name: &str, address: &str| (name.to_owned(), address.to_owned());
+    let peers = [at("n1", "192.0.2.1:4244"), at("n2", "192.0.2.2:4244")];
+    store.peers.send_replace(peers.into());
     let server = run(&store, None).await;
     let mut client = ObserverClient::new(server.connect().await);
     let nodes = client
@@ -82,6 +83,19 @@ async fn nodes_are_this_one_with_its_numbers_and_the_others_with_their_addresses
         ("n2", "192.0.2.2:4244", NodeState::NodeConnected, 2),
     ];
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn this_node_is_told_of_even_if_it_does_not_know_its_address() {
+    let server = run(&Store::new(), None).await;
+    let mut client = ObserverClient::new(server.connect().await);
+    let answer = client.get_nodes(GetNodesRequest {}).await.unwrap();
+    let nodes = answer.into_inner().nodes;
+    let told: Vec<_> = nodes
+        .iter()
+        .map(|node| (&*node.name, &*node.address))
+        .collect();
+    assert_eq!(told, [("n2", "")]);
 }
 
 #[tokio::test]
@@ -114,7 +128,12 @@ async fn events_that_are_not_kept_are_not_answered() {
 async fn health_is_told_and_watched_for_every_service() {
     let server = run(&Store::new(), None).await;
     let mut client = HealthClient::new(server.connect().await);
-    for service in ["", "observer.Observer", "peer.Peer"] {
+    for service in [
+        "",
+        "hubble.server.Observer",
+        "observer.Observer",
+        "peer.Peer",
+    ] {
         let request = HealthCheckRequest {
             service: service.to_owned(),
         };

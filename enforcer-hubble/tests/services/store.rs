@@ -126,8 +126,8 @@ impl Source for Store {
         Duration::from_secs(90)
     }
 
-    fn namespaces(&self) -> Vec<String> {
-        vec!["prod".to_owned(), "default".to_owned()]
+    async fn namespaces(&self) -> Option<Vec<String>> {
+        Some(vec!["prod".to_owned(), "default".to_owned()])
     }
 
     fn peers(&self) -> watch::Receiver<Peers> {

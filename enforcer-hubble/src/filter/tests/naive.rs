@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::proto::flow::layer4::Protocol;
-use crate::proto::flow::{Endpoint, Flow, FlowFilter, TcpFlags, Workload};
+use crate::proto::flow::{Endpoint, Flow, FlowFilter, Workload};
 
 fn one_of<T>(all: &[T], holds: impl Fn(&T) -> bool) -> bool {
     all.is_empty() || all.iter().any(holds)
@@ -65,10 +65,6 @@ pub(super) fn matches(filter: &FlowFilter, flow: &Flow) -> bool {
 
 fn whole(filter: &FlowFilter, flow: &Flow) -> bool {
     let version = flow.ip.as_ref().map_or(0, |ip| ip.ip_version);
-    let flags = match flow.l4.as_ref().and_then(|l4| l4.protocol.as_ref()) {
-        Some(Protocol::Tcp(tcp)) => tcp.flags,
-        _ => None,
-    };
     one_of(&filter.uuid, |one| flow.uuid == *one)
         && one_of(&filter.verdict, |one| flow.verdict == *one)
         && one_of(&filter.drop_reason_desc, |one| {
@@ -82,18 +78,11 @@ fn whole(filter: &FlowFilter, flow: &Flow) -> bool {
         && one_of(&filter.protocol, |one| {
             protocol(flow).contains(&one.to_lowercase().as_str())
         })
-        && one_of(&filter.tcp_flags, |one| {
-            flags.is_some_and(|set| has(set, *one))
-        })
         && one_of(&filter.node_name, |one| match one.as_str() {
             "n1" => flow.node_name == "default/n1",
             "default/*" => flow.node_name.starts_with("default/"),
             _ => flow.node_name.ends_with('2'),
         })
-}
-
-fn has(set: TcpFlags, wanted: TcpFlags) -> bool {
-    (!wanted.syn || set.syn) && (!wanted.ack || set.ack)
 }
 
 fn protocol(flow: &Flow) -> Vec<&'static str> {
