@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod background;
 pub mod claims;
 pub mod cli;
 pub mod cni;
@@ -18,6 +19,7 @@ pub mod datapath;
 pub mod engines;
 pub mod flow;
 pub mod http;
+pub mod hubble;
 pub mod kubernetes;
 pub mod lint;
 pub mod overview;

@@ -8,6 +8,7 @@ use crate::datapath::watch::WatchError;
 use crate::datapath::writer::WriterError;
 use crate::engines;
 use crate::http::HttpError;
+use crate::hubble::HubbleError;
 use crate::source::kubernetes::{Ended, StartError};
 use crate::source::manifests;
 
@@ -63,6 +64,9 @@ pub enum DaemonError {
     /// HTTP cannot be served.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// Hubble's clients cannot be served.
+    #[error(transparent)]
+    Hubble(#[from] HubbleError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),

@@ -8,6 +8,7 @@ use enforcer_flows::Limits;
 
 use crate::cni::Installation;
 use crate::datapath::writer;
+use crate::hubble;
 use crate::kubernetes::client::Access;
 use crate::kubernetes::daemonset::Name;
 
@@ -38,6 +39,8 @@ pub struct Options {
     pub flows: Limits,
     /// Where HTTP is served, if it is.
     pub listen: Option<SocketAddr>,
+    /// What Hubble's clients are served.
+    pub hubble: hubble::Options,
     /// What the API server is told.
     pub reports: Reports,
 }
