@@ -79,6 +79,8 @@ impl fmt::Display for PodKey {
 pub struct Node {
     /// Its addresses, sorted and without repetition.
     pub addresses: Vec<IpAddr>,
+    /// Those of them by which other nodes reach it, in the order of its status.
+    pub internal: Vec<IpAddr>,
 }
 
 /// A namespace.

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod background;
 pub mod claims;
 pub mod cli;
 pub mod cni;
@@ -19,6 +20,7 @@ pub mod engines;
 pub mod fleet;
 pub mod flow;
 pub mod http;
+pub mod hubble;
 pub mod kubernetes;
 pub mod lint;
 pub mod overview;

@@ -4,16 +4,22 @@ mod go;
 mod programs;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::{build_ebpf, machine, setup, shell, test, ui, workspace};
 
-pub(crate) use programs::ensure;
+pub(crate) use programs::{CONTROL_PLANE, HUBBLE};
 
 /// Where the cluster tests look for the programs.
-pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
+pub(crate) const ASSETS: &str = CONTROL_PLANE.variable;
+
+/// The programs of the control plane.
+pub(crate) fn ensure() -> Result<PathBuf> {
+    CONTROL_PLANE.ensure()
+}
 
 /// Which tests to run.
 #[derive(clap::Args)]

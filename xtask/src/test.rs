@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Asked first: nobody should wait for a build to learn that it was in vain.
     let runner = machine::as_root("env", "load BPF programs and make network namespaces")?;
     let assets = envtest::ensure()?;
+    let hubble = envtest::HUBBLE.ensure()?;
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     build_ebpf::bench_object(&toolchain)?;
@@ -43,7 +44,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ui::line(format_args!(
         "property tests use {SEED}={seed}; set it to try other cases"
     ));
-    cargo.env(SEED, seed).env(envtest::ASSETS, assets);
+    cargo
+        .env(SEED, seed)
+        .env(envtest::ASSETS, assets)
+        .env(envtest::HUBBLE.variable, hubble);
     run_by(&runner, &mut cargo);
     let skipped = Skipped::of(&mut cargo)?;
     let outcome = shell::show("tests", cargo).and_then(|()| build_ebpf::report());

@@ -207,6 +207,7 @@ fn node(number: usize) -> Change {
     let address = Ipv4Addr::from_bits(0xac10_0000 + low(number) + 1);
     let node = Node {
         addresses: vec![address.into()],
+        internal: vec![address.into()],
     };
     Change::Node(node_name(number), Some(node))
 }

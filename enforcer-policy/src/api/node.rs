@@ -22,17 +22,26 @@ pub fn node(object: &v1::Node) -> Result<(String, Node), Vec<Invalid>> {
         .enumerate()
         .filter(|(_, entry)| matches!(entry.type_.as_str(), "InternalIP" | "ExternalIP"));
     let mut addresses = BTreeSet::new();
+    let mut internal = Vec::new();
     for (index, entry) in listed {
         match syntax::address(&entry.address) {
-            Some(address) => drop(addresses.insert(address)),
+            Some(address) => {
+                addresses.insert(address);
+                if entry.type_ == "InternalIP" {
+                    internal.push(address);
+                }
+            }
             None => invalid.push(Invalid::new(
                 format!("status.addresses[{index}].address"),
                 Problem::NotAnAddress(entry.address.clone()),
             )),
         }
     }
-    let addresses = addresses.into_iter().collect();
-    meta::finish((name.into(), Node { addresses }), invalid)
+    let node = Node {
+        addresses: addresses.into_iter().collect(),
+        internal,
+    };
+    meta::finish((name.into(), node), invalid)
 }
 
 #[cfg(test)]
@@ -62,6 +71,9 @@ mod tests {
                 "fd00::1".parse().unwrap()
             ]
         );
+        let internal: [std::net::IpAddr; 2] =
+            ["fd00::1", "192.0.2.1"].map(|text| text.parse().unwrap());
+        assert_eq!(node.internal, internal, "as the status has them");
     }
 
     #[test]

@@ -61,8 +61,11 @@ pub(crate) fn gone(name: &str) -> Change {
 }
 
 pub(crate) fn node(name: &str, address: &str) -> Change {
-    let addresses = vec![address.parse().unwrap()];
-    Change::Node(name.to_owned(), Some(Node { addresses }))
+    let node = Node {
+        addresses: vec![address.parse().unwrap()],
+        ..Node::default()
+    };
+    Change::Node(name.to_owned(), Some(node))
 }
 
 /// A service `ns/name` with this cluster address.

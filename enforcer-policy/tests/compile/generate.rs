@@ -284,6 +284,7 @@ fn namespace_change() -> impl Strategy<Value = Change> {
 fn node_change() -> impl Strategy<Value = Change> {
     let node = btree_set(address(), 0..=2).prop_map(|addresses: BTreeSet<IpAddr>| Node {
         addresses: addresses.into_iter().collect(),
+        ..Node::default()
     });
     (node_name(), option::weighted(0.8, node)).prop_map(|(name, node)| Change::Node(name, node))
 }

@@ -68,6 +68,11 @@ pub enum Question {
         /// Where the answer goes.
         answer: oneshot::Sender<BTreeSet<String>>,
     },
+    /// The names of the cluster's namespaces.
+    Namespaces {
+        /// Where the answer goes.
+        answer: oneshot::Sender<BTreeSet<String>>,
+    },
     /// Whether all is well, in short.
     Health {
         /// Where the answer goes.

@@ -10,6 +10,7 @@ mod connectivity;
 pub mod cut;
 mod debug;
 mod flows;
+mod hubble;
 mod output;
 pub mod policy;
 mod progress;

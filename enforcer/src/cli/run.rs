@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::Output;
 use super::cni::KeepArgs;
 use super::flows::KeptArgs;
+use super::hubble::HubbleArgs;
 use crate::api::DEFAULT_SOCKET;
 use crate::api::tcp::TcpError;
 use crate::daemon::{self, Options, Origin, Reports};
@@ -123,6 +124,9 @@ pub(super) struct RunArgs {
     /// Form of the log on stderr.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    // Last: it has a heading of its own.
+    #[command(flatten)]
+    hubble: HubbleArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -248,6 +252,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         flows: args.flows.limits(),
         listen: args.listen.0,
         api_listen: args.api_listen,
+        hubble: args.hubble.options(),
         reports: Reports {
             objects: !args.no_policy_enforcements,
             events: !args.no_events,

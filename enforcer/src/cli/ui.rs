@@ -16,7 +16,7 @@ const EXAMPLES: &str = "Examples:
 
 From your own machine, with the daemon in a cluster, in two terminals:
   kubectl --namespace enforcer-system exec --stdin --tty POD -- enforcer ui
-  kubectl --namespace enforcer-system port-forward POD 9871
+  kubectl --namespace enforcer-system port-forward POD 9872
 
 Shows who talks to whom, this node's flow records, what policies let through, and why a connection is
 allowed or denied. docs/ui.md has pictures.
@@ -31,7 +31,7 @@ Exit codes: 0 interrupted; 2 an error: the address is taken, or is not a loopbac
 #[command(after_help = EXAMPLES)]
 pub(super) struct UiArgs {
     /// Where to listen, on a loopback address; port 0 is any that is free.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9871")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9872")]
     listen: SocketAddr,
     /// The daemon's socket.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]

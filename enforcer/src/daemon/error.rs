@@ -9,6 +9,7 @@ use crate::datapath::watch::WatchError;
 use crate::datapath::writer::WriterError;
 use crate::engines;
 use crate::http::HttpError;
+use crate::hubble::HubbleError;
 use crate::source::kubernetes::{Ended, StartError};
 use crate::source::manifests;
 
@@ -67,6 +68,9 @@ pub enum DaemonError {
     /// Clients cannot be answered over TCP.
     #[error(transparent)]
     Tcp(#[from] TcpError),
+    /// Hubble's clients cannot be served.
+    #[error(transparent)]
+    Hubble(#[from] HubbleError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),

@@ -5,6 +5,7 @@ mod client;
 mod cluster;
 mod cut;
 mod error;
+mod hubble;
 pub mod measure;
 mod observe;
 mod options;
@@ -39,6 +40,7 @@ use crate::datapath::writer::{self, Writer};
 use crate::engines::Engine;
 use crate::flow::recall::Recall;
 use crate::flow::store::FlowStore;
+use crate::hubble::Observers;
 use crate::report::Counters;
 use crate::source::problem::Problem;
 pub use error::DaemonError;
@@ -56,6 +58,8 @@ struct Daemon {
     compiler: Compiler,
     writer: Writer,
     flows: FlowStore,
+    /// Where Hubble's clients find the other nodes.
+    observers: Observers,
     recall: Recall,
     measures: Measures,
     /// Grows with every change of an object; begins with the microseconds since 1970, so that it says
@@ -109,6 +113,7 @@ impl Daemon {
         );
         let read_back = ReadBack::new(options.read_back);
         let flows = FlowStore::new(options.flows);
+        let observers = Observers::new(options.hubble.listen, hubble::node(&options));
         let recall = Recall::new(options.node.as_deref().map(Name::from));
         Ok(Self {
             read_back,
@@ -117,6 +122,7 @@ impl Daemon {
             compiler,
             writer,
             flows,
+            observers,
             recall,
             measures: Measures::default(),
             revision: cluster::first_revision(),
@@ -168,8 +174,13 @@ impl Daemon {
         let cluster = self.compiler.cluster();
         let matters = taken.changes.iter().any(|one| cluster.matters(one));
         let pods = keys_of_pods(&taken.changes);
+        let mut changed = taken.changes.iter();
+        let nodes = changed.any(|change| matches!(change, Change::Node(..)));
         let ops = self.compiler.apply(taken.changes);
         self.note_pods(pods);
+        if nodes {
+            self.observers.follow(&self.compiler.cluster().nodes);
+        }
         if matters {
             self.writer.apply(&ops, self.compiler.tables());
             self.follow_pods();
@@ -312,6 +323,7 @@ impl Daemon {
             }
             Question::Enforcement { answer } => drop(answer.send(self.enforcement())),
             Question::Nodes { answer } => drop(answer.send(self.nodes())),
+            Question::Namespaces { answer } => drop(answer.send(self.namespaces())),
             Question::Health { answer } => drop(answer.send(self.health())),
             Question::Numbers { answer } => drop(answer.send(self.numbers())),
         }

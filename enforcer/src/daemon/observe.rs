@@ -174,6 +174,14 @@ impl Daemon {
         self.compiler.cluster().nodes.keys().cloned().collect()
     }
 
+    /// The names of its namespaces, those too that are known by their pods alone.
+    pub(super) fn namespaces(&self) -> BTreeSet<String> {
+        let cluster = self.compiler.cluster();
+        let described = cluster.namespaces.keys().cloned();
+        let pods = cluster.pods.keys().map(|key| key.namespace.to_string());
+        described.chain(pods).collect()
+    }
+
     pub(super) fn health(&self) -> Health {
         Health {
             synced: self.source.is_synced(),

@@ -8,6 +8,7 @@ use enforcer_flows::Limits;
 
 use crate::cni::Installation;
 use crate::datapath::writer;
+use crate::hubble;
 use crate::kubernetes::client::Access;
 use crate::kubernetes::daemonset::Name;
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Where clients are answered over TCP, if they are: an address of loopback.
     pub api_listen: Option<SocketAddr>,
+    /// What Hubble's clients are served.
+    pub hubble: hubble::Options,
     /// What the API server is told.
     pub reports: Reports,
 }

@@ -47,8 +47,9 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let http = daemon
         .options
         .listen
-        .map(|address| http::start(address, sender, daemon.reports.clone()))
+        .map(|address| http::start(address, sender.clone(), daemon.reports.clone()))
         .transpose()?;
+    let hubble = daemon.serve_hubble(sender)?;
 
     daemon.reload();
     daemon.rescan().await;
@@ -91,7 +92,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     if let Some(reports) = reports {
         reports.stop().await;
     }
-    drop(http);
+    drop((http, hubble));
     if let Some(keeper) = daemon.keeper.take() {
         keeper.stop().await;
     }

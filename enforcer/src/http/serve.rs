@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +14,7 @@ use tokio::time::timeout;
 
 use super::metrics;
 use crate::api::server::Question;
+use crate::background::Background;
 use crate::report::Counters;
 
 /// How long the daemon's loop may be busy with one thing. Compiling a large cluster from nothing
@@ -44,18 +44,7 @@ pub enum HttpError {
 pub struct Http {
     /// Where it listens.
     pub address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It ends at once, whatever is on its way.
-            let _ = thread.join();
-        }
-    }
+    _serving: Background,
 }
 
 #[derive(Clone)]
@@ -77,36 +66,19 @@ pub fn start(
     let listener = std::net::TcpListener::bind(address).map_err(listen)?;
     listener.set_nonblocking(true).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(HttpError::Thread)?;
-    let (stop, stopped) = oneshot::channel::<()>();
     let router = router(Daemon { questions, reports });
     let serve = async move {
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "cannot serve HTTP"),
         };
-        tokio::select! {
-            served = axum::serve(listener, router) => if let Err(error) = served {
-                tracing::error!(%error, "HTTP is no longer served");
-            },
-            _ = stopped => {}
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "HTTP is no longer served");
         }
     };
-    let thread = std::thread::Builder::new()
-        .name("http".to_owned())
-        .spawn(move || {
-            runtime.block_on(serve);
-            // What still waits for the daemon is not waited for.
-            runtime.shutdown_background();
-        })
-        .map_err(HttpError::Thread)?;
     Ok(Http {
         address,
-        stop: Some(stop),
-        thread: Some(thread),
+        _serving: Background::start("http", serve).map_err(HttpError::Thread)?,
     })
 }
 

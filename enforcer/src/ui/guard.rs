@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn only_names_of_this_machine_are_hosts() {
         for host in [
-            "127.0.0.1:9871",
+            "127.0.0.1:9872",
             "localhost:1",
             "localhost",
             "[::1]:80",
@@ -89,9 +89,9 @@ mod tests {
             assert!(!refused(&Method::GET, Some(host), None), "{host}");
         }
         for host in [
-            "evil.example:9871",
+            "evil.example:9872",
             "127.0.0.1.evil.example",
-            "10.0.0.1:9871",
+            "10.0.0.1:9872",
             "",
             "localhost:x",
         ] {
@@ -102,14 +102,14 @@ mod tests {
 
     #[test]
     fn whoever_says_where_he_comes_from_must_be_here_and_who_writes_must_say_it() {
-        let host = Some("localhost:9871");
-        let here = Some("http://localhost:9871");
+        let host = Some("localhost:9872");
+        let here = Some("http://localhost:9872");
         assert!(!refused(&Method::GET, host, here));
         assert!(!refused(&Method::POST, host, here));
         assert!(refused(&Method::POST, host, None));
         for origin in [
             "http://localhost:1",
-            "https://localhost:9871",
+            "https://localhost:9872",
             "http://evil.example",
             "null",
         ] {

@@ -120,7 +120,7 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    const HOST: &str = "localhost:9871";
+    const HOST: &str = "localhost:9872";
 
     fn headers(cookie: &str, key: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -148,7 +148,7 @@ mod tests {
         assert!(sessions.admit(&code, HOST).unwrap().is_none());
         assert_eq!(admission.next, sessions.code());
         // What has another port, such as another tunnel's end, has another cookie.
-        for (host, port) in [(HOST, 9871), ("[::1]:7", 7), ("localhost", 80)] {
+        for (host, port) in [(HOST, 9872), ("[::1]:7", 7), ("localhost", 80)] {
             let admission = sessions.admit(&sessions.code(), host).unwrap().unwrap();
             let name = format!("enforcer_ui_{port}=");
             assert!(admission.cookie.starts_with(&name), "{}", admission.cookie);

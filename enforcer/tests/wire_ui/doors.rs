@@ -22,7 +22,7 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
 
 #[test]
 fn only_a_loopback_address_is_listened_at() {
-    for address in ["0.0.0.0:9871", "[::]:9871", "192.0.2.1:9871"] {
+    for address in ["0.0.0.0:9872", "[::]:9872", "192.0.2.1:9872"] {
         let output = Command::new(PROGRAM)
             .args(["ui", "--listen", address])
             .output()
@@ -31,7 +31,7 @@ fn only_a_loopback_address_is_listened_at() {
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(
             errors.contains("not a loopback address")
-                && errors.contains("ssh -L 9871:127.0.0.1:9871"),
+                && errors.contains("ssh -L 9872:127.0.0.1:9872"),
             "{errors}"
         );
     }

@@ -1,28 +1,27 @@
 //! Go: whether it is here and new enough.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::programs::module;
 use crate::{machine, shell};
 
-/// A `go` in the folder of the pinned modules.
-pub(super) fn command() -> Command {
+/// A `go` in the folder of a module.
+pub(super) fn command(module: &Path) -> Command {
     let mut go = Command::new("go");
-    go.current_dir(module()).env("CGO_ENABLED", "0");
+    go.current_dir(module).env("CGO_ENABLED", "0");
     go
 }
 
 /// Fails where no Go is that can build the programs: what is needed, and how to get it.
-pub(super) fn check(needed: &str) -> Result<()> {
+pub(super) fn check(needed: &str, variable: &str) -> Result<()> {
     let advice = format!(
         "install Go {needed} or newer from https://go.dev/dl/ and put its bin folder into PATH, \
-         or set {} to a folder that has the programs",
-        super::ASSETS
+         or set {variable} to a folder that has the programs"
     );
     if machine::find("go").is_none() {
-        bail!("Go is missing; it builds the Kubernetes API server for the cluster tests: {advice}");
+        bail!("Go is missing; it builds programs for the tests: {advice}");
     }
     let mut ask = Command::new("go");
     // Outside any module, so that the answer is about the Go that is installed.
@@ -35,7 +34,7 @@ pub(super) fn check(needed: &str) -> Result<()> {
     let good = suits(installed, toolchain, needed)
         .with_context(|| format!("`go env GOVERSION` answers `{installed}`: {advice}"))?;
     if !good {
-        bail!("{installed} is too old to build the Kubernetes API server: {advice}");
+        bail!("{installed} is too old to build programs for the tests: {advice}");
     }
     Ok(())
 }

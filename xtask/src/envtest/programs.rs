@@ -1,4 +1,4 @@
-//! The programs of the control plane, built from their Go modules.
+//! Programs in Go that tests need, built from their modules.
 
 use std::env;
 use std::fs;
@@ -6,8 +6,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{ASSETS, go};
+use super::go;
 use crate::{machine, shell, ui, workspace};
+
+/// Programs that one go.mod of ours pins. Where one list of dependencies would give a program the versions that
+/// another wants, they are in different sets.
+pub(crate) struct Set {
+    /// The variable by which tests know the folder of the programs, and by which users give one.
+    pub(crate) variable: &'static str,
+    /// The folder of go.mod, go.sum and tools.go.
+    module: &'static str,
+    /// What else there says what the programs are.
+    texts: &'static [&'static str],
+    /// The folder in the cache.
+    cache: &'static str,
+    programs: &'static [Program],
+}
 
 /// One program.
 struct Program {
@@ -23,8 +37,48 @@ const KUBERNETES: Option<(&str, &str)> = Some((
     "k8s.io/component-base/version.gitVersion",
 ));
 
-/// Quick ones first.
-const PROGRAMS: [Program; 5] = [
+/// A Kubernetes control plane. Quick ones first.
+pub(crate) const CONTROL_PLANE: Set = Set {
+    variable: "KUBEBUILDER_ASSETS",
+    module: "xtask/go",
+    texts: &[],
+    cache: "controlplane",
+    programs: &CONTROL_PLANE_PROGRAMS,
+};
+
+/// Clients of Hubble's services.
+pub(crate) const HUBBLE: Set = Set {
+    variable: "ENFORCER_HUBBLE",
+    module: "xtask/hubble",
+    texts: &[
+        "statedb/go.mod",
+        "statedb/statedb.go",
+        "statedb/index/index.go",
+        "statedb/part/part.go",
+        "statedb/reconciler/reconciler.go",
+    ],
+    cache: "hubble",
+    programs: &HUBBLE_PROGRAMS,
+};
+
+const CILIUM: &str = "github.com/cilium/cilium";
+
+const HUBBLE_PROGRAMS: [Program; 2] = [
+    Program {
+        name: "hubble",
+        why: "what users look at flows with",
+        package: "github.com/cilium/cilium/hubble",
+        version: Some((CILIUM, "github.com/cilium/cilium/hubble/pkg.Version")),
+    },
+    Program {
+        name: "hubble-relay",
+        why: "what puts the flows of all nodes together",
+        package: "github.com/cilium/cilium/hubble-relay",
+        version: None,
+    },
+];
+
+const CONTROL_PLANE_PROGRAMS: [Program; 5] = [
     Program {
         name: "etcd",
         why: "the API server's storage",
@@ -60,84 +114,97 @@ const PROGRAMS: [Program; 5] = [
     },
 ];
 
-/// The folder that has all programs; those missing in the cache are built.
-pub(crate) fn ensure() -> Result<PathBuf> {
-    if let Some(given) = env::var_os(ASSETS) {
-        let folder = PathBuf::from(given);
-        let missing = missing(&folder);
+impl Set {
+    /// The folder that has all programs; those missing in the cache are built.
+    pub(crate) fn ensure(&self) -> Result<PathBuf> {
+        if let Some(given) = env::var_os(self.variable) {
+            return self.given(PathBuf::from(given));
+        }
+        let pins = self.read("go.mod")?;
+        let folder = machine::cache().join(self.cache).join(self.digest()?);
+        let missing = self.missing(&folder);
         if missing.is_empty() {
             return Ok(folder);
         }
+        go::check(pinned(&pins, "go")?, self.variable)?;
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let wanted = || {
+            let programs = self.programs.iter();
+            programs.filter(|it| missing.contains(&it.name))
+        };
+        for program in wanted() {
+            ui::line(format_args!(
+                "  building   {:<24} {}",
+                program.name, program.why
+            ));
+        }
+        for program in wanted() {
+            self.build(program, &pins, &folder)?;
+        }
+        Ok(folder)
+    }
+
+    /// A folder that somebody gave, if all programs are in it.
+    fn given(&self, folder: PathBuf) -> Result<PathBuf> {
+        let missing = self.missing(&folder);
+        if missing.is_empty() {
+            return Ok(folder);
+        }
+        let variable = self.variable;
         bail!(
-            "{ASSETS} is {}, where these programs are missing: {}; add them, or unset {ASSETS} to \
-             have all of them built",
+            "{variable} is {}, where these programs are missing: {}; add them, or unset {variable} to have all of \
+             them built",
             folder.display(),
             missing.join(", ")
         );
     }
-    let pins = read("go.mod")?;
-    let folder = machine::cache()
-        .join("controlplane")
-        .join(digest(&[&pins, &read("go.sum")?]));
-    let missing = missing(&folder);
-    if missing.is_empty() {
-        return Ok(folder);
+
+    /// The folder of go.mod, go.sum and tools.go.
+    fn module(&self) -> PathBuf {
+        workspace::root().join(self.module)
     }
-    go::check(pinned(&pins, "go")?)?;
-    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let wanted = || PROGRAMS.iter().filter(|it| missing.contains(&it.name));
-    for program in wanted() {
-        ui::line(format_args!(
-            "  building   {:<24} {}",
-            program.name, program.why
-        ));
+
+    fn read(&self, name: &str) -> Result<String> {
+        let path = self.module().join(name);
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
     }
-    for program in wanted() {
-        build(program, &pins, &folder)?;
+
+    /// A name for what the programs are made of.
+    fn digest(&self) -> Result<String> {
+        let names = ["go.mod", "go.sum"].into_iter();
+        let names = names.chain(self.texts.iter().copied());
+        let texts: Vec<String> = names.map(|name| self.read(name)).collect::<Result<_>>()?;
+        Ok(digest(&texts))
     }
-    Ok(folder)
-}
 
-/// The folder of go.mod, go.sum and tools.go.
-pub(super) fn module() -> PathBuf {
-    workspace::root().join("xtask/go")
-}
+    /// Which programs are not in a folder.
+    fn missing(&self, folder: &Path) -> Vec<&'static str> {
+        let names = self.programs.iter().map(|program| program.name);
+        names.filter(|name| !folder.join(name).is_file()).collect()
+    }
 
-fn read(name: &str) -> Result<String> {
-    let path = module().join(name);
-    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
-}
-
-/// Which programs are not in a folder.
-fn missing(folder: &Path) -> Vec<&'static str> {
-    PROGRAMS
-        .iter()
-        .map(|program| program.name)
-        .filter(|name| !folder.join(name).is_file())
-        .collect()
-}
-
-fn build(program: &Program, pins: &str, folder: &Path) -> Result<()> {
-    // A build that is interrupted leaves no program that looks whole.
-    let partial = folder.join(format!("{}.partial", program.name));
-    let (version, flags) = match program.version {
-        None => (String::new(), "-s -w".to_owned()),
-        Some((module, variable)) => {
-            let version = pinned(pins, module)?;
-            let flags = format!("-s -w -X {variable}={version}");
-            (format!(" {version}"), flags)
-        }
-    };
-    let what = format!("{}{version} (kept in {})", program.name, folder.display());
-    let mut go = go::command();
-    // Names each package as it is compiled: minutes of silence would look like a hang.
-    go.args(["build", "-v", "-trimpath", "-mod=readonly"])
-        .args(["-ldflags", &flags, "-o"])
-        .arg(&partial)
-        .arg(program.package);
-    shell::step(&what, go)?;
-    let whole = folder.join(program.name);
-    fs::rename(&partial, &whole).with_context(|| format!("making {}", whole.display()))
+    fn build(&self, program: &Program, pins: &str, folder: &Path) -> Result<()> {
+        // A build that is interrupted leaves no program that looks whole.
+        let partial = folder.join(format!("{}.partial", program.name));
+        let (version, flags) = match program.version {
+            None => (String::new(), "-s -w".to_owned()),
+            Some((module, variable)) => {
+                let version = pinned(pins, module)?;
+                let flags = format!("-s -w -X {variable}={version}");
+                (format!(" {version}"), flags)
+            }
+        };
+        let what = format!("{}{version} (kept in {})", program.name, folder.display());
+        let mut go = go::command(&self.module());
+        // Names each package as it is compiled: minutes of silence would look like a hang.
+        go.args(["build", "-v", "-trimpath", "-mod=readonly"])
+            .args(["-ldflags", &flags, "-o"])
+            .arg(&partial)
+            .arg(program.package);
+        shell::step(&what, go)?;
+        let whole = folder.join(program.name);
+        fs::rename(&partial, &whole).with_context(|| format!("making {}", whole.display()))
+    }
 }
 
 /// The version of a module in go.mod; of "go", that of the language.
@@ -146,12 +213,12 @@ fn pinned<'a>(pins: &'a str, module: &str) -> Result<&'a str> {
         .map(|line| line.trim().trim_start_matches("require "))
         .find_map(|line| line.strip_prefix(module)?.strip_prefix(' '))
         .and_then(|rest| rest.split_whitespace().next())
-        .with_context(|| format!("xtask/go/go.mod does not tell the version of `{module}`"))
+        .with_context(|| format!("go.mod does not tell the version of `{module}`"))
 }
 
 /// A name for these texts (FNV-1a): other pins are other programs.
-fn digest(texts: &[&str]) -> String {
-    let bytes = texts.iter().flat_map(|text| text.bytes());
+fn digest(texts: &[impl AsRef<str>]) -> String {
+    let bytes = texts.iter().flat_map(|text| text.as_ref().bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -162,20 +229,46 @@ fn digest(texts: &[&str]) -> String {
 mod tests {
     use super::*;
 
+    const SETS: [Set; 2] = [CONTROL_PLANE, HUBBLE];
+
     #[test]
     fn every_pin_is_found_in_go_mod() {
-        let pins = read("go.mod").unwrap();
-        assert!(pinned(&pins, "go").unwrap().starts_with("1."));
-        for (module, _) in PROGRAMS.iter().filter_map(|program| program.version) {
-            assert!(pinned(&pins, module).unwrap().starts_with('v'), "{module}");
+        for set in SETS {
+            let pins = set.read("go.mod").unwrap();
+            assert!(pinned(&pins, "go").unwrap().starts_with("1."));
+            for (module, _) in set.programs.iter().filter_map(|program| program.version) {
+                assert!(pinned(&pins, module).unwrap().starts_with('v'), "{module}");
+            }
         }
     }
 
     #[test]
     fn every_package_is_named_in_tools_go() {
-        let tools = read("tools.go").unwrap();
-        for program in &PROGRAMS {
-            assert!(tools.contains(&format!("\"{}\"", program.package)));
+        for set in SETS {
+            let tools = set.read("tools.go").unwrap();
+            for program in set.programs {
+                assert!(tools.contains(&format!("\"{}\"", program.package)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_go_file_of_a_set_is_part_of_its_digest() {
+        for set in SETS {
+            let mut folders = vec![set.module()];
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(folder).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() {
+                        folders.push(path);
+                        continue;
+                    }
+                    let module = set.module();
+                    let name = path.strip_prefix(&module).unwrap().to_str().unwrap();
+                    let known = ["go.mod", "go.sum", "tools.go"].contains(&name);
+                    assert!(known || set.texts.contains(&name), "{name}");
+                }
+            }
         }
     }
 
@@ -195,8 +288,8 @@ mod tests {
     fn what_a_folder_lacks_is_named_in_the_order_of_the_list() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("etcd"), "").unwrap();
-        let names = missing(folder.path());
+        let names = CONTROL_PLANE.missing(folder.path());
         assert_eq!(names.first(), Some(&"kube-apiserver"));
-        assert_eq!(names.len(), PROGRAMS.len() - 1);
+        assert_eq!(names.len(), CONTROL_PLANE_PROGRAMS.len() - 1);
     }
 }

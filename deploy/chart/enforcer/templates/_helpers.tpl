@@ -23,10 +23,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* Where the daemon listens. An address of the node is known on the node only. */}}
 {{- define "enforcer.listen" -}}
-{{- if eq .Values.http.address "node" -}}
-$(HOST_IP):{{ .Values.http.port }}
+{{- if eq .address "node" -}}
+$(HOST_IP):{{ .port }}
 {{- else -}}
-{{ .Values.http.address }}:{{ .Values.http.port }}
+{{ .address }}:{{ .port }}
+{{- end -}}
+{{- end }}
+
+{{- define "enforcer.hubbleTls" -}}
+{{- if and .Values.hubble.enabled .Values.hubble.tls.secretName -}}
+true
 {{- end -}}
 {{- end }}
 
@@ -55,5 +61,10 @@ true
 {{- define "enforcer.checkValues" -}}
 {{- if and .Values.podMonitor.enabled (eq .Values.http.address "127.0.0.1") }}
 {{- fail "podMonitor.enabled needs http.address=node (or 0.0.0.0 or [::]): Prometheus cannot reach 127.0.0.1 of the nodes" }}
+{{- end }}
+{{- with .Values.hubble }}
+{{- if and .enabled (ne .address "127.0.0.1") (not .tls.secretName) (not .tls.insecure) }}
+{{- fail "hubble.enabled needs hubble.tls.secretName; or hubble.address=127.0.0.1; or hubble.tls.insecure=true, which shows all flows to whoever reaches the port" }}
+{{- end }}
 {{- end }}
 {{- end }}
