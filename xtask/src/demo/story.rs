@@ -86,7 +86,7 @@ impl Show<'_> {
     }
 
     fn the_drop(&mut self) -> Result<()> {
-        ui::heading("3. The drop, as `enforcer flows --verdict deny` reports it");
+        ui::heading("3. The drop, as `enforcer flows --verdict denied` reports it");
         self.show_drop(&WEB, &DB)
     }
 
