@@ -17,10 +17,11 @@ mod uninstall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use enforcer_common::abi::{Event, limits};
+use enforcer_common::abi::limits;
+use enforcer_flows::Record;
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Change, PodKey};
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, watch};
 use crate::api::server::Question;
 use crate::claims::Claims;
 use crate::cni::Keeper;
+use crate::datapath::denials::{Alike, Unrecorded};
 use crate::datapath::discover::{self, DiscoverError};
 use crate::datapath::matching::{Matcher, Update, is_here, match_pods};
 use crate::datapath::writer::{self, Writer};
@@ -52,6 +54,8 @@ struct Daemon {
     writer: Writer,
     flows: FlowStore,
     recall: Recall,
+    /// Denials without a record, as of the last time that they were counted.
+    unrecorded: Arc<Mutex<Unrecorded>>,
     measures: Measures,
     /// What is wrong with the objects now.
     problems: Vec<Problem>,
@@ -106,6 +110,7 @@ impl Daemon {
             writer,
             flows,
             recall,
+            unrecorded: Arc::default(),
             measures: Measures::default(),
             problems: Vec::new(),
             matcher: Matcher::default(),
@@ -298,13 +303,17 @@ impl Daemon {
         }
     }
 
-    fn record(&mut self, batch: &[Event]) {
+    fn record(&mut self, batch: &[Alike]) {
         self.sweep_behind(batch);
         let time = jiff::Timestamp::now();
         let (recall, writer, compiler) = (&mut self.recall, &self.writer, &self.compiler);
-        self.flows.extend(batch.iter().filter_map(|event| {
-            let pod = writer.pod_of(event.ifindex);
-            recall.enrich(event, pod, compiler, time)
+        self.flows.extend(batch.iter().filter_map(|alike| {
+            let pod = writer.pod_of(alike.event.ifindex);
+            let record = recall.enrich(&alike.event, pod, compiler, time)?;
+            Some(Record {
+                count: alike.count,
+                ..record
+            })
         }));
     }
 
