@@ -164,7 +164,7 @@ fn listen(text: &str) -> Result<Listen, String> {
 }
 
 fn map_entries(text: &str) -> Result<(String, u32), String> {
-    const MAPS: [&str; 9] = [
+    const MAPS: [&str; 10] = [
         "ADDRESSES_V4",
         "ADDRESSES_V6",
         "CIDRS_V4",
@@ -174,6 +174,7 @@ fn map_entries(text: &str) -> Result<(String, u32), String> {
         "FLOWS_V4",
         "FLOWS_V6",
         "FRAGMENTS",
+        "DENIALS",
     ];
     let (name, entries) = text
         .split_once('=')
