@@ -93,6 +93,15 @@ pub struct Alike {
     pub count: u64,
 }
 
+/// What was read of a slot.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    tag: u64,
+    count: u64,
+    base: u64,
+    of: Option<(Direction, Reason)>,
+}
+
 /// Reads what was counted; keeps in mind what it has read.
 pub struct Denials {
     slots: PerCpuArray<MapData, [u64; BUCKET]>,
@@ -100,7 +109,7 @@ pub struct Denials {
     buckets: u32,
     secrets: Secrets,
     /// By bucket, CPU and slot.
-    known: HashMap<(u32, usize, usize), Entry>,
+    known: HashMap<(u32, u16, usize), Known>,
     /// What was read of slots that have got other keys since.
     ended: Unrecorded,
     /// What was read and is told of by its number alone.
@@ -138,10 +147,11 @@ impl Denials {
         let mut news: HashMap<u64, (Entry, u64)> = HashMap::new();
         for bucket in 0..self.buckets {
             let values = access(MAP, "be read", self.slots.get(&bucket, 0))?;
-            for (cpu, words) in values.iter().enumerate() {
+            for (cpu, words) in (0..).zip(values.iter()) {
                 let words = Copied::of(*words);
                 for slot in 0..SLOTS {
-                    if let Some(entry) = denials::entry(&words, slot, &self.secrets) {
+                    let entry = denials::entry(&words, slot, &self.secrets);
+                    if let Some(entry) = entry {
                         let count = self.news((bucket, cpu, slot), entry);
                         if count > 0 {
                             news.entry(entry.tag).or_insert((entry, 0)).1 += count;
@@ -161,17 +171,22 @@ impl Denials {
     }
 
     /// How many more a slot has counted since it was last read.
-    fn news(&mut self, place: (u32, usize, usize), entry: Entry) -> u64 {
-        let before = self.known.insert(place, entry);
-        match before {
-            Some(before) if (before.tag, before.base) == (entry.tag, entry.base) => {
-                entry.count - before.count
+    fn news(&mut self, place: (u32, u16, usize), entry: Entry) -> u64 {
+        let now = Known {
+            tag: entry.tag,
+            count: entry.count,
+            base: entry.base,
+            of: of(&entry),
+        };
+        match self.known.insert(place, now) {
+            Some(before) if (before.tag, before.base) == (now.tag, now.base) => {
+                now.count - before.count
             }
             Some(before) => {
-                add(&mut self.ended, &before, before.count - before.base);
-                entry.count - entry.base
+                add(&mut self.ended, before.of, before.count - before.base);
+                now.count - now.base
             }
-            None => entry.count - entry.base,
+            None => now.count - now.base,
         }
     }
 
@@ -179,7 +194,7 @@ impl Denials {
         let mut news: Vec<(Entry, u64)> = news.into_values().collect();
         news.sort_unstable_by_key(|(entry, count)| (Reverse(*count), entry.tag));
         for (entry, count) in news.drain(news.len().min(MOST_RECORDS)..) {
-            add(&mut self.left_out, &entry, count);
+            add(&mut self.left_out, of(&entry), count);
         }
         let alike = |(entry, count): (Entry, u64)| Alike {
             event: entry.denial.event(),
@@ -199,10 +214,14 @@ impl Denials {
     }
 }
 
-fn add(to: &mut Unrecorded, entry: &Entry, count: u64) {
-    let hook = Direction::from_number(entry.denial.hook());
-    let reason = Reason::from_number(entry.denial.counted_for());
-    if let (Some(hook), Some(reason)) = (hook, reason) {
-        *to.entry((hook, reason)).or_default() += count;
+/// What it is counted for; `None` for numbers that no program of this version writes.
+fn of(entry: &Entry) -> Option<(Direction, Reason)> {
+    let hook = Direction::from_number(entry.denial.hook())?;
+    Some((hook, Reason::from_number(entry.denial.counted_for())?))
+}
+
+fn add(to: &mut Unrecorded, of: Option<(Direction, Reason)>, count: u64) {
+    if let Some(of) = of {
+        *to.entry(of).or_default() += count;
     }
 }
