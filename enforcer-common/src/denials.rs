@@ -217,10 +217,8 @@ pub fn room(bucket: &impl Bucket, now: u32, second: u32) -> u32 {
             3
         } else if age(bucket, slot, now) >= second * KEPT {
             2
-        } else if bucket.load(at + COUNT) == bucket.load(at + BASE) {
-            1
         } else {
-            0
+            u32::from(bucket.load(at + COUNT) == bucket.load(at + BASE))
         };
         if here > worth {
             (chosen, worth) = (slot as u32, here);

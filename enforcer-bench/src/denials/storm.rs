@@ -41,8 +41,27 @@ impl Shape {
         };
         let source = IpAddr::V4(Ipv4Addr::from_bits(source));
         let segment = frame::tcp((client, port), frame::SYN);
-        frame::ip(source, to.into(), number::TCP, &segment)
+        let mut frame = frame::ip(source, to.into(), number::TCP, &segment)?;
+        // The node, which forwards it, wants it right.
+        let sum = checksum(&frame[HEADER]);
+        frame[24..26].copy_from_slice(&sum.to_be_bytes());
+        Some(frame)
     }
+}
+
+/// Where the IPv4 header is.
+const HEADER: std::ops::Range<usize> = 14..34;
+
+/// The checksum of a header in which it is 0 (RFC 1071).
+fn checksum(header: &[u8]) -> u16 {
+    let (words, _) = header.as_chunks::<2>();
+    let sum: u32 = words
+        .iter()
+        .map(|word| u32::from(u16::from_be_bytes(*word)))
+        .sum();
+    let [high, low] = [sum >> 16, sum & 0xffff];
+    let folded = high + low;
+    !u16::try_from(folded % 0xffff).unwrap_or_default()
 }
 
 /// Where frames go.
