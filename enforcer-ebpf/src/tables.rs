@@ -261,20 +261,31 @@ impl Tables for Kernel {
             protocol,
             ..
         } = *report;
-        let directions = u8::from(self.bare) << 2 | (hook as u8) << 1 | direction as u8;
-        let what =
-            |more| u32::from_ne_bytes([kind as u8, reason as u8, directions | more, protocol]);
+        let what = u32::from_ne_bytes([
+            kind as u8,
+            reason as u8,
+            u8::from(self.bare) << 2 | (hook as u8) << 1 | direction as u8,
+            protocol,
+        ]);
         let whose = u64::from(report.endpoint) << 32 | u64::from(report.ports);
         let whom = u64::from(report.identity) << 32 | u64::from(report.set);
-        let denial = !matches!(kind, EventKind::Allowed);
-        if denial && note_denial(self.skb, what(0), whose, report.ifindex) == 0 {
-            return;
-        }
-        let sent = report_out_of_line(self.skb, what(0), whose, whom, report.ifindex);
-        if denial && sent == 0 {
-            note_denial(self.skb, what(UNSENT), whose, report.ifindex);
-        }
+        tell(self.skb, what, whose, whom, report.ifindex);
     }
+}
+
+/// A global function like [`allows_out_of_line`]: a new flow becomes an event, a denial one or is counted.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn tell(skb: *mut __sk_buff, what: u32, whose: u64, whom: u64, ifindex: u32) -> u32 {
+    let denial = Told::of(what).kind != EventKind::Allowed as u8;
+    if denial && note_denial(skb, what, whose, ifindex) == 0 {
+        return 0;
+    }
+    let sent = report_out_of_line(skb, what, whose, whom, ifindex);
+    if denial && sent == 0 {
+        note_denial(skb, what | u32::from(UNSENT) << 16, whose, ifindex);
+    }
+    sent
 }
 
 /// The first argument of the functions that tell of a packet: they can take numbers and the context only.

@@ -119,7 +119,7 @@ impl Stage {
                 unrecorded: after.unrecorded - before.unrecorded,
                 records: after.records - before.records,
                 storm_s: time.as_secs_f64(),
-                cpu_s: (after.cpu - before.cpu).as_secs_f64(),
+                cpu_s: after.cpu.saturating_sub(before.cpu).as_secs_f64(),
             };
             let missed = self.told.missed.load(Ordering::SeqCst);
             ensure!(missed == 0, "the follower missed {missed} records");
