@@ -37,29 +37,11 @@ pub struct Arguments {
     program: Option<PathBuf>,
 }
 
-/// Storms under one configuration of the daemon.
-struct Setting {
-    name: &'static str,
-    arguments: &'static str,
-    shapes: &'static [Shape],
-}
-
-const SETTINGS: [Setting; 2] = [
-    Setting {
-        name: "",
-        arguments: "",
-        shapes: &[Shape::OneSource, Shape::RandomSources, Shape::RandomPorts],
-    },
-    Setting {
-        name: ", each denial by itself",
-        arguments: "--each-denial --events-per-second 1000000",
-        shapes: &[Shape::OneSource],
-    },
-];
+const SHAPES: [Shape; 3] = [Shape::OneSource, Shape::RandomSources, Shape::RandomPorts];
 
 /// One kind of storm, and what came of it.
 struct Case {
-    name: String,
+    name: &'static str,
     accounts: Vec<Account>,
 }
 
@@ -81,12 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "--rounds and --milliseconds must be at least 1"
     );
     let time = Duration::from_millis(time);
-    let mut cases = Vec::new();
-    for setting in &SETTINGS {
-        let stage = Stage::new(&arguments.program()?, setting.arguments)?;
-        let measured = measure(setting, &stage, rounds, (rate, time));
-        cases.extend(measured.with_context(|| format!("the daemon's log:\n{}", stage.log()))?);
-    }
+    let stage = Stage::new(&arguments.program()?)?;
+    let cases = measure(&stage, rounds, rate, time)
+        .with_context(|| format!("the daemon's log:\n{}", stage.log()))?;
     fill(&mut report, rate, time, &cases);
     arguments.options.finish(&report)
 }
@@ -108,23 +87,17 @@ impl Arguments {
     }
 }
 
-fn measure(
-    setting: &Setting,
-    stage: &Stage,
-    rounds: usize,
-    (rate, time): (u32, Duration),
-) -> Result<Vec<Case>> {
-    let mut shapes = setting.shapes.to_vec();
-    let mut measured = crate::stats::interleaved(rounds, &mut shapes, |shape, _| {
+fn measure(stage: &Stage, rounds: usize, rate: u32, time: Duration) -> Result<Vec<Case>> {
+    let mut shapes = SHAPES;
+    let measured = crate::stats::interleaved(rounds, &mut shapes, |shape, _| {
         stage.account(|| stage.storm(*shape, rate, time))
     })?;
-    let cases = setting.shapes.iter().zip(measured.drain(..));
-    Ok(cases
-        .map(|(shape, accounts)| Case {
-            name: format!("{}{}", shape.words(), setting.name),
-            accounts,
-        })
-        .collect())
+    let cases = SHAPES.iter().zip(measured);
+    let case = |(shape, accounts): (&Shape, _)| Case {
+        name: shape.words(),
+        accounts,
+    };
+    Ok(cases.map(case).collect())
 }
 
 fn fill(report: &mut Report, rate: u32, time: Duration, cases: &[Case]) {
@@ -156,7 +129,7 @@ fn fill(report: &mut Report, rate: u32, time: Duration, cases: &[Case]) {
             Cell::of(sum.to_string())
         };
         table.row([
-            Cell::of(&case.name),
+            Cell::of(case.name),
             of(Account::rate),
             of(Account::share),
             of(Account::told),

@@ -52,7 +52,7 @@ struct Totals {
 }
 
 impl Stage {
-    pub(super) fn new(program: &Path, arguments: &str) -> Result<Self> {
+    pub(super) fn new(program: &Path) -> Result<Self> {
         let lab = Lab::new(enforcer_lab::Shape::Ptp, Families::V4)?;
         let pod = lab.add_pod("shut")?;
         let Some(IpAddr::V4(address)) = pod.v4() else {
@@ -74,7 +74,7 @@ impl Stage {
                 "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}},
         ]});
         lab.write_manifest("cluster.json", &manifests.to_string())?;
-        let daemon = lab.start(program, &format!("--node node {arguments}"))?;
+        let daemon = lab.start(program, "--node node")?;
         daemon.wait_ready(START).context("waiting for the daemon")?;
         let told = Arc::<Told>::default();
         follow(&daemon, &told)?;
