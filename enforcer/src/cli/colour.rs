@@ -5,9 +5,30 @@ use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
 
+/// The option of verbs whose text may be in colour.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(in crate::cli) struct ColourArgs {
+    /// Whether to print in colour; auto: on a terminal.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        alias = "colour"
+    )]
+    color: ColourChoice,
+}
+
+impl ColourArgs {
+    /// Whether stdout gets colour.
+    pub(in crate::cli) fn is_wanted(self) -> bool {
+        self.color.is_wanted()
+    }
+}
+
 /// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum ColourChoice {
+enum ColourChoice {
     /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
@@ -18,8 +39,7 @@ pub(in crate::cli) enum ColourChoice {
 }
 
 impl ColourChoice {
-    /// Whether stdout gets colour.
-    pub(in crate::cli) fn is_wanted(self) -> bool {
+    fn is_wanted(self) -> bool {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         self.decide(std::io::stdout().is_terminal() && !dumb, set("NO_COLOR"))

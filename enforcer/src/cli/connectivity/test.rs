@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::pods::told_to_end;
 use super::show::{self, Form, Teller};
 use crate::cli::access::AccessArgs;
-use crate::cli::colour::ColourChoice;
+use crate::cli::colour::ColourArgs;
 use crate::connectivity::cases::{CASES, Case};
 use crate::connectivity::report::Colour;
 use crate::connectivity::{Options, Pace, Progress as _, daemons_image, run as play};
@@ -68,15 +68,8 @@ pub(super) struct TestArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     output: Form,
-    /// Whether verdicts are in colour; auto: on a terminal.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        alias = "colour"
-    )]
-    color: ColourChoice,
+    #[command(flatten)]
+    colour: ColourArgs,
 }
 
 fn case(text: &str) -> Result<&'static Case, String> {
@@ -95,7 +88,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub(super) async fn run(args: TestArgs) -> anyhow::Result<ExitCode> {
-    let colour = if args.color.is_wanted() {
+    let colour = if args.colour.is_wanted() {
         Colour::On
     } else {
         Colour::Off

@@ -17,7 +17,7 @@ use enforcer_flows::query::moment;
 use jiff::Timestamp;
 
 use super::cluster::ClusterArgs;
-use super::colour::ColourChoice;
+use super::colour::ColourArgs;
 use crate::api::flows::Line;
 use crate::api::{DEFAULT_SOCKET, client};
 pub(super) use kept::KeptArgs;
@@ -64,15 +64,8 @@ pub(super) struct FlowsArgs {
     /// How to print.
     #[arg(long, short, value_enum, default_value_t, value_name = "FORM")]
     output: Form,
-    /// Whether verdicts are in colour; auto: on a terminal.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        alias = "colour"
-    )]
-    color: ColourChoice,
+    #[command(flatten)]
+    colour: ColourArgs,
     /// The daemon's socket.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
@@ -90,7 +83,7 @@ pub(super) fn run(args: FlowsArgs) -> anyhow::Result<ExitCode> {
         after: None,
         follow: args.follow,
     };
-    let mut printer = Printer::new(args.output, args.color);
+    let mut printer = Printer::new(args.output, args.colour);
     if args.cluster.cluster {
         return cluster::run(&args.cluster, query, &mut printer);
     }

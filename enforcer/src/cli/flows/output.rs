@@ -6,7 +6,7 @@ use enforcer_flows::Record;
 use enforcer_flows::text::{self, Style};
 
 use super::options::Form;
-use crate::cli::colour::ColourChoice;
+use crate::cli::colour::ColourArgs;
 
 /// Prints records in the form that was chosen.
 pub(super) struct Printer {
@@ -15,7 +15,7 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(form: Form, colour: ColourChoice) -> Self {
+    pub(super) fn new(form: Form, colour: ColourArgs) -> Self {
         let form = match form {
             Form::Compact => Some(text::Form::Compact),
             Form::Wide => Some(text::Form::Wide),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::Output;
 use super::cluster::{ClusterArgs, SOME};
-use super::colour::ColourChoice;
+use super::colour::ColourArgs;
 use crate::api::client::{self, ClientError};
 use crate::api::{DEFAULT_SOCKET, Status};
 use crate::screen::{Level, NodeScreen, findings};
@@ -55,15 +55,8 @@ pub(super) struct StatusArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
-    /// Whether the screen is in colour; auto: on a terminal.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        alias = "colour"
-    )]
-    color: ColourChoice,
+    #[command(flatten)]
+    colour: ColourArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -97,7 +90,7 @@ fn node(args: &StatusArgs) -> anyhow::Result<bool> {
     let screen = NodeScreen {
         status: &status,
         now: Timestamp::now(),
-        colour: args.color.is_wanted(),
+        colour: args.colour.is_wanted(),
         verbose: args.verbose,
     };
     let mut out = std::io::stdout().lock();
@@ -113,7 +106,7 @@ fn node(args: &StatusArgs) -> anyhow::Result<bool> {
 fn cluster(args: &StatusArgs) -> anyhow::Result<bool> {
     let wait = args.wait.then(|| args.timeout());
     let mut screen = cluster::ask(&args.cluster, wait)?;
-    screen.colour = args.color.is_wanted();
+    screen.colour = args.colour.is_wanted();
     let mut out = std::io::stdout().lock();
     match args.output {
         Output::Text => write!(out, "{screen}")?,
