@@ -1,5 +1,7 @@
 //! Where alike denials are counted: nothing is counted twice, and nothing is lost without being counted.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
