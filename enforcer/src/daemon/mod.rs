@@ -20,11 +20,10 @@ mod uninstall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
-use enforcer_common::abi::limits;
-use enforcer_flows::Record;
+use enforcer_common::abi::{Event, limits};
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Change, PodKey};
@@ -35,7 +34,6 @@ use crate::api::server::Question;
 use crate::api::tcp::Refused;
 use crate::claims::Claims;
 use crate::cni::Keeper;
-use crate::datapath::denials::{Alike, Unrecorded};
 use crate::datapath::discover::{self, DiscoverError};
 use crate::datapath::matching::{Matcher, Update, is_here, match_pods};
 use crate::datapath::writer::{self, Writer};
@@ -63,8 +61,6 @@ struct Daemon {
     /// Where Hubble's clients find the other nodes.
     observers: Observers,
     recall: Recall,
-    /// Denials without a record, as of the last time that they were counted.
-    unrecorded: Arc<Mutex<Unrecorded>>,
     measures: Measures,
     /// Grows with every change of an object; begins with the microseconds since 1970, so that it says
     /// something else than that of an earlier daemon.
@@ -128,7 +124,6 @@ impl Daemon {
             flows,
             observers,
             recall,
-            unrecorded: Arc::default(),
             measures: Measures::default(),
             revision: cluster::first_revision(),
             problems: Vec::new(),
@@ -334,17 +329,13 @@ impl Daemon {
         }
     }
 
-    fn record(&mut self, batch: &[Alike]) {
+    fn record(&mut self, batch: &[Event]) {
         self.sweep_behind(batch);
         let time = Timestamp::now();
         let (recall, writer, compiler) = (&mut self.recall, &self.writer, &self.compiler);
-        self.flows.extend(batch.iter().filter_map(|alike| {
-            let pod = writer.pod_of(alike.event.ifindex);
-            let record = recall.enrich(&alike.event, pod, compiler, time)?;
-            Some(Record {
-                count: alike.count,
-                ..record
-            })
+        self.flows.extend(batch.iter().filter_map(|event| {
+            let pod = writer.pod_of(event.ifindex);
+            recall.enrich(event, pod, compiler, time)
         }));
     }
 

@@ -13,7 +13,6 @@ use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::Program;
-use super::denials::Denials;
 use super::flow_maps::{self, Flows, Table};
 use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 use super::load::{self, LoadError, LoadOptions};
@@ -37,8 +36,6 @@ pub struct Probe {
     ifindex: u32,
     /// The field in which programs find the link by which a packet came.
     came_by: usize,
-    /// Whether test runs can be told of that; found out when it matters.
-    can_be_told: Option<bool>,
 }
 
 impl Probe {
@@ -63,7 +60,6 @@ impl Probe {
             likely: [Reason::ALL.to_vec(), Reason::ALL.to_vec()],
             ifindex: LINK,
             came_by: field::came_by(options),
-            can_be_told: None,
         })
     }
 
@@ -83,16 +79,6 @@ impl Probe {
         self.flows::<BUCKET_V4>(flow_maps::V4)?.change::<1>(older)?;
         self.flows::<BUCKET_V6>(flow_maps::V6)?.change::<4>(older)?;
         Ok(())
-    }
-
-    /// What the programs count of denials from now on.
-    pub fn take_denials(&mut self) -> Result<Denials, MapsError> {
-        Denials::take(&mut self.ebpf, &self.maps)
-    }
-
-    /// The maps, for reading.
-    pub fn maps(&self) -> &Maps {
-        &self.maps
     }
 
     fn flows<const N: usize>(&mut self, table: Table) -> Result<Flows<N>, JudgeError> {
@@ -143,7 +129,7 @@ impl Probe {
         });
         match result {
             Ok(result) => Ok(result.return_value.cast_signed()),
-            Err(_) if context[field::INGRESS_IFINDEX] != 0 && !self.can_be_told()? => {
+            Err(_) if context[field::INGRESS_IFINDEX] != 0 && !told::is_possible()? => {
                 Err(JudgeError::Untold)
             }
             Err(source) => Err(JudgeError::TestRun {
@@ -152,15 +138,6 @@ impl Probe {
                 source,
             }),
         }
-    }
-
-    fn can_be_told(&mut self) -> Result<bool, JudgeError> {
-        let possible = match self.can_be_told {
-            Some(known) => known,
-            None => told::is_possible()?,
-        };
-        self.can_be_told = Some(possible);
-        Ok(possible)
     }
 
     /// The reason that was counted since the last time; `None` when nothing was.

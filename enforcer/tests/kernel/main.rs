@@ -9,7 +9,6 @@
 mod agreement;
 mod both;
 mod clock;
-mod denials;
 mod displaced;
 mod far;
 mod lengths;
