@@ -36,6 +36,8 @@ pub struct Probe {
     ifindex: u32,
     /// The field in which programs find the link by which a packet came.
     came_by: usize,
+    /// Whether test runs can be told of that; found out when it matters.
+    can_be_told: Option<bool>,
 }
 
 impl Probe {
@@ -60,6 +62,7 @@ impl Probe {
             likely: [Reason::ALL.to_vec(), Reason::ALL.to_vec()],
             ifindex: LINK,
             came_by: field::came_by(options),
+            can_be_told: None,
         })
     }
 
@@ -129,7 +132,7 @@ impl Probe {
         });
         match result {
             Ok(result) => Ok(result.return_value.cast_signed()),
-            Err(_) if context[field::INGRESS_IFINDEX] != 0 && !told::is_possible()? => {
+            Err(_) if context[field::INGRESS_IFINDEX] != 0 && !self.can_be_told()? => {
                 Err(JudgeError::Untold)
             }
             Err(source) => Err(JudgeError::TestRun {
@@ -138,6 +141,15 @@ impl Probe {
                 source,
             }),
         }
+    }
+
+    fn can_be_told(&mut self) -> Result<bool, JudgeError> {
+        let possible = match self.can_be_told {
+            Some(known) => known,
+            None => told::is_possible()?,
+        };
+        self.can_be_told = Some(possible);
+        Ok(possible)
     }
 
     /// The reason that was counted since the last time; `None` when nothing was.
