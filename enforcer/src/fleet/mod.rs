@@ -1,7 +1,7 @@
 //! The daemons of a cluster, asked one by one through the Kubernetes API's port-forward.
 //!
 //! Which nodes should have a daemon the `DaemonSet` says ([`expected`]), where daemons are its pods say
-//! ([`daemons`]). Each is asked over a connection of its own ([`forward`], [`ask`]); one that does not
+//! ([`daemons`]). Each is asked over a connection of its own (`forward`, [`ask`]); one that does not
 //! answer is told as such and holds up nobody. Their flow records become one stream by time ([`merge`],
 //! [`flows`]).
 
