@@ -44,6 +44,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ui::line(format_args!(
         "property tests use {SEED}={seed}; set it to try other cases"
     ));
+    if std::env::var_os(THREADS).is_none() {
+        let cores = std::thread::available_parallelism()?.get();
+        cargo.env(THREADS, (2 * cores).to_string());
+    }
     cargo
         .env(SEED, seed)
         .env(envtest::ASSETS, assets)
@@ -69,6 +73,12 @@ pub(crate) fn run_by(runner: &Command, cargo: &mut Command) {
 
 /// Where proptest takes the seed of its cases from.
 const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// How many tests of a binary run at once.
+///
+/// Twice as many as there are cores unless it is set: tests on the wire wait for most of their time, because
+/// what is denied is known only when nothing has come.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// The same cases for everybody, so that a red run is somebody's change.
 const DEFAULT_SEED: &str = "1";
