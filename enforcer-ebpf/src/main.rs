@@ -17,6 +17,7 @@
     reason = "aya hands the context to a program by value"
 )]
 
+mod denials;
 mod flows;
 mod maps;
 mod packet;

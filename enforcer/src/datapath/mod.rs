@@ -10,6 +10,7 @@
 //! - [`load`], [`maps`]: the BPF object and its maps;
 //! - [`verified`]: how large the programs are for the kernel;
 //! - [`flows`]: the connections that the programs track;
+//! - [`denials`]: what they count of denials;
 //! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
 //! - [`conntrack`]: the kernel's own table of connections; [`adopt`]: what of it becomes flows of pods
@@ -28,6 +29,7 @@ pub mod bpffs;
 pub mod cleanup;
 pub mod clock;
 pub mod conntrack;
+pub mod denials;
 pub mod discover;
 pub mod features;
 pub mod flow_maps;

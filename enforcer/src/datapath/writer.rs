@@ -23,6 +23,7 @@ use enforcer_policy::tables::{Op, Tables};
 use super::attach::{AttachError, Attacher, Hook, Place};
 use super::bpffs::{self, BpffsError};
 use super::clock::{self, ClockError};
+use super::denials::Denials;
 use super::discover::{NodeLink, PodLink};
 use super::features::{self, FeatureError};
 use super::load::{self, LoadError, LoadOptions};
@@ -201,6 +202,11 @@ impl Writer {
     /// The ring buffer of events; can be taken once.
     pub fn take_events(&mut self) -> Result<RingBuf<MapData>, MapsError> {
         maps::take_events(&mut self.ebpf)
+    }
+
+    /// What the programs count of denials; can be taken once.
+    pub fn take_denials(&mut self) -> Result<Denials, MapsError> {
+        Denials::take(&mut self.ebpf, &self.maps)
     }
 
     /// The maps, for reading.

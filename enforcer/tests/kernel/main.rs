@@ -9,6 +9,7 @@
 mod agreement;
 mod both;
 mod clock;
+mod denials;
 mod displaced;
 mod far;
 mod lengths;
