@@ -8,6 +8,7 @@
 //! - [`bpffs`]: the file system for what outlives the daemon;
 //! - [`features`]: what the kernel must have;
 //! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`batch`]: many writes of the maps by one system call;
 //! - [`verified`]: how large the programs are for the kernel;
 //! - [`flows`]: the connections that the programs track;
 //! - [`denials`]: what they count of denials;
@@ -25,6 +26,7 @@
 
 pub mod adopt;
 pub mod attach;
+pub mod batch;
 pub mod bpffs;
 pub mod cleanup;
 pub mod clock;

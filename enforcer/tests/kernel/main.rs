@@ -7,6 +7,7 @@
 )]
 
 mod agreement;
+mod batch;
 mod both;
 mod clock;
 mod denials;
