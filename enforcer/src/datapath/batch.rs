@@ -1,6 +1,6 @@
 //! Many writes of the maps by one system call.
 //!
-//! A program that nobody attaches does them, for a tenth of what as many system calls take: the kernel's own
+//! A program that nobody attaches does them, for a third of what as many system calls take (`cargo xtask bench scale`): the kernel's own
 //! batches (`BPF_MAP_UPDATE_BATCH`) spare less, know no deletion and no order between maps, and tries
 //! and old kernels lack them.
 
