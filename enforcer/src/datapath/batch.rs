@@ -1,8 +1,8 @@
 //! Many writes of the maps by one system call.
 //!
-//! A program that nobody attaches does them, for a third of what as many system calls take (`cargo xtask bench scale`): the kernel's own
-//! batches (`BPF_MAP_UPDATE_BATCH`) spare less, know no deletion and no order between maps, and tries
-//! and old kernels lack them.
+//! A program that nobody attaches does them, for a third of what as many system calls take
+//! (`cargo xtask bench scale`). The kernel's own batches (`BPF_MAP_UPDATE_BATCH`) are of one map and one kind
+//! of write each, which would lose the order of the operations; and tries and old kernels lack them.
 
 use std::net::IpAddr;
 
