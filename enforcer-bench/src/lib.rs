@@ -5,10 +5,11 @@
 //! - [`report`]: what a bench found, as JSON and as Markdown;
 //! - [`plot`]: the same as SVG;
 //! - [`render`]: both into the documentation;
-//! - [`packets`], [`path`], [`updates`], [`scale`]: the benches.
+//! - [`packets`], [`path`], [`updates`], [`denials`], [`scale`]: the benches.
 
 #![forbid(unsafe_code)]
 
+pub mod denials;
 pub mod machine;
 pub mod options;
 pub mod packets;

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use enforcer_bench::{packets, path, render, scale, updates};
+use enforcer_bench::{denials, packets, path, render, scale, updates};
 
 /// Measures what enforcer costs (root).
 #[derive(Parser)]
@@ -20,6 +20,8 @@ enum Bench {
     Path(path::Arguments),
     /// How long a change of policy takes until it judges packets.
     Updates(updates::Arguments),
+    /// What a storm of denials costs the daemon.
+    Denials(denials::Arguments),
     /// What the compiler needs for big clusters.
     Scale(scale::Arguments),
     /// Write reports into the documentation.
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Packets(arguments) => packets::run(&arguments),
         Bench::Path(arguments) => path::run(&arguments),
         Bench::Updates(arguments) => updates::run(&arguments),
+        Bench::Denials(arguments) => denials::run(&arguments),
         Bench::Scale(arguments) => scale::run(&arguments),
         Bench::Render(arguments) => render::run(&arguments),
     }

@@ -12,7 +12,7 @@ use crate::stats::Summary;
 /// `docs/benchmarks.md` and its plots from this and nothing else.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// `packets`, `path`, `updates` or `scale`.
+    /// `packets`, `path`, `updates`, `denials` or `scale`.
     pub bench: String,
     /// Whether the figures are worth nothing.
     pub quick: bool,

@@ -309,7 +309,12 @@ const fn join(low: u32, high: u32) -> u64 {
 /// A sum of products with secret factors, which costs the time of one product, and then every bit of
 /// it into every bit.
 #[inline(always)]
-fn hash<const W: usize>(addresses: &[u64; W], ports: u64, protocol: u64, secrets: &Secrets) -> u64 {
+pub(crate) fn hash<const W: usize>(
+    addresses: &[u64; W],
+    ports: u64,
+    protocol: u64,
+    secrets: &Secrets,
+) -> u64 {
     // 2⁶⁴ divided by the golden ratio.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut sum = ports.wrapping_mul(secrets[W]) ^ protocol;

@@ -4,6 +4,7 @@
 //! - [`packet`], [`parse`]: packet headers, read through the [`packet::Packet`] trait, so that the
 //!   same code reads an `__sk_buff` in the kernel and a byte slice in a test;
 //! - [`flow_table`]: the connections that the programs track, in memory that nobody locks;
+//! - [`denials`]: where alike denials are counted together;
 //! - [`decide`]: the verdict algorithm, written once over the [`tables::Tables`] trait.
 //!
 //! Nothing here allocates, panics or depends on an operating system.
@@ -17,6 +18,7 @@
 
 pub mod abi;
 pub mod decide;
+pub mod denials;
 pub mod flow_table;
 pub mod packet;
 pub mod parse;

@@ -1,8 +1,7 @@
 //! What [`crate::decide`] asks and tells: BPF maps in the kernel, ordinary maps on the host.
 
 use crate::abi::{
-    Direction, Endpoint, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
-    VerdictKey,
+    Direction, Endpoint, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict, VerdictKey,
 };
 use crate::decide::Report;
 use crate::packet::Packet;
@@ -105,8 +104,8 @@ pub trait Tables: AddressTables<1> + AddressTables<4> {
     fn ticks_per_second(&self) -> u32;
     /// Adds a packet to the counters.
     fn count(&self, hook: Direction, reason: Reason, bytes: u32);
-    /// Whether an event of this kind may be sent now; what may not is counted as suppressed.
-    fn may_report(&self, kind: EventKind) -> bool;
-    /// Sends the event of a report. The kernel side makes it out of line.
+    /// Whether an event of a new flow may be sent now; what may not is counted as suppressed.
+    fn may_report(&self) -> bool;
+    /// Sends the event of a report, or counts a denial. The kernel side does it out of line.
     fn report(&self, packet: &impl Packet, report: &Report);
 }

@@ -9,7 +9,7 @@ use enforcer_common::flow_table::{Bucket, SLOTS, Secrets};
 use crate::maps;
 
 /// A bucket in map memory.
-pub(crate) struct BucketRef(*mut u64);
+pub(crate) struct BucketRef(pub(crate) *mut u64);
 
 impl Bucket for BucketRef {
     #[inline(always)]
@@ -109,7 +109,7 @@ table!(
 );
 
 #[inline(always)]
-fn padded<const N: usize>(held: [u64; N]) -> Secrets {
+pub(crate) fn padded<const N: usize>(held: [u64; N]) -> Secrets {
     let mut all = [0; 5];
     all[..N].copy_from_slice(&held);
     all

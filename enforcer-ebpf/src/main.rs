@@ -17,11 +17,13 @@
     reason = "aya hands the context to a program by value"
 )]
 
+mod denials;
 mod flows;
 mod maps;
 mod packet;
 mod tables;
 mod verdict;
+mod write;
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::__sk_buff;
@@ -110,6 +112,13 @@ pub(crate) fn seed(ctx: TcContext) -> i32 {
         sow::<4>(&kernel, &seed);
     }
     0
+}
+
+/// Attached to nothing: the daemon runs it to write many entries at once. Returns how many it wrote before
+/// the first that could not be written, or before the end of the packet.
+#[classifier]
+pub(crate) fn write(ctx: TcContext) -> i32 {
+    write::all(ctx.as_ptr().cast())
 }
 
 #[inline(always)]

@@ -8,6 +8,7 @@ use enforcer_common::abi::{
     Bucket, Continuation, Counter, Endpoint, Fragment, FragmentKey, Peer, PortRange, Verdict,
     VerdictKey, limits,
 };
+use enforcer_common::denials;
 use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6, buckets};
 
 /// Jiffies in a second (`CONFIG_HZ`), measured by the daemon.
@@ -45,6 +46,18 @@ pub(crate) static FLOW_SECRETS_V4: Global<[u64; 2]> = Global::new([1; 2]);
 /// The same for IPv6.
 #[unsafe(no_mangle)]
 pub(crate) static FLOW_SECRETS_V6: Global<[u64; 5]> = Global::new([1; 5]);
+
+/// Buckets of `DENIALS` that are in use, less one: they are a power of two.
+#[unsafe(no_mangle)]
+pub(crate) static DENIAL_MASK: Global<u32> = Global::new(limits::DENIALS - 1);
+
+/// See [`enforcer_common::denials`].
+#[unsafe(no_mangle)]
+pub(crate) static DENIAL_SECRETS: Global<[u64; 4]> = Global::new([1; 4]);
+
+/// Every denial is to be an event: 1. Else (0) those are counted that are like one of the last second.
+#[unsafe(no_mangle)]
+pub(crate) static EACH_DENIAL: Global<u8> = Global::new(0);
 
 #[map]
 pub(crate) static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(limits::NEAR_ENDPOINTS, 0);
@@ -87,6 +100,10 @@ pub(crate) static FLOWS_V6: Array<[u64; BUCKET_V6]> =
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
     LruHashMap::with_max_entries(limits::FRAGMENTS, 0);
+
+#[map]
+pub(crate) static DENIALS: PerCpuArray<[u64; denials::BUCKET]> =
+    PerCpuArray::with_max_entries(limits::DENIALS, 0);
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Counter::SLOTS, 0);

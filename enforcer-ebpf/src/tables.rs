@@ -15,6 +15,7 @@ use enforcer_common::packet::Packet;
 use enforcer_common::reason::Reason;
 use enforcer_common::tables::{AddressTables, EndpointView, Tables};
 
+use crate::denials::{note_denial, unrecorded};
 use crate::flows::{bounded, flows_v4, flows_v6};
 use crate::maps;
 use crate::packet::{BARE, Skb};
@@ -232,17 +233,18 @@ impl Tables for Kernel {
         }
     }
     #[inline(always)]
-    fn may_report(&self, kind: EventKind) -> bool {
-        let Some(bucket) = maps::BUCKETS.get_ptr_mut(kind as u32) else {
+    fn may_report(&self) -> bool {
+        let Some(bucket) = maps::BUCKETS.get_ptr_mut(EventKind::Allowed as u32) else {
             return false;
         };
+        let (second, rate) = (self.ticks_per_second(), maps::EVENTS_PER_SECOND.load());
         // SAFETY: as in `count`.
         unsafe {
-            (*bucket).take(
-                self.now(),
-                self.ticks_per_second(),
-                maps::EVENTS_PER_SECOND.load(),
-            )
+            let may = (*bucket).take(self.now(), second, rate);
+            if !may {
+                (*bucket).suppressed += 1;
+            }
+            may
         }
     }
     #[inline(always)]
@@ -263,12 +265,68 @@ impl Tables for Kernel {
         ]);
         let whose = u64::from(report.endpoint) << 32 | u64::from(report.ports);
         let whom = u64::from(report.identity) << 32 | u64::from(report.set);
-        report_out_of_line(self.skb, what, whose, whom, report.ifindex);
+        // Not one after the other in a function of their own: verifiers before Linux 6.12 would find their
+        // frames and those of the programs too large together.
+        let denial = !matches!(kind, EventKind::Allowed);
+        if !denial || note_denial(self.skb, what, whose, report.ifindex) != 0 {
+            report_out_of_line(self.skb, what, whose, whom, report.ifindex);
+        }
     }
 }
 
-/// A global function like [`allows_out_of_line`]; it can take numbers and the context only. Returns
-/// whether the event was sent.
+/// The first argument of the functions that tell of a packet: they can take numbers and the context only.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    kind: u8,
+    reason: u8,
+    /// Direction, hook, whether the link is bare: a bit each.
+    directions: u8,
+    protocol: u8,
+}
+
+impl Told {
+    #[inline(always)]
+    pub(crate) fn of(what: u32) -> Self {
+        let [kind, reason, directions, protocol] = what.to_ne_bytes();
+        Self {
+            kind,
+            reason,
+            directions,
+            protocol,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_bare(self) -> bool {
+        self.directions & 4 != 0
+    }
+
+    /// The report; `whose` is the endpoint before the ports, `whom` the identity before the set.
+    #[inline(always)]
+    pub(crate) fn report(self, whose: u64, whom: u64, ifindex: u32) -> Option<Report> {
+        let direction = |number: u8| {
+            if number & 1 == 0 {
+                Direction::Ingress
+            } else {
+                Direction::Egress
+            }
+        };
+        Some(Report {
+            kind: EventKind::from_number(self.kind)?,
+            reason: Reason::from_number(self.reason)?,
+            hook: direction(self.directions >> 1),
+            direction: direction(self.directions),
+            protocol: self.protocol,
+            ports: whose as u32,
+            ifindex,
+            endpoint: (whose >> 32) as u32,
+            identity: (whom >> 32) as u32,
+            set: whom as u32,
+        })
+    }
+}
+
+/// A global function like [`allows_out_of_line`]. Returns whether the event was sent.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn report_out_of_line(
@@ -278,45 +336,37 @@ extern "C" fn report_out_of_line(
     whom: u64,
     ifindex: u32,
 ) -> u32 {
-    let [kind, reason, directions, protocol] = what.to_ne_bytes();
-    let (Some(kind), Some(reason)) = (EventKind::from_number(kind), Reason::from_number(reason))
-    else {
+    let told = Told::of(what);
+    let Some(report) = told.report(whose, whom, ifindex) else {
         return 0;
-    };
-    let direction = |number: u8| {
-        if number & 1 == 0 {
-            Direction::Ingress
-        } else {
-            Direction::Egress
-        }
-    };
-    let report = Report {
-        kind,
-        reason,
-        hook: direction(directions >> 1),
-        direction: direction(directions),
-        protocol,
-        ports: whose as u32,
-        ifindex,
-        endpoint: (whose >> 32) as u32,
-        identity: (whom >> 32) as u32,
-        set: whom as u32,
     };
     // In place: this frame and its caller's share 512 bytes of stack.
     if let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) {
         // SAFETY: the ring buffer's memory holds some bytes, and any bytes are an event.
         let event = unsafe { entry.assume_init_mut() };
-        if directions & 4 == 0 {
-            report.fill(&Skb::<0>::of(skb), event);
-        } else {
+        if told.is_bare() {
             report.fill(&Skb::<BARE>::of(skb), event);
+        } else {
+            report.fill(&Skb::<0>::of(skb), event);
         }
         entry.submit(0);
         return 1;
     }
-    if let Some(bucket) = maps::BUCKETS.get_ptr_mut(kind as u32) {
-        // SAFETY: this CPU's value; a program is not interrupted by itself.
-        unsafe { (*bucket).suppressed += 1 };
-    }
+    unsent(&report);
     0
+}
+
+/// Counts what the ring buffer has no room for.
+#[inline(always)]
+fn unsent(report: &Report) {
+    match report.kind {
+        EventKind::Allowed => {
+            if let Some(bucket) = maps::BUCKETS.get_ptr_mut(EventKind::Allowed as u32) {
+                // SAFETY: this CPU's value; a program is not interrupted by itself.
+                unsafe { (*bucket).suppressed += 1 };
+            }
+        }
+        EventKind::Denied => unrecorded(report.hook as u8, report.reason as u8, 1),
+        EventKind::Audit => unrecorded(report.hook as u8, Reason::AuditDenied as u8, 1),
+    }
 }

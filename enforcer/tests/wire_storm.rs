@@ -117,7 +117,7 @@ impl World {
         ));
         node.put(&into("shut", &app("shut"), &json!([])));
         node.put(&into("door", &app("door"), &json!([])));
-        node.start("--events-per-second 1000000");
+        node.start("--each-denial --events-per-second 1000000");
         Self {
             node,
             api,
@@ -390,8 +390,9 @@ fn nobody_else_was_denied(world: &World, denials: &Denials) {
         counters.map(|counter| world.node.packets(&counter)).sum()
     };
     eventually("every dropped packet is reported", || {
-        let reported = denials.records.lock().unwrap().len();
-        u64::try_from(reported).unwrap() == dropped()
+        let records = denials.records.lock().unwrap();
+        let reported: u64 = records.iter().map(|record| record.count).sum();
+        reported == dropped()
     });
     let allowed: BTreeSet<IpAddr> = world.open.addresses.iter().copied().collect();
     for record in denials.records.lock().unwrap().iter() {

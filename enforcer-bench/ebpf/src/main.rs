@@ -28,6 +28,8 @@ mod floor;
 mod plan;
 mod steps;
 
+#[path = "../../../enforcer-ebpf/src/denials.rs"]
+mod denials;
 #[path = "../../../enforcer-ebpf/src/flows.rs"]
 mod flows;
 #[path = "../../../enforcer-ebpf/src/maps.rs"]

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use aya::Ebpf;
 use aya::programs::{ProgramFd, SchedClassifier};
 use enforcer::datapath::attach::Program;
+use enforcer::datapath::denials::Denials;
 use enforcer::datapath::judge::LINK;
 use enforcer::datapath::load::{self, LoadOptions};
 use enforcer::datapath::maps::{self, Maps};
@@ -74,7 +75,7 @@ impl World {
         let mut maps = Maps::take(&mut ebpf)?;
         ops.iter().try_for_each(|op| maps.apply(op))?;
         if kind == Kind::Events {
-            read_events(&mut ebpf)?;
+            read_events(&mut ebpf, &maps)?;
         }
         Ok(Self {
             ebpf,
@@ -104,9 +105,12 @@ impl World {
         Ok(self.maps.counter(hook, reason)?.packets)
     }
 
-    /// Events of a kind that were not sent.
+    /// New flows without an event, or denials of which neither an event nor a slot tells.
     pub(super) fn suppressed(&self, kind: EventKind) -> Result<u64> {
-        Ok(self.maps.suppressed(kind)?)
+        Ok(match kind {
+            EventKind::Allowed => self.maps.suppressed()?,
+            EventKind::Denied | EventKind::Audit => self.maps.unrecorded()?,
+        })
     }
 }
 
@@ -123,14 +127,16 @@ fn options(kind: Kind, room: Option<u32>) -> Result<LoadOptions> {
                 .into()
         }),
         events_per_second: Some(rate),
+        each_denial: kind == Kind::Events,
         untracked: matches!(kind, Kind::Untracked | Kind::UntrackedBlocks),
         ..told::options()?
     })
 }
 
 /// Reads them as the daemon does, and forgets them. Ends with the process.
-fn read_events(ebpf: &mut Ebpf) -> Result<()> {
-    let mut batches = reader::start(maps::take_events(ebpf)?).context("starting the reader")?;
-    thread::spawn(move || while batches.blocking_recv().is_some() {});
+fn read_events(ebpf: &mut Ebpf, maps: &Maps) -> Result<()> {
+    let (ring, denials) = (maps::take_events(ebpf)?, Denials::take(ebpf, maps)?);
+    let mut stream = reader::start(ring, denials).context("starting the reader")?;
+    thread::spawn(move || while stream.batches.blocking_recv().is_some() {});
     Ok(())
 }

@@ -20,12 +20,29 @@ impl Counter {
     pub const DISPLACED_FLOWS: u32 = 2 * Reason::COUNT as u32;
 
     /// Slots of `COUNTERS`.
-    pub const SLOTS: u32 = Self::DISPLACED_FLOWS + 1;
+    pub const SLOTS: u32 = Self::UNRECORDED + 2 * Reason::COUNT as u32;
+
+    /// What is counted and never reported: nobody could say of whom.
+    pub const NEVER_REPORTED: [(Direction, Reason); 3] = [
+        (Direction::Ingress, Reason::NoEndpoint),
+        (Direction::Egress, Reason::NoEndpoint),
+        (Direction::Ingress, Reason::Undecided),
+    ];
+
+    const UNRECORDED: u32 = Self::DISPLACED_FLOWS + 1;
 
     /// The slot of a reason at a hook.
     #[inline(always)]
     pub const fn slot(hook: Direction, reason: Reason) -> u32 {
         hook as u32 * Reason::COUNT as u32 + reason as u32
+    }
+
+    /// The slot of the denials, by the numbers of hook and reason, of which neither an event was sent nor a slot
+    /// of `DENIALS` tells; they have no bytes. What was counted in a slot that got another key counts here
+    /// too, whether it has been read or not.
+    #[inline(always)]
+    pub const fn unrecorded(hook: u8, reason: u8) -> u32 {
+        Self::UNRECORDED + hook as u32 * Reason::COUNT as u32 + reason as u32
     }
 }
 
@@ -33,7 +50,7 @@ impl Counter {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Bucket {
-    /// Events that were not sent, because of the rate or because the ring buffer was full.
+    /// Events of allowed flows that were not sent, because of the rate or because the ring buffer was full.
     pub suppressed: u64,
     /// Jiffies (low 32 bits) of the last refill.
     pub refilled: u32,
@@ -54,7 +71,6 @@ impl Bucket {
             self.tokens = rate;
         }
         if self.tokens == 0 {
-            self.suppressed += 1;
             return false;
         }
         self.tokens -= 1;

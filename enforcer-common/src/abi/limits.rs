@@ -40,6 +40,9 @@ pub const FLOWS_V6: u32 = 65_536;
 /// Entries of `FRAGMENTS`.
 pub const FRAGMENTS: u32 = 8_192;
 
+/// Default buckets of `DENIALS` on each CPU; a power of two. See [`crate::denials`].
+pub const DENIALS: u32 = 1024;
+
 /// Bytes of the `EVENTS` ring buffer; a power of two and a multiple of the page size.
 pub const EVENTS: u32 = 1 << 20;
 

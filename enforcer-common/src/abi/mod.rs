@@ -13,6 +13,7 @@ pub mod fragment;
 pub mod limits;
 pub mod seed;
 pub mod verdict;
+pub mod write;
 
 pub use address::Peer;
 pub use counter::{Bucket, Counter};
@@ -22,6 +23,7 @@ pub use flow::{Flow, FlowKey};
 pub use fragment::{Fragment, FragmentKey};
 pub use seed::Seed;
 pub use verdict::{PortRange, Verdict, VerdictKey};
+pub use write::Write;
 
 /// Version of every layout in this module. A daemon never reads pinned maps of another version.
 pub const ABI_VERSION: u32 = 3;

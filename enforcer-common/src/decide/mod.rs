@@ -177,10 +177,8 @@ pub fn leaving<P: Packet, T: Tables>(packet: &P, tables: &T) -> Reason {
     let Some(endpoint) = sender else {
         tables.count(hook, Reason::Undecided, packet.length());
         let outcome = Outcome::plain(Reason::Undecided);
-        if tables.may_report(EventKind::Denied) {
-            let report = outcome.report(EventKind::Denied, hook, packet.ifindex(), 0);
-            tables.report(packet, &report);
-        }
+        let report = outcome.report(EventKind::Denied, hook, packet.ifindex(), 0);
+        tables.report(packet, &report);
         return Reason::Undecided;
     };
     let cx = Context {
@@ -340,14 +338,18 @@ fn conclude<P: Packet, T: Tables>(cx: Context<'_, P, T>, outcome: &Outcome, flag
         outcome.reason
     };
     cx.tables.count(cx.hook, reason, cx.packet.length());
-    let kind = match (outcome.reason.action(), audited) {
-        (Action::Drop, true) => EventKind::Audit,
-        (Action::Drop, false) => EventKind::Denied,
-        (Action::Pass, _) if outcome.opened => EventKind::Allowed,
-        (Action::Pass, _) => return reason,
-    };
-    if cx.tables.may_report(kind) {
+    // Branches, and no comparison of what they lead to: verifiers before Linux 6.12 would look at each
+    // reason by itself from there on.
+    if outcome.reason.action() == Action::Drop {
+        let kind = if audited {
+            EventKind::Audit
+        } else {
+            EventKind::Denied
+        };
         let report = outcome.report(kind, cx.hook, cx.link(), cx.endpoint.id());
+        cx.tables.report(cx.packet, &report);
+    } else if outcome.opened && cx.tables.may_report() {
+        let report = outcome.report(EventKind::Allowed, cx.hook, cx.link(), cx.endpoint.id());
         cx.tables.report(cx.packet, &report);
     }
     reason

@@ -54,7 +54,7 @@ pub struct Record {
     /// How many packets this record stands for: more than one where the kernel took alike denials
     /// together.
     pub count: u64,
-    /// Length in bytes of the packet, of the first one where there are several.
+    /// Length in bytes of the packet, of the last one where there are several.
     pub length: u32,
     /// What went through a flow that ended.
     pub total: Option<Box<Total>>,

@@ -52,6 +52,10 @@ pub struct Status {
     pub packets: BTreeMap<String, u64>,
     /// Events that were not reported, by kind.
     pub events_suppressed: BTreeMap<String, u64>,
+    /// Denials of which no record tells, by `direction/reason`; as many more as records have are those in
+    /// `packets`.
+    #[serde(default)]
+    pub denials_unrecorded: BTreeMap<String, u64>,
     /// Entries of maps that were not as written, and were written again, by map; none that is 0.
     #[serde(default)]
     pub drift_repaired: BTreeMap<String, u64>,

@@ -96,8 +96,12 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "MAP=N", value_parser = map_entries)]
     map_entries: Vec<(String, u32)>,
     /// Events of each kind that each CPU may report in a second.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     events_per_second: Option<u32>,
+    /// Report every denial by itself, with its ports, as far as --events-per-second allows. Else denials
+    /// that differ in nothing but the client's port are one record each second, with their number.
+    #[arg(long)]
+    each_denial: bool,
     /// Seconds between two comparisons of the kernel's maps with what was written to them; 0 for none.
     /// What differs is repaired, logged and counted.
     #[arg(long, value_name = "S", default_value_t = 300)]
@@ -179,7 +183,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn map_entries(text: &str) -> Result<(String, u32), String> {
-    const MAPS: [&str; 9] = [
+    const MAPS: [&str; 10] = [
         "ADDRESSES_V4",
         "ADDRESSES_V6",
         "CIDRS_V4",
@@ -189,6 +193,7 @@ fn map_entries(text: &str) -> Result<(String, u32), String> {
         "FLOWS_V4",
         "FLOWS_V6",
         "FRAGMENTS",
+        "DENIALS",
     ];
     let (name, entries) = text
         .split_once('=')
@@ -220,6 +225,7 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         map_entries: args.map_entries.into_iter().collect::<BTreeMap<_, _>>(),
         lasting: None,
         events_per_second: args.events_per_second,
+        each_denial: args.each_denial,
         mark: Some(args.mark),
         trace: args.trace_packets,
         untracked: false,

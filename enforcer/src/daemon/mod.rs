@@ -20,10 +20,11 @@ mod uninstall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use enforcer_common::abi::{Event, limits};
+use enforcer_common::abi::limits;
+use enforcer_flows::Record;
 use enforcer_policy::compile::{Capacity, Compiler, Scope};
 use enforcer_policy::intern::Name;
 use enforcer_policy::model::{Change, PodKey};
@@ -34,6 +35,7 @@ use crate::api::server::Question;
 use crate::api::tcp::Refused;
 use crate::claims::Claims;
 use crate::cni::Keeper;
+use crate::datapath::denials::{Alike, Unrecorded};
 use crate::datapath::discover::{self, DiscoverError};
 use crate::datapath::matching::{Matcher, Update, is_here, match_pods};
 use crate::datapath::writer::{self, Writer};
@@ -61,6 +63,8 @@ struct Daemon {
     /// Where Hubble's clients find the other nodes.
     observers: Observers,
     recall: Recall,
+    /// Denials without a record, as of the last time that they were counted.
+    unrecorded: Arc<Mutex<Unrecorded>>,
     measures: Measures,
     /// Grows with every change of an object; begins with the microseconds since 1970, so that it says
     /// something else than that of an earlier daemon.
@@ -124,6 +128,7 @@ impl Daemon {
             flows,
             observers,
             recall,
+            unrecorded: Arc::default(),
             measures: Measures::default(),
             revision: cluster::first_revision(),
             problems: Vec::new(),
@@ -329,13 +334,17 @@ impl Daemon {
         }
     }
 
-    fn record(&mut self, batch: &[Event]) {
+    fn record(&mut self, batch: &[Alike]) {
         self.sweep_behind(batch);
         let time = Timestamp::now();
         let (recall, writer, compiler) = (&mut self.recall, &self.writer, &self.compiler);
-        self.flows.extend(batch.iter().filter_map(|event| {
-            let pod = writer.pod_of(event.ifindex);
-            recall.enrich(event, pod, compiler, time)
+        self.flows.extend(batch.iter().filter_map(|alike| {
+            let pod = writer.pod_of(alike.event.ifindex);
+            let record = recall.enrich(&alike.event, pod, compiler, time)?;
+            Some(Record {
+                count: alike.count,
+                ..record
+            })
         }));
     }
 

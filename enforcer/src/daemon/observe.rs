@@ -9,7 +9,7 @@ use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
 
 use tokio::sync::mpsc;
 
-use super::report::HOST_NETWORK;
+use super::report::{HOST_NETWORK, named};
 use super::{Daemon, Reports};
 use crate::api::server::Question;
 use crate::datapath::matching::Missing;
@@ -203,6 +203,7 @@ impl Daemon {
             maps: self.fill(),
             packets: self.packets(),
             events_suppressed: self.suppressed(),
+            denials_unrecorded: named(&self.unrecorded()),
             displaced_flows: self.writer.maps().displaced_flows().ok(),
             synced: observed.synced,
             in_force: problems == 0,

@@ -1,15 +1,17 @@
 //! The daemon's state as a [`Status`].
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use enforcer_common::Reason;
-use enforcer_common::abi::{Direction, EventKind};
+use enforcer_common::abi::{Counter, Direction};
 use enforcer_policy::model::{Pod, PodKey};
 use enforcer_policy::rule::{PodSelector, Policy};
 
 use super::{Daemon, capacity};
 use crate::api::Status;
 use crate::api::status::{EndpointStatus, Fill, PolicyStatus};
+use crate::datapath::denials::Unrecorded;
 use crate::flow::enrich::name_of;
 
 /// Why no policy holds for a pod in its node's network.
@@ -59,6 +61,7 @@ impl Daemon {
             maps: self.fill(),
             packets: self.packets(),
             events_suppressed: self.suppressed(),
+            denials_unrecorded: named(&self.unrecorded()),
             drift_repaired: self.drift_repaired(),
             work: self.measures.as_work(),
             about: self.about(),
@@ -237,19 +240,46 @@ impl Daemon {
             .collect()
     }
 
+    /// Events of new flows that were not sent, and denials without a record.
     pub(super) fn suppressed(&self) -> BTreeMap<String, u64> {
-        let kinds = [
-            ("allowed", EventKind::Allowed),
-            ("denied", EventKind::Denied),
-            ("audit", EventKind::Audit),
-        ];
-        kinds
-            .into_iter()
-            .filter_map(|(name, kind)| {
-                Some((name.to_owned(), self.writer.maps().suppressed(kind).ok()?))
-            })
-            .collect()
+        let mut suppressed = BTreeMap::from(["denied", "audit"].map(|name| (name.to_owned(), 0)));
+        if let Ok(count) = self.writer.maps().suppressed() {
+            suppressed.insert("allowed".to_owned(), count);
+        }
+        for ((_, reason), count) in self.unrecorded() {
+            let kind = if reason == Reason::AuditDenied {
+                "audit"
+            } else {
+                "denied"
+            };
+            *suppressed.entry(kind.to_owned()).or_default() += count;
+        }
+        suppressed
     }
+
+    /// Denials without a record, by hook and reason.
+    pub(super) fn unrecorded(&self) -> Unrecorded {
+        let counted = self.unrecorded.lock();
+        let mut counted = counted.unwrap_or_else(PoisonError::into_inner).clone();
+        for (hook, reason) in Counter::NEVER_REPORTED {
+            match self.writer.maps().counter(hook, reason) {
+                Ok(counter) if counter.packets > 0 => {
+                    counted.insert((hook, reason), counter.packets);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "cannot read counters"),
+            }
+        }
+        counted
+    }
+}
+
+/// By `direction/reason`.
+pub(super) fn named(counts: &Unrecorded) -> BTreeMap<String, u64> {
+    let named = counts
+        .iter()
+        .map(|((hook, reason), count)| (format!("{}/{}", name_of(*hook), reason.name()), *count));
+    named.collect()
 }
 
 /// Of these pods, sorted, those that a policy may select: those of its namespace, when it has one.

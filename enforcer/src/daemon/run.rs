@@ -31,7 +31,9 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let (sweep, mut swept) = Sweep::new();
     let mut daemon = Daemon::new(options, source, sweep)?;
     daemon.others = others;
-    let mut events = reader::start(daemon.writer.take_events()?).map_err(DaemonError::Events)?;
+    let (events, denials) = (daemon.writer.take_events()?, daemon.writer.take_denials()?);
+    let mut events = reader::start(events, denials).map_err(DaemonError::Events)?;
+    daemon.unrecorded = events.unrecorded.clone();
     let (sender, mut questions) = mpsc::channel(QUESTIONS);
     let socket = server::listen(&daemon.options.socket, sender.clone()).map_err(|source| {
         DaemonError::Socket {
@@ -71,7 +73,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
             () = links.changed() => daemon.rescan().await,
             () = look.notified() => daemon.rescan().await,
             Some(question) = questions.recv() => daemon.answer(question).await,
-            Some(batch) = events.recv() => daemon.record(&batch),
+            Some(batch) = events.batches.recv() => daemon.record(&batch),
             Some(news) = swept.recv() => daemon.swept(news),
             task = daemon.read_back.task() => daemon.read_back(task),
             _ = samples.tick() => daemon.sample(),

@@ -8,13 +8,13 @@ mod work;
 
 use std::time::Instant;
 
-use enforcer_common::abi::Event;
 use tokio::sync::{mpsc, oneshot};
 
 use self::work::Found;
 use super::Daemon;
 use crate::api::Status;
 use crate::datapath::conntrack::dump::{DumpError, Extent};
+use crate::datapath::denials::Alike;
 
 /// Between two readings passes so many times the time of the first, so that no number of changes
 /// keeps more than a fifth of a CPU busy.
@@ -152,7 +152,7 @@ impl Daemon {
 
     /// Removes what revoked packets have left in the table: they were translated before they were
     /// denied, and that lets answers in again.
-    pub(super) fn sweep_behind(&mut self, batch: &[Event]) {
+    pub(super) fn sweep_behind(&mut self, batch: &[Alike]) {
         if !self.settled {
             return;
         }

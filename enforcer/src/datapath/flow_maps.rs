@@ -67,12 +67,11 @@ impl Shape {
     }
 
     fn of(buckets: u32, secret: u64) -> Self {
-        let mut state = secret;
         Self {
             buckets,
             mask: buckets - 1,
             secret,
-            secrets: std::array::from_fn(|_| splitmix(&mut state) | 1),
+            secrets: secrets(secret),
         }
     }
 
@@ -111,8 +110,14 @@ impl Shape {
     }
 }
 
+/// The factors that a secret makes.
+pub(super) fn secrets(secret: u64) -> Secrets {
+    let mut state = secret;
+    std::array::from_fn(|_| splitmix(&mut state) | 1)
+}
+
 /// What nobody can guess: the standard library seeds its hash maps from the kernel's random numbers.
-fn fresh_secret() -> u64 {
+pub(super) fn fresh_secret() -> u64 {
     RandomState::new().hash_one(()) | 1
 }
 

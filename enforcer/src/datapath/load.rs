@@ -12,6 +12,7 @@ use enforcer_common::flow_table::{BUCKET_V4, BUCKET_V6};
 use nix::time::{ClockId, clock_getres};
 
 use super::attach::Program;
+use super::denials;
 use super::features::{FeatureError, MINIMUM};
 use super::flow_maps::{self, Shape};
 use super::maps::{CONTINUATIONS, LASTING, MapsError};
@@ -49,7 +50,7 @@ pub enum LoadError {
     /// The object lacks a map.
     #[error("the BPF object has no map {0}; run `cargo xtask build-ebpf`")]
     NoMap(&'static str),
-    /// The tables of flows cannot be written.
+    /// The tables of flows and denials cannot be written.
     #[error(transparent)]
     Flows(#[from] MapsError),
     /// Programs cannot be made to end with one another.
@@ -75,6 +76,8 @@ pub struct LoadOptions {
     pub lasting: Option<PathBuf>,
     /// Events of each kind that each CPU may send in a second; `None` for the default.
     pub events_per_second: Option<u32>,
+    /// Every denial is to be an event, also one that is like others of the last second.
+    pub each_denial: bool,
     /// The bit of `skb->mark` for deferred packets; `None` for the default.
     pub mark: Option<u32>,
     /// Every packet leaves a line in the log.
@@ -103,7 +106,8 @@ pub fn load(options: &LoadOptions) -> Result<Ebpf, LoadError> {
 
 /// Loads the maps only, of few entries: for trying out what the kernel can do.
 pub fn maps_only() -> Result<Ebpf, LoadError> {
-    let small = ["PORTS", "FLOWS_V4", "FLOWS_V6", "FRAGMENTS"].map(|name| (name.to_owned(), 64));
+    let small =
+        ["PORTS", "FLOWS_V4", "FLOWS_V6", "FRAGMENTS", "DENIALS"].map(|name| (name.to_owned(), 64));
     let options = LoadOptions {
         map_entries: small.into(),
         ..LoadOptions::default()
@@ -144,6 +148,8 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
     let v6 = Shape::choose::<BUCKET_V6>(flow_maps::V6, options);
     v4.ask(flow_maps::V4, &mut loader);
     v6.ask(flow_maps::V6, &mut loader);
+    let denials = denials::Shape::choose(options);
+    denials.ask(&mut loader);
     if let Some(directory) = &options.lasting {
         for name in LASTING {
             loader.map_pin_path(name, directory.join(name));
@@ -152,6 +158,7 @@ pub(super) fn open(options: &LoadOptions, log: VerifierLogLevel) -> Result<Ebpf,
     let mut ebpf = loader.load(options.told.as_deref().unwrap_or(OBJECT))?;
     v4.keep::<BUCKET_V4>(flow_maps::V4, &mut ebpf)?;
     v6.keep::<BUCKET_V6>(flow_maps::V6, &mut ebpf)?;
+    denials.keep(&mut ebpf)?;
     Ok(ebpf)
 }
 

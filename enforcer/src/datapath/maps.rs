@@ -20,6 +20,7 @@ use enforcer_common::abi::{
 use enforcer_policy::tables::{Op, Tables};
 use ipnet::IpNet;
 
+use super::denials::Unrecorded;
 pub use held::Ids;
 
 /// Why the maps could not be read or written.
@@ -63,6 +64,7 @@ type Bytes<T, const N: usize> = HashMap<MapData, T, [u8; N]>;
 /// Every map that the daemon writes or reads.
 pub struct Maps {
     endpoints_id: u32,
+    counters_id: u32,
     ids: Ids,
     endpoints: Array<MapData, [u8; 64]>,
     endpoints_far: Bytes<u32, 64>,
@@ -73,7 +75,7 @@ pub struct Maps {
     cidrs_v6: LpmTrie<MapData, [u8; 16], [u8; 12]>,
     verdicts: Bytes<[u8; 8], 12>,
     ports: Array<MapData, [u8; 8]>,
-    counters: PerCpuArray<MapData, [u8; 16]>,
+    counters: Counters,
     buckets: PerCpuArray<MapData, [u8; 16]>,
 }
 
@@ -93,8 +95,12 @@ impl Maps {
         let Some(Map::Array(data)) = ebpf.map(ENDPOINTS) else {
             return Err(MapsError::NoMap(ENDPOINTS));
         };
+        let Some(Map::PerCpuArray(counters)) = ebpf.map(COUNTERS) else {
+            return Err(MapsError::NoMap(COUNTERS));
+        };
         Ok(Self {
             endpoints_id: access(ENDPOINTS, "ask about itself", data.info())?.id(),
+            counters_id: access(COUNTERS, "ask about itself", counters.info())?.id(),
             ids: Ids::of(ebpf)?,
             endpoints: take(ebpf, ENDPOINTS)?,
             endpoints_far: take(ebpf, "ENDPOINTS_FAR")?,
@@ -105,7 +111,7 @@ impl Maps {
             cidrs_v6: take(ebpf, "CIDRS_V6")?,
             verdicts: take(ebpf, "VERDICTS")?,
             ports: take(ebpf, "PORTS")?,
-            counters: take(ebpf, "COUNTERS")?,
+            counters: take(ebpf, COUNTERS)?,
             buckets: take(ebpf, "BUCKETS")?,
         })
     }
@@ -362,29 +368,68 @@ impl Maps {
     }
 
     fn counted(&self, slot: u32) -> Result<Counter, MapsError> {
-        let values = access("COUNTERS", "tell a counter", self.counters.get(&slot, 0))?;
-        let sum = |total: Counter, bytes: &[u8; 16]| {
-            let one: Counter = bytemuck::must_cast(*bytes);
-            Counter {
-                packets: total.packets + one.packets,
-                bytes: total.bytes + one.bytes,
-            }
-        };
-        Ok(values.iter().fold(Counter::default(), sum))
+        counted(&self.counters, slot)
     }
 
-    /// Events of a kind that were not sent.
-    pub fn suppressed(&self, kind: EventKind) -> Result<u64, MapsError> {
-        let values = access(
-            "BUCKETS",
-            "tell a bucket",
-            self.buckets.get(&(kind as u32), 0),
+    /// Denials of which neither an event nor a slot tells.
+    pub fn unrecorded(&self) -> Result<u64, MapsError> {
+        Ok(unrecorded(&self.counters)?.values().sum())
+    }
+
+    /// The counters once more, for who reads beside the writer.
+    pub(super) fn counters_again(&self) -> Result<Counters, MapsError> {
+        let data = access(
+            COUNTERS,
+            "be opened again",
+            MapData::from_id(self.counters_id),
         )?;
+        PerCpuArray::try_from(Map::PerCpuArray(data)).map_err(|source| MapsError::Kind {
+            name: COUNTERS,
+            source,
+        })
+    }
+
+    /// Events of allowed flows that were not sent.
+    pub fn suppressed(&self) -> Result<u64, MapsError> {
+        let kind = EventKind::Allowed as u32;
+        let values = access("BUCKETS", "tell a bucket", self.buckets.get(&kind, 0))?;
         Ok(values
             .iter()
             .map(|bytes| bytemuck::must_cast::<[u8; 16], Bucket>(*bytes).suppressed)
             .sum())
     }
+}
+
+/// The counters, on each CPU.
+pub(super) type Counters = PerCpuArray<MapData, [u8; 16]>;
+
+const COUNTERS: &str = "COUNTERS";
+
+fn counted(counters: &Counters, slot: u32) -> Result<Counter, MapsError> {
+    let values = access(COUNTERS, "tell a counter", counters.get(&slot, 0))?;
+    let sum = |total: Counter, bytes: &[u8; 16]| {
+        let one: Counter = bytemuck::must_cast(*bytes);
+        Counter {
+            packets: total.packets + one.packets,
+            bytes: total.bytes + one.bytes,
+        }
+    };
+    Ok(values.iter().fold(Counter::default(), sum))
+}
+
+/// See [`Counter::unrecorded`]; nothing that is 0.
+pub(super) fn unrecorded(counters: &Counters) -> Result<Unrecorded, MapsError> {
+    let mut all = Unrecorded::new();
+    for hook in Direction::ALL {
+        for reason in Reason::ALL {
+            let slot = Counter::unrecorded(hook as u8, *reason as u8);
+            let packets = counted(counters, slot)?.packets;
+            if packets > 0 {
+                all.insert((hook, *reason), packets);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Pins the continuations of a daemon that is about to take over, beside those of the programs that

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
 use enforcer_common::abi::{
-    Counter, Direction, Endpoint, Event, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer,
-    PortRange, Verdict, VerdictKey, address, limits,
+    Counter, Direction, Endpoint, Event, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange,
+    Verdict, VerdictKey, address, limits,
 };
 use enforcer_common::decide::{self, Report};
 use enforcer_common::packet::{Frame, Packet};
@@ -210,14 +210,13 @@ impl Tables for Memory {
         counter.packets += 1;
         counter.bytes += u64::from(bytes);
     }
-    fn may_report(&self, _kind: EventKind) -> bool {
-        let room = self.events.borrow().len() < EVENTS;
-        if !room {
-            self.suppressed.set(self.suppressed.get() + 1);
-        }
-        room
+    fn may_report(&self) -> bool {
+        true
     }
     fn report(&self, packet: &impl Packet, report: &Report) {
+        if self.events.borrow().len() >= EVENTS {
+            return self.suppressed.set(self.suppressed.get() + 1);
+        }
         let mut event = Event::default();
         report.fill(packet, &mut event);
         self.events.borrow_mut().push(event);

@@ -8,8 +8,10 @@
 //! - [`bpffs`]: the file system for what outlives the daemon;
 //! - [`features`]: what the kernel must have;
 //! - [`load`], [`maps`]: the BPF object and its maps;
+//! - [`batch`]: many writes of the maps by one system call;
 //! - [`verified`]: how large the programs are for the kernel;
 //! - [`flows`]: the connections that the programs track;
+//! - [`denials`]: what they count of denials;
 //! - [`packet_log`]: what the programs log, when asked to;
 //! - [`attach`]: programs on links;
 //! - [`conntrack`]: the kernel's own table of connections; [`adopt`]: what of it becomes flows of pods
@@ -24,10 +26,12 @@
 
 pub mod adopt;
 pub mod attach;
+pub mod batch;
 pub mod bpffs;
 pub mod cleanup;
 pub mod clock;
 pub mod conntrack;
+pub mod denials;
 pub mod discover;
 pub mod features;
 pub mod flow_maps;

@@ -13,6 +13,7 @@ use enforcer_common::{Action, Reason};
 use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::Program;
+use super::denials::Denials;
 use super::flow_maps::{self, Flows, Table};
 use super::judge::{Arrival, Judge, JudgeError, LINK, OTHER_LINK};
 use super::load::{self, LoadError, LoadOptions};
@@ -82,6 +83,16 @@ impl Probe {
         self.flows::<BUCKET_V4>(flow_maps::V4)?.change::<1>(older)?;
         self.flows::<BUCKET_V6>(flow_maps::V6)?.change::<4>(older)?;
         Ok(())
+    }
+
+    /// What the programs count of denials from now on.
+    pub fn take_denials(&mut self) -> Result<Denials, MapsError> {
+        Denials::take(&mut self.ebpf, &self.maps)
+    }
+
+    /// The maps, for reading.
+    pub fn maps(&self) -> &Maps {
+        &self.maps
     }
 
     fn flows<const N: usize>(&mut self, table: Table) -> Result<Flows<N>, JudgeError> {

@@ -21,8 +21,10 @@ use enforcer_policy::model::PodKey;
 use enforcer_policy::tables::{Op, Tables};
 
 use super::attach::{AttachError, Attacher, Hook, Place};
+use super::batch::{self, BatchError};
 use super::bpffs::{self, BpffsError};
 use super::clock::{self, ClockError};
+use super::denials::Denials;
 use super::discover::{NodeLink, PodLink};
 use super::features::{self, FeatureError};
 use super::load::{self, LoadError, LoadOptions};
@@ -40,6 +42,9 @@ pub enum WriterError {
     /// Flows could not be taken over.
     #[error(transparent)]
     Seed(#[from] SeedError),
+    /// Entries could not be written.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// No BPF file system.
     #[error(transparent)]
     Bpffs(#[from] BpffsError),
@@ -170,6 +175,7 @@ impl Writer {
         options.load.lasting = Some(pins.clone());
         let mut ebpf = load::load(&options.load)?;
         clock::load(&mut ebpf)?;
+        batch::load(&mut ebpf)?;
         let place = features::require_hook(options.hook, clock::program(&mut ebpf)?)?;
         maps::pin_continuations(&ebpf, &pins)?;
         let maps = Maps::take(&mut ebpf)?;
@@ -203,6 +209,11 @@ impl Writer {
         maps::take_events(&mut self.ebpf)
     }
 
+    /// What the programs count of denials; can be taken once.
+    pub fn take_denials(&mut self) -> Result<Denials, MapsError> {
+        Denials::take(&mut self.ebpf, &self.maps)
+    }
+
     /// The maps, for reading.
     pub fn maps(&self) -> &Maps {
         &self.maps
@@ -226,10 +237,25 @@ impl Writer {
         let (mut adoption, first) = self.adoption_before(ops);
         self.suspect_before(ops);
         let (before, switch) = ops.split_at(first);
-        before.iter().try_for_each(|op| self.write(op))?;
+        self.write_in_turn(before)?;
         self.adopt(&mut adoption);
-        switch.iter().try_for_each(|op| self.write(op))?;
+        self.write_in_turn(switch)?;
         self.adopt(&mut adoption);
+        Ok(())
+    }
+
+    /// Many at once where that can be done. What the program could not write is written alone, so that a
+    /// failure names its map.
+    fn write_in_turn(&mut self, mut ops: &[Op]) -> Result<(), MapsError> {
+        while let Some((op, others)) = ops.split_first() {
+            let done = batch::write(&self.ebpf, ops);
+            if done == 0 {
+                self.write(op)?;
+                ops = others;
+            } else {
+                ops = &ops[done..];
+            }
+        }
         Ok(())
     }
 

@@ -120,6 +120,9 @@ const fn is_answer(event: &Event) -> bool {
 fn alike(event: &Event) -> Alike {
     let mut alike = Event {
         length: 0,
+        // Names come from addresses, and counted denials lack these.
+        identity: 0,
+        set: 0,
         ..*event
     };
     if is_answer(event) {

@@ -82,14 +82,24 @@ fn kernel(page: &mut Page, numbers: &Numbers) {
     for (map, fill) in &numbers.maps {
         capacity.sample(&[("map", map)], fill.capacity);
     }
-    let mut packets = page.metric(
-        "enforcer_packets_total",
-        Type::Counter,
-        "Packets by direction, seen from the pod, and what became of them.",
-    );
-    for (name, count) in &numbers.packets {
-        let (direction, reason) = name.split_once('/').unwrap_or(("", name));
-        packets.sample(&[("direction", direction), ("reason", reason)], count);
+    let by_reason = [
+        (
+            "enforcer_packets_total",
+            "Packets by direction, seen from the pod, and what became of them.",
+            &numbers.packets,
+        ),
+        (
+            "enforcer_denials_unrecorded_total",
+            "Denied packets of which no flow record tells, and packets that audit mode let pass, likewise.",
+            &numbers.denials_unrecorded,
+        ),
+    ];
+    for (name, help, counts) in by_reason {
+        let mut packets = page.metric(name, Type::Counter, help);
+        for (name, count) in counts {
+            let (direction, reason) = name.split_once('/').unwrap_or(("", name));
+            packets.sample(&[("direction", direction), ("reason", reason)], count);
+        }
     }
     let mut drift = page.metric(
         "enforcer_drift_repaired_total",
@@ -116,7 +126,7 @@ fn kernel(page: &mut Page, numbers: &Numbers) {
     by_kind(
         page,
         "enforcer_events_suppressed_total",
-        "Flow events that were not reported, because there were too many.",
+        "New flows and denials of which no record tells, because there were too many.",
         &numbers.events_suppressed,
     );
 }

@@ -21,6 +21,8 @@ pub struct Numbers {
     pub packets: BTreeMap<String, u64>,
     /// Flow events that were not reported, by kind.
     pub events_suppressed: BTreeMap<String, u64>,
+    /// Denials of which no record tells, by `direction/reason`.
+    pub denials_unrecorded: BTreeMap<String, u64>,
     /// Flows that gave way to others in their tables before they expired; absent where the kernel does not say.
     pub displaced_flows: Option<u64>,
     /// Everything was read completely at least once.

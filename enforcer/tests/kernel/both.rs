@@ -30,6 +30,7 @@ impl Both {
         stay_on_this_cpu();
         let options = LoadOptions {
             events_per_second: Some(u32::MAX),
+            each_denial: true,
             ..told::options().unwrap_or_else(|error| panic!("{error}"))
         };
         let mut kernel = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));

@@ -7,8 +7,10 @@
 )]
 
 mod agreement;
+mod batch;
 mod both;
 mod clock;
+mod denials;
 mod displaced;
 mod far;
 mod lengths;

@@ -59,7 +59,7 @@ impl Stage {
         });
         node.put(&policy("held", &spec));
         // Every drop is told.
-        node.start("--events-per-second 1000000");
+        node.start("--each-denial --events-per-second 1000000");
         let records = follow(&node);
         let stage = Self {
             records,

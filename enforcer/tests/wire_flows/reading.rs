@@ -69,7 +69,7 @@ fn a_daemon_keeps_as_many_records_as_it_is_told_and_gives_no_number_twice() {
         assert_eq!(records.len(), 4);
         numbers.extend(records.iter().map(|one| one.sequence));
         shop.node.daemon.take().unwrap().stop(LONG).unwrap();
-        shop.node.start("--node n1 --flow-records 4");
+        shop.node.start("--node n1 --each-denial --flow-records 4");
     }
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
 }

@@ -84,7 +84,7 @@ impl Shop {
         );
         let udp = Server::start(&db, enforcer_lab::Protocol::Udp, UDP_PORT).unwrap();
         let servers = (serve(&db, 80), udp);
-        node.start(&format!("--node n1 {arguments}"));
+        node.start(&format!("--node n1 --each-denial {arguments}"));
         Self {
             _servers: servers,
             node,

@@ -118,6 +118,10 @@ impl Shared {
         if record.verdict() != Verdict::Denied {
             return;
         }
+        if record.count > 1 {
+            // Counted together because there were too many: of all but one the ports are not told.
+            *self.lost.lock().unwrap() += record.count - 1;
+        }
         if let Some(tuple) = tuple_of(record) {
             self.dropped
                 .lock()

@@ -91,7 +91,8 @@ impl Play {
         world.follow(objects, true);
         let [hook, pending] = [["tcx", "clsact"], ["allow", "deny"]].map(|two| two[dice.below(2)]);
         // Reports of every drop, not of some.
-        let arguments = format!("--hook {hook} --pending {pending} --events-per-second 1000000");
+        let arguments =
+            format!("--hook {hook} --pending {pending} --each-denial --events-per-second 1000000");
         let done = vec![format!("start daemons with {arguments}")];
         world.start(arguments);
         let reports = Reports::default();

@@ -90,7 +90,8 @@ fn each_connection_goes_as_its_backends_verdict_says() {
         world.service("web", 1, &pods.each_ref());
         let rule = json!([{"to": [app("one"), app("two")], "ports": ports(&json!(TARGET))}]);
         world.put(&egress("client", "client", &rule));
-        world.start("");
+        // It looks at the ports of the denied connections, one by one.
+        world.start("--each-denial");
         let servers = pods.each_ref().map(|pod| serve_both(pod, TARGET));
         // On a filtered bridge the node forgets a connection that is denied before it knows the
         // backend's MAC address: the next attempt takes another backend.

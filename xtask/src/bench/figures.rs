@@ -21,6 +21,9 @@ pub(super) enum Bench {
     /// How long a change of policy takes until it judges packets (root or sudo).
     #[command(disable_help_flag = true)]
     Updates(Passed),
+    /// What a storm of denials costs the daemon, and how much of it is told (root or sudo).
+    #[command(disable_help_flag = true)]
+    Denials(Passed),
     /// What the compiler needs for big clusters (root or sudo).
     #[command(disable_help_flag = true)]
     Scale(Passed),
@@ -53,7 +56,7 @@ impl All {
     };
 }
 
-const NAMES: [&str; 4] = ["packets", "path", "updates", "scale"];
+const NAMES: [&str; 5] = ["packets", "path", "updates", "denials", "scale"];
 
 /// Runs one.
 pub(super) fn run(bench: &Bench) -> Result<()> {
@@ -61,6 +64,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
         Bench::Packets(passed) => ("packets", passed),
         Bench::Path(passed) => ("path", passed),
         Bench::Updates(passed) => ("updates", passed),
+        Bench::Denials(passed) => ("denials", passed),
         Bench::Scale(passed) => ("scale", passed),
     };
     let quick = passed.words.iter().any(|word| word == "--quick");

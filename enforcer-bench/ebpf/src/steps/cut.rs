@@ -4,8 +4,7 @@ use core::cell::Cell;
 
 use bytemuck::Pod;
 use enforcer_common::abi::{
-    Direction, EventKind, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict,
-    VerdictKey,
+    Direction, Flow, FlowKey, Fragment, FragmentKey, Peer, PortRange, Verdict, VerdictKey,
 };
 use enforcer_common::decide::Report;
 use enforcer_common::flow_table::Place;
@@ -246,8 +245,8 @@ impl<const AT: u8> Tables for CutTables<AT> {
         }
     }
     #[inline(always)]
-    fn may_report(&self, kind: EventKind) -> bool {
-        self.kernel.may_report(kind)
+    fn may_report(&self) -> bool {
+        self.kernel.may_report()
     }
     #[inline(always)]
     fn report(&self, packet: &impl Packet, report: &Report) {

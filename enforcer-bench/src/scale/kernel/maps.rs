@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use aya::{Ebpf, EbpfLoader};
 use enforcer::datapath::OBJECT;
+use enforcer::datapath::batch;
 use enforcer::datapath::maps::Maps;
 use enforcer_policy::model::{Change, Cluster, PodKey};
 use enforcer_policy::tables::{Op, Tables};
@@ -13,8 +14,7 @@ use super::Side;
 
 /// The maps, and for each endpoint the number of a link that there is not.
 pub(in crate::scale) struct MapsSide {
-    // The maps that nobody takes live in it.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
     maps: Maps,
     links: HashMap<PodKey, u32>,
     free: Vec<u32>,
@@ -27,11 +27,12 @@ impl MapsSide {
         if let Some(entries) = verdicts {
             loader.map_max_entries("VERDICTS", entries);
         }
-        // The programs stay outside: nobody asks the verifier for anything.
+        // The programs for packets stay outside.
         let mut ebpf = loader.load(OBJECT)?;
+        batch::load(&mut ebpf)?;
         let maps = Maps::take(&mut ebpf)?;
         Ok(Self {
-            _ebpf: ebpf,
+            ebpf,
             maps,
             links: HashMap::new(),
             free: Vec::new(),
@@ -55,7 +56,14 @@ impl Side for MapsSide {
     }
 
     fn write(&mut self, ops: &[Op], _: &Tables, _: &Cluster) -> anyhow::Result<()> {
-        for op in ops {
+        let mut ops = ops;
+        while let Some((op, others)) = ops.split_first() {
+            let done = batch::write(&self.ebpf, ops);
+            if done > 0 {
+                ops = &ops[done..];
+                continue;
+            }
+            ops = others;
             match op {
                 Op::PutEndpoint(pod, endpoint) => {
                     let link = self.link(pod)?;

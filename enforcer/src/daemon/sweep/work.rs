@@ -11,6 +11,7 @@ use enforcer_common::parse::number;
 use crate::datapath::conntrack::dump::{self, DumpError, Extent};
 use crate::datapath::conntrack::exact::Table;
 use crate::datapath::conntrack::{Answers, Entry, Part};
+use crate::datapath::denials::Alike;
 use crate::flow::enrich;
 
 /// How long the table is read. 262,144 connections, the kernel's usual limit, take 0.6 seconds of an
@@ -66,8 +67,11 @@ pub(in crate::daemon) fn remove(connections: &[Answers]) -> Result<usize, DumpEr
 }
 
 /// The translated connections to which packets belong that the policy of their sender has revoked.
-pub(in crate::daemon) fn left_by(batch: &[Event]) -> Result<Vec<(Entry, Answers)>, DumpError> {
-    let revoked: BTreeSet<Answers> = batch.iter().filter_map(answers_to).collect();
+pub(in crate::daemon) fn left_by(batch: &[Alike]) -> Result<Vec<(Entry, Answers)>, DumpError> {
+    let revoked: BTreeSet<Answers> = batch
+        .iter()
+        .filter_map(|one| answers_to(&one.event))
+        .collect();
     if revoked.is_empty() {
         return Ok(Vec::new());
     }

@@ -105,6 +105,7 @@ fn numbers() -> Numbers {
         .into(),
         packets: [("ingress/denied".to_owned(), 5)].into(),
         events_suppressed: [("denied".to_owned(), 4)].into(),
+        denials_unrecorded: [("ingress/policy-denied".to_owned(), 12)].into(),
         displaced_flows: Some(11),
         synced: true,
         in_force: false,
