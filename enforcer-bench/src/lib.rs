@@ -15,6 +15,7 @@ pub mod options;
 pub mod packets;
 pub mod path;
 pub mod plot;
+pub mod program;
 pub mod render;
 pub mod report;
 pub mod scale;

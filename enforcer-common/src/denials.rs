@@ -128,6 +128,7 @@ impl Denial {
 
     /// The same at this time: not an argument of [`Self::of`], which leaves no register for it.
     #[inline(always)]
+    #[must_use]
     pub fn at(self, now: u32) -> Self {
         let last = self.last >> 32 << 32 | u64::from(now);
         Self { last, ..self }

@@ -5,13 +5,13 @@ mod accounts;
 mod stage;
 mod storm;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::options::Options;
+use crate::program::Program;
 use crate::report::{Cell, Report, Table};
 use accounts::Account;
 use stage::Stage;
@@ -32,9 +32,8 @@ pub struct Arguments {
     /// How long each of them lasts.
     #[arg(long, value_name = "MS")]
     milliseconds: Option<u64>,
-    /// The program to measure; what was built beside this one if left out.
-    #[arg(long, value_name = "PATH")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
 }
 
 const SHAPES: [Shape; 3] = [Shape::OneSource, Shape::RandomSources, Shape::RandomPorts];
@@ -63,28 +62,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "--rounds and --milliseconds must be at least 1"
     );
     let time = Duration::from_millis(time);
-    let stage = Stage::new(&arguments.program()?)?;
+    let stage = Stage::new(&arguments.program.path()?)?;
     let cases = measure(&stage, rounds, rate, time)
         .with_context(|| format!("the daemon's log:\n{}", stage.log()))?;
     fill(&mut report, rate, time, &cases);
     arguments.options.finish(&report)
-}
-
-impl Arguments {
-    fn program(&self) -> Result<PathBuf> {
-        let beside = || -> Result<PathBuf> {
-            let own = std::env::current_exe().context("finding the own program")?;
-            Ok(own.with_file_name("enforcer"))
-        };
-        let program = self.program.clone().map_or_else(beside, Ok)?;
-        if program.is_file() {
-            return Ok(program);
-        }
-        bail!(
-            "{} is not there: build it, or give --program",
-            program.display()
-        )
-    }
 }
 
 fn measure(stage: &Stage, rounds: usize, rate: u32, time: Duration) -> Result<Vec<Case>> {

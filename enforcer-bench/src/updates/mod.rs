@@ -12,7 +12,6 @@ mod show;
 mod stage;
 mod stream;
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use clap::ValueEnum;
 use enforcer_lab::Daemon;
 
 use crate::options::Options;
+use crate::program::Program;
 use crate::report::Report;
 use backend::Backend;
 use cluster::Cluster;
@@ -48,9 +48,9 @@ pub struct Arguments {
     /// How often the policy is made, changed, changed back and deleted at each point.
     #[arg(long, value_name = "N")]
     pub rounds: Option<usize>,
-    /// The program to measure; what was built beside this one if left out.
-    #[arg(long, value_name = "PATH")]
-    pub program: Option<PathBuf>,
+    /// The daemon.
+    #[command(flatten)]
+    pub program: Program,
 }
 
 /// Where objects are written.
@@ -100,21 +100,6 @@ impl Arguments {
         self.rounds
             .unwrap_or(if self.options.quick { 2 } else { 25 })
     }
-
-    fn program(&self) -> Result<PathBuf> {
-        let beside = || -> Result<PathBuf> {
-            let own = std::env::current_exe().context("finding the own program")?;
-            Ok(own.with_file_name("enforcer"))
-        };
-        let program = self.program.clone().map_or_else(beside, Ok)?;
-        if program.is_file() {
-            return Ok(program);
-        }
-        bail!(
-            "{} is not there: build it, or give --program",
-            program.display()
-        )
-    }
 }
 
 /// Measures, and writes the report by [`Options::finish`].
@@ -154,7 +139,7 @@ fn measure(arguments: &Arguments, source: Source) -> Result<Vec<Point>> {
         begin.elapsed()
     ));
     let scene = Scene {
-        daemon: stage.daemon(&arguments.program()?, &*backend)?,
+        daemon: stage.daemon(&arguments.program.path()?, &*backend)?,
         traffic: stage.traffic()?,
         stream: Stream::start(&stage.near, &stage.far, stage::address(&stage.far)?)?,
         backend: &*backend,
