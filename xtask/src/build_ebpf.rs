@@ -2,6 +2,7 @@
 
 mod sizes;
 mod slim;
+mod stack;
 pub(crate) mod tracked;
 mod verified;
 
@@ -47,7 +48,9 @@ pub(crate) const BENCH_PACKAGE: &str = "enforcer-bench-ebpf";
 /// Builds the object.
 pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
     shell::step("BPF programs", cargo(toolchain, PACKAGE)?)?;
-    take(&target(), "enforcer-bpf", &workspace::bpf_object())
+    let object = workspace::bpf_object();
+    take(&target(), "enforcer-bpf", &object)?;
+    stack::deepest(&read(&object)?)?.check()
 }
 
 /// Builds the object for test runs that are told in `cb[0]` by which link a packet came.
@@ -103,10 +106,13 @@ fn target() -> PathBuf {
 /// Prints the size of every program, and what the verifier made of it where that can be known.
 pub(crate) fn report() -> Result<()> {
     let object = workspace::bpf_object();
-    let mut programs = sizes::programs(&read(&object)?)
-        .with_context(|| format!("reading {}", object.display()))?;
+    let elf = read(&object)?;
+    let reading = || format!("reading {}", object.display());
+    let mut programs = sizes::programs(&elf).with_context(reading)?;
     let unknown = verified::add(&mut programs, &object);
     ui::line(sizes::table(&programs));
+    let deepest = stack::deepest(&elf).with_context(reading)?;
+    ui::line(format_args!("  {deepest}"));
     if let Err(why) = unknown {
         ui::line(format_args!(
             "  verified instruction counts are not shown: {why:#}"

@@ -7,7 +7,7 @@ use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 /// Bytes of one BPF instruction.
-const INSTRUCTION: u64 = 8;
+pub(super) const INSTRUCTION: u64 = 8;
 
 /// One function of the object.
 #[derive(Debug, PartialEq, Eq)]
