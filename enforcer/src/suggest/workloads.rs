@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
+use enforcer_flows::{Party, Who};
 use enforcer_policy::intern::Name;
-use enforcer_policy::model::{Cluster, Pod, PodKey};
+use enforcer_policy::model::{self, Cluster, Pod, PodKey};
 use enforcer_policy::rule::Protocol;
 
 use super::ports::{Port, PortName, name_of};
@@ -23,7 +25,7 @@ pub struct WorkloadKey {
 }
 
 impl WorkloadKey {
-    fn of(key: &PodKey, workload: Option<&enforcer_policy::model::Workload>) -> Self {
+    fn of(key: &PodKey, workload: Option<&model::Workload>) -> Self {
         Self {
             namespace: key.namespace.clone(),
             kind: workload.map_or_else(|| "Pod".into(), |one| one.kind().into()),
@@ -51,6 +53,10 @@ pub struct Workload {
     pub pods: BTreeMap<PodKey, Pod>,
     /// No manifest has any of its pods.
     pub gone: bool,
+    /// A policy is wanted for it.
+    pub chosen: bool,
+    /// None of its pods is on a node that made records.
+    pub is_elsewhere: bool,
     /// Records were made at the links of its pods.
     heard: bool,
     /// Nodes that it has pods on and that made no record.
@@ -61,6 +67,22 @@ impl Workload {
     /// Whether anything was recorded at its own pods.
     pub fn is_heard(&self) -> bool {
         self.heard
+    }
+
+    /// One of its pods, as filters see it.
+    pub(super) fn party(&self, key: &PodKey, pod: &Pod) -> Party {
+        let workload = model::Workload::new(&self.key.kind, &self.key.name);
+        let who = Who {
+            pod: Some(key.clone()),
+            workload: Some(workload),
+            labels: pod.labels.clone(),
+            node: pod.node.clone(),
+            service: None,
+        };
+        Party {
+            who: Some(Arc::new(who)),
+            ..Party::default()
+        }
     }
 
     /// A port of its pods, by name where they all call it so.
@@ -114,6 +136,13 @@ impl Workloads {
         all
     }
 
+    /// Says for which of them policies are wanted.
+    pub fn choose(&mut self, wanted: impl Fn(&Workload) -> bool) {
+        for workload in self.by_key.values_mut() {
+            workload.chosen = wanted(workload);
+        }
+    }
+
     /// The workloads in order.
     pub fn iter(&self) -> impl Iterator<Item = &Workload> {
         self.by_key.values()
@@ -133,6 +162,8 @@ impl Workloads {
             sharing: BTreeSet::new(),
             pods: BTreeMap::new(),
             gone,
+            chosen: true,
+            is_elsewhere: false,
             heard: false,
             unheard: BTreeSet::new(),
         });
@@ -159,8 +190,10 @@ impl Workloads {
         }
         for workload in self.by_key.values_mut() {
             let nodes = workload.pods.values().filter_map(|pod| pod.node.as_ref());
-            let unheard = nodes.filter(|node| !log.nodes.contains(*node)).cloned();
-            workload.unheard = unheard.collect();
+            let (heard, unheard): (Vec<_>, Vec<_>) =
+                nodes.partition(|node| log.nodes.contains(*node));
+            workload.is_elsewhere = heard.is_empty() && !unheard.is_empty();
+            workload.unheard = unheard.into_iter().cloned().collect();
         }
     }
 
