@@ -30,47 +30,56 @@ impl Compiler {
         }
         let mut moves = Vec::new();
         for step in arriving {
-            // Without an entry it is what prefixes say, and these are told apart.
-            if let Place::Address(address) = step.place
-                && let Some(was) = self.held(step.place)
-            {
-                let former = dirty.former.get(&address).map_or(&[][..], Vec::as_slice);
-                let faces = self.former_faces(address, was, former, criteria);
-                let identity = self.identities.number(faces);
-                if identity != was.identity {
-                    self.identities.hold(identity);
-                    let want = Some(Peer { identity, ..was });
-                    moves.push(Move { want, ..*step });
-                }
+            let Place::Address(address) = step.place else {
+                continue;
+            };
+            let former = dirty.former.get(&address).map_or(&[][..], Vec::as_slice);
+            if let Some(was) = self.refined(address, former, criteria) {
+                self.identities.hold(was.identity);
+                let want = Some(was);
+                moves.push(Move { want, ..*step });
             }
         }
         moves
     }
 
-    /// What an address was, told apart by criteria that were not in use then.
-    fn former_faces(
-        &self,
+    /// What an address was, told apart by criteria that were not in use then; `None` where that is no
+    /// difference.
+    fn refined(
+        &mut self,
         address: IpAddr,
-        was: Peer,
         former: &[Former],
         criteria: &BTreeSet<CriterionId>,
-    ) -> Faces {
-        let blocks = self.blocks.covering(address).into_iter();
-        let blocks = blocks.filter(|id| criteria.contains(id));
-        let mut more: Vec<Feature> = blocks.map(Feature::selected).collect();
+    ) -> Option<Peer> {
+        let held = self.held(Place::Address(address));
+        let was = held.unwrap_or_default();
         let faces = self.identities.faces(was.identity);
         // Which of several owners has which of several faces, nobody knows any more.
-        if let ([pod], 1) = (former, faces.len()) {
-            let asked = criteria.iter();
-            more.extend(asked.flat_map(|id| self.former_features(*id, pod)));
+        let mut more: Vec<Feature> = match (former, faces.len()) {
+            ([pod], 1) => {
+                let asked = criteria.iter();
+                asked
+                    .flat_map(|id| self.former_features(*id, pod))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        // Without an entry it is what prefixes say, which are told apart without this.
+        if held.is_none() && more.is_empty() {
+            return None;
         }
+        let blocks = self.blocks.covering(address).into_iter();
+        let blocks = blocks.filter(|id| held.is_none() || criteria.contains(id));
+        more.extend(blocks.map(Feature::selected));
         let refined = faces.iter().map(|face| {
             let mut features = [face.as_slice(), more.as_slice()].concat();
             features.sort_unstable();
             features.dedup();
             features
         });
-        refined.collect()
+        let refined: Faces = refined.collect();
+        let identity = self.identities.number(refined);
+        (identity != was.identity).then_some(Peer { identity, ..was })
     }
 
     /// What a pod that had the address answers to a criterion.

@@ -99,10 +99,11 @@ fn each_address_family_outside_has_its_block_and_pods_have_none() {
 
 #[test]
 fn protocols_with_ports_have_rules_of_their_own() {
-    let records = ["TCP", "UDP", "SCTP"]
-        .map(|protocol| record(1, OPENED, "egress", (&web_a(), &api()), (protocol, 3306)));
+    let protocols = [(1, "TCP"), (2, "UDP"), (3, "SCTP")];
+    let records = protocols
+        .map(|(minute, name)| record(minute, OPENED, "egress", (&web_a(), &api()), (name, 3306)));
     let run = suggested(SHOP, &records, "web");
-    for protocol in ["TCP", "UDP", "SCTP"] {
+    for (_, protocol) in protocols {
         let port = format!("    - protocol: {protocol}\n      port: 3306\n");
         assert_has(&run, &[&port]);
     }

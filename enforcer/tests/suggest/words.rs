@@ -30,6 +30,7 @@ fn day() -> Vec<Value> {
 const EXPECTED: &str = r#"# Suggested from 8 records, 2026-11-21T08:01:00Z to 2026-11-21T08:07:00Z: 5 kinds of connections.
 # 1 record not counted: of a pod with itself or its own node.
 # 4 numbers missing between those of the records: filtered out, or lost.
+# The policies may lack what only those would have shown.
 ---
 # Deployment shop/web
 apiVersion: networking.k8s.io/v1
