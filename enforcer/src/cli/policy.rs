@@ -81,10 +81,7 @@ pub fn run_suggest(
     };
     match args.output {
         Form::Yaml => out.write_all(written.yaml.as_bytes())?,
-        Form::Json => {
-            serde_json::to_writer_pretty(&mut *out, &written.report)?;
-            writeln!(out)?;
-        }
+        Form::Json => writeln!(out, "{}", written.json)?,
     }
     for warning in &written.warnings {
         writeln!(err, "warning: {warning}")?;

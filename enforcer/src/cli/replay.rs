@@ -104,10 +104,7 @@ pub(super) fn write(
 ) -> io::Result<u8> {
     match output {
         Output::Text => out.write_all(written.text.as_bytes())?,
-        Output::Json => {
-            serde_json::to_writer_pretty(&mut *out, &written.replay)?;
-            writeln!(out)?;
-        }
+        Output::Json => writeln!(out, "{}", written.json)?,
     }
     tell(written, err)?;
     Ok(if written.differing > 0 {

@@ -7,6 +7,7 @@ use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
 #[expect(
     clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
     reason = "serde hands out a reference to the field"
 )]
 pub(super) fn serialize<S: Serializer>(

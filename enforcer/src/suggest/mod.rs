@@ -41,7 +41,7 @@ pub use ports::{Port, PortName};
 pub use report::Written;
 pub use rules::{Peer, Rule};
 pub use selector::Selector;
-pub use workloads::{Workload, WorkloadKey, Workloads};
+pub use workloads::{Heard, Workload, WorkloadKey, Workloads};
 pub use yaml::write_yaml;
 
 /// What is asked for.
@@ -144,12 +144,12 @@ pub fn suggest(log: &Log, cluster: Option<&Cluster>, options: &Options) -> Sugge
         }
     }
     for workload in workloads.iter().filter(|one| one.chosen) {
-        if options.all || workload.is_heard() {
-            suggestion.policies.extend(demand.policy(workload));
-        } else if workload.is_elsewhere {
-            suggestion.elsewhere += 1;
-        } else {
-            suggestion.silent.insert(workload.key.clone());
+        match workload.heard {
+            heard if options.all || heard == Heard::Something => {
+                suggestion.policies.extend(demand.policy(workload));
+            }
+            Heard::Elsewhere => suggestion.elsewhere += 1,
+            _ => drop(suggestion.silent.insert(workload.key.clone())),
         }
     }
     suggestion.caveats.append(&mut demand.caveats);

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::yaml::PARTIAL;
 use super::{Suggestion, to_object, write_yaml};
@@ -14,8 +13,8 @@ use super::{Suggestion, to_object, write_yaml};
 pub struct Written {
     /// Manifests with comments.
     pub yaml: String,
-    /// One object: `policies`, and what they rest on.
-    pub report: Value,
+    /// One object in JSON: `policies`, and what they rest on.
+    pub json: String,
     /// The policies allow exactly what was recorded.
     pub exact: bool,
     /// What the reader is to be told.
@@ -63,7 +62,7 @@ impl Written {
         write_yaml(suggestion, &mut yaml).map_err(serde_json::Error::io)?;
         Ok(Self {
             yaml: String::from_utf8_lossy(&yaml).into_owned(),
-            report: serde_json::to_value(Report::of(suggestion))?,
+            json: serde_json::to_string_pretty(&Report::of(suggestion))?,
             exact: suggestion.caveats.is_empty(),
             warnings: warnings(suggestion),
         })

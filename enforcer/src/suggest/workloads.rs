@@ -40,6 +40,17 @@ impl fmt::Display for WorkloadKey {
     }
 }
 
+/// What the pods of a workload recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Records were made at their links.
+    Something,
+    /// None was, although some of them are on nodes that made records.
+    Nothing,
+    /// None of them is on a node that made records.
+    Elsewhere,
+}
+
 /// A workload and what policies need to know of it.
 #[derive(Clone, Debug)]
 pub struct Workload {
@@ -55,10 +66,8 @@ pub struct Workload {
     pub gone: bool,
     /// A policy is wanted for it.
     pub chosen: bool,
-    /// None of its pods is on a node that made records.
-    pub is_elsewhere: bool,
-    /// Records were made at the links of its pods.
-    heard: bool,
+    /// What its own pods recorded.
+    pub heard: Heard,
     /// Nodes that it has pods on and that made no record.
     pub unheard: BTreeSet<Name>,
 }
@@ -66,7 +75,7 @@ pub struct Workload {
 impl Workload {
     /// Whether anything was recorded at its own pods.
     pub fn is_heard(&self) -> bool {
-        self.heard
+        self.heard == Heard::Something
     }
 
     /// One of its pods, as filters see it.
@@ -163,8 +172,7 @@ impl Workloads {
             pods: BTreeMap::new(),
             gone,
             chosen: true,
-            is_elsewhere: false,
-            heard: false,
+            heard: Heard::Nothing,
             unheard: BTreeSet::new(),
         });
         workload.pods.insert(key.clone(), pod.clone());
@@ -182,7 +190,7 @@ impl Workloads {
     fn hear(&mut self, log: &Log) {
         for key in log.endpoints.iter().filter_map(|pod| self.of.get(pod)) {
             if let Some(workload) = self.by_key.get_mut(key) {
-                workload.heard = true;
+                workload.heard = Heard::Something;
             }
         }
         if log.nodes.is_empty() {
@@ -192,7 +200,9 @@ impl Workloads {
             let nodes = workload.pods.values().filter_map(|pod| pod.node.as_ref());
             let (heard, unheard): (Vec<_>, Vec<_>) =
                 nodes.partition(|node| log.nodes.contains(*node));
-            workload.is_elsewhere = heard.is_empty() && !unheard.is_empty();
+            if workload.heard == Heard::Nothing && heard.is_empty() && !unheard.is_empty() {
+                workload.heard = Heard::Elsewhere;
+            }
             workload.unheard = unheard.into_iter().cloned().collect();
         }
     }

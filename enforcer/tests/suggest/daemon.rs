@@ -123,7 +123,7 @@ fn what_is_older_than_what_is_asked_for_is_not_lost() {
 
 #[test]
 fn without_records_and_manifests_the_daemon_thinks_and_gets_what_was_asked() {
-    let answer = json!({"yaml": "# nothing\n", "report": {"policies": []}, "exact": false,
+    let answer = json!({"yaml": "# nothing\n", "json": "{}", "exact": false,
         "warnings": ["not exact: labels"]});
     let daemon = Daemon::start(1, move |_, stream| writeln!(stream, "{answer}").unwrap());
     let arguments = "--namespace shop --pod web-* --label app=web,!old --direction egress \
@@ -159,7 +159,7 @@ fn a_daemon_that_cannot_say_says_why() {
 
 #[test]
 fn a_replay_without_a_file_sends_the_change_and_shows_the_answer() {
-    let answer = json!({"text": "a table\n", "replay": {"summary": {}}, "differing": 1, "gone": 0,
+    let answer = json!({"text": "a table\n", "json": "{}", "differing": 1, "gone": 0,
         "unanswered": 0});
     let daemon = Daemon::start(1, move |_, stream| writeln!(stream, "{answer}").unwrap());
     let folder = Folder::new(SHOP, &[]);

@@ -1,7 +1,7 @@
 //! The last act: policies from what was seen.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Show<'_> {
     /// Lets everything pass and records it.
     fn observe(&mut self) -> Result<Timestamp> {
         write(&self.manifests("observe.yaml"), OBSERVE)?;
-        remove(self.manifests("db-policy.yaml"))?;
+        remove(&self.manifests("db-policy.yaml"))?;
         self.daemon.wait()?;
         let since = Timestamp::now();
         ui::line("  demo/observe.yaml lets everything pass, so that every connection is recorded:");
@@ -104,7 +104,7 @@ impl Show<'_> {
         let mut check = Command::new(workspace::enforcer("release"));
         check.arg("check").arg(&path);
         shell::quiet(check).context("the suggestion should pass `enforcer check`")?;
-        remove(self.manifests("observe.yaml"))?;
+        remove(&self.manifests("observe.yaml"))?;
         self.daemon.wait()?;
         ui::line(
             "  they pass `enforcer check` and are in force; `enforcer trace --replay` denies nothing:",
@@ -225,8 +225,8 @@ fn connect(pairs: &[Pair]) -> Result<Vec<Attempt>> {
     probe::all(again.copied())
 }
 
-fn remove(path: PathBuf) -> Result<()> {
-    fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
+fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(path).with_context(|| format!("removing {}", path.display()))
 }
 
 #[cfg(test)]

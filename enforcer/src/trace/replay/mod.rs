@@ -8,7 +8,6 @@ mod text;
 
 use enforcer_flows::Verdict as Recorded;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use self::ends::{Ends, Gone};
 use super::answer::{Answer, Verdict};
@@ -51,8 +50,8 @@ pub struct Summary {
 pub struct Written {
     /// For people.
     pub text: String,
-    /// For programs.
-    pub replay: Value,
+    /// For programs: [`Replay`] in JSON.
+    pub json: String,
     /// How many verdicts would be others.
     pub differing: usize,
     /// Of how many connections an end is not there any more.
@@ -71,7 +70,7 @@ impl Written {
         write_replay(replay, &mut text).map_err(serde_json::Error::io)?;
         Ok(Self {
             text: String::from_utf8_lossy(&text).into_owned(),
-            replay: serde_json::to_value(replay)?,
+            json: serde_json::to_string_pretty(replay)?,
             differing: replay.differing.len(),
             gone: replay.gone.len(),
             unanswered: replay.unanswered.len(),
