@@ -86,11 +86,11 @@ impl Daemon {
     /// Packets that policies have denied, as the kernel counts them.
     pub(super) fn denied(&mut self) -> Result<u64> {
         let status: Value = serde_json::from_str(&self.ask(&["status", "--output", "json"])?)?;
-        let counts = ["ingress", "egress"].map(|hook| {
-            let count = &status["packets"][format!("{hook}/policy-denied")];
-            count.as_u64().unwrap_or_default()
+        let reasons = ["policy-denied", "revoked"];
+        let counts = ["ingress", "egress"].into_iter().flat_map(|hook| {
+            reasons.map(|reason| status["packets"][format!("{hook}/{reason}")].as_u64())
         });
-        Ok(counts.iter().sum())
+        Ok(counts.flatten().sum())
     }
 
     /// The command that asks this daemon, as the user would type it.

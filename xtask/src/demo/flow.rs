@@ -70,6 +70,16 @@ pub(super) fn packets(lines: &str, from: &Pod, to: &Pod) -> (u64, usize) {
     })
 }
 
+/// How many packets these records stand for.
+pub(super) fn all_packets(lines: &str) -> u64 {
+    let records = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records
+        .map(|record| record["count"].as_u64().unwrap_or(1))
+        .sum()
+}
+
 impl End {
     /// Whether it is this pod of the namespace `default`.
     fn is(&self, pod: &Pod) -> bool {
@@ -133,6 +143,8 @@ mod tests {
         assert_eq!(packets(&line, &WEB, &DB), (1, 1));
         assert_eq!(packets(&format!("{line}{many}"), &WEB, &DB), (8, 2));
         assert_eq!(packets(&line, &DB, &WEB), (0, 0));
+        // Each text has a record more, of nobody.
+        assert_eq!(all_packets(&format!("{line}{many}")), 10);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const SEEN: [Pair; 2] = [(&WEB, &API), (&API, &DB)];
 /// How often each of them does.
 const TIMES: usize = 3;
 /// How long records and counters may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What became of the attempts of a pair.
 struct Row {
@@ -50,11 +50,22 @@ impl Show<'_> {
         Ok(())
     }
 
+    /// Waits until every packet that was denied so far is in a record: some are told a second later.
+    fn settle(&mut self) -> Result<()> {
+        let daemon = &mut self.daemon;
+        let settled = interrupt::until(PATIENCE, || {
+            let records = daemon.records(Timestamp::UNIX_EPOCH, &["--verdict", "denied"])?;
+            Ok((flow::all_packets(&records) == daemon.denied()?).then_some(()))
+        })?;
+        settled.context("`enforcer flows` should tell of every packet that was denied")
+    }
+
     /// Lets everything pass and records it.
     fn observe(&mut self) -> Result<Timestamp> {
         write(&self.manifests("observe.yaml"), OBSERVE)?;
         remove(&self.manifests("db-policy.yaml"))?;
         self.daemon.wait()?;
+        self.settle()?;
         let since = Timestamp::now();
         ui::line("  demo/observe.yaml lets everything pass, so that every connection is recorded:");
         let attempts = connect(&SEEN)?;
