@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
+
 use crate::query::Query;
 use crate::record::Record;
 
@@ -88,6 +90,11 @@ impl Ring {
     /// The number of the oldest record, or [`Self::head`] without any.
     pub fn oldest(&self) -> u64 {
         self.next - self.entries.len() as u64
+    }
+
+    /// When the oldest kept record was made.
+    pub fn begin(&self) -> Option<Timestamp> {
+        self.entries.front().map(|(_, record)| record.time)
     }
 
     /// How many records have come, since the daemon is.

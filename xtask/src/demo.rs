@@ -9,6 +9,7 @@ mod pods;
 mod probe;
 mod stage;
 mod story;
+mod suggest;
 mod table;
 
 use std::env;

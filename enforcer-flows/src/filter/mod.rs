@@ -22,7 +22,7 @@ pub use selector::Selector;
 pub use term::{Side, Term};
 pub use what::What;
 
-use crate::record::Record;
+use crate::record::{Party, Record};
 
 /// Which records are meant; the empty one means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,16 @@ impl Filter {
                 .peekable();
             let negated = group.first().is_some_and(Term::is_negated);
             of_node.peek().is_none() || of_node.any(|held| held) != negated
+        })
+    }
+
+    /// Whether it means somebody, of whom a party tells: for terms without sides about namespace, pod,
+    /// workload and labels.
+    pub fn means(&self, party: &Party) -> bool {
+        let mut groups = self.terms.chunk_by(|one, next| one.group() == next.group());
+        groups.all(|group| {
+            let held = group.iter().any(|term| term.means(party));
+            held != group.first().is_some_and(Term::is_negated)
         })
     }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::test::Test;
 use super::{TermError, What, values};
-use crate::record::Record;
+use crate::record::{Party, Record};
 
 /// Which side of a flow is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +89,11 @@ impl Term {
         (self.side == Side::Either)
             .then(|| self.test.means_node(name))
             .flatten()
+    }
+
+    /// Whether it holds for somebody, negated or not.
+    pub(super) fn means(&self, party: &Party) -> bool {
+        self.test.holds_for(party)
     }
 
     /// Whether it holds, negated or not.

@@ -156,6 +156,11 @@ impl Criteria {
             .collect()
     }
 
+    /// What a number asks.
+    pub(super) fn get(&self, id: CriterionId) -> Option<&Criterion> {
+        self.entries.get(&id).map(|entry| &*entry.criterion)
+    }
+
     /// The number of a port name that is in use.
     pub(super) fn port_name(&self, name: &Name, protocol: Protocol) -> Option<CriterionId> {
         let id = *self.ids.get(&Criterion::PortName(name.clone(), protocol))?;

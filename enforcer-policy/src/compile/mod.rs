@@ -24,6 +24,7 @@ mod capacity;
 mod claims;
 mod criteria;
 mod fitness;
+mod former;
 mod groups;
 mod identity;
 pub(crate) mod index;

@@ -7,7 +7,8 @@
 //!    of all sets, old and new, for the refined identities are written; then addresses and
 //!    prefixes move to them, in any order: to the old sets, which do not ask the new criteria, a
 //!    refined identity is the same as the one before it. An address whose pod or node changed
-//!    moves at the same time, by one write, to what it is now.
+//!    moves at the same time, by one write, to what it is now; but one that a pod gets stays what it
+//!    was until the switch, and is refined as that (`former`).
 //! 2. **Switch.** Each endpoint gets its new sets, addresses and node by one write. A pod's former
 //!    addresses leave before that and its new ones come after, because a pod always reaches
 //!    itself.
@@ -31,8 +32,11 @@ use super::identity::{Faces, Feature, criteria_of};
 use super::normal::only_adds;
 use super::places::{Move, Place};
 use super::plan::Plan;
-use crate::model::PodKey;
+use crate::model::{Pod, PodKey};
 use crate::tables::Op;
+
+/// A pod as it was.
+pub(super) type Former = (PodKey, Pod);
 
 /// What changes of the model have touched.
 #[derive(Debug, Default)]
@@ -41,6 +45,8 @@ pub(super) struct Dirty {
     pub(super) addresses: BTreeSet<IpAddr>,
     /// Addresses that a pod has got.
     pub(super) arrivals: BTreeSet<IpAddr>,
+    /// The pods that had an address and have it no more.
+    pub(super) former: BTreeMap<IpAddr, Vec<Former>>,
     /// Pods that changed, or to which other rules may apply.
     pub(super) endpoints: BTreeSet<PodKey>,
     /// Pods that are not the ones that had the name before.
@@ -98,13 +104,13 @@ impl Compiler {
         let mut places = self.refine();
         places.addresses.extend(&dirty.addresses);
         let moves = self.plan_moves(&places);
-        self.write_verdicts();
-
-        let (arriving, moving): (Vec<Move>, Vec<Move>) =
+        let (arriving, mut moving): (Vec<Move>, Vec<Move>) =
             moves.into_iter().partition(|step| match step.place {
                 Place::Net(_) => false,
                 Place::Address(address) => dirty.arrivals.contains(&address),
             });
+        moving.extend(self.plan_former(&arriving, dirty, &places.criteria));
+        self.write_verdicts();
         self.do_moves(moving);
         for plan in &plans {
             self.switch(plan);

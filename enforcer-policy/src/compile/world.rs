@@ -207,6 +207,8 @@ impl Compiler {
             if !new.is_some_and(|new| new.addresses.contains(&address)) {
                 self.claims.remove(address, Claimant::Pod(key.clone()));
                 dirty.addresses.insert(address);
+                let former = dirty.former.entry(address).or_default();
+                former.push((key.clone(), old.clone()));
             }
         }
         if let Some(node) = &old.node {

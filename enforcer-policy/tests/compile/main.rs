@@ -5,6 +5,7 @@
 mod build;
 mod capacity;
 mod explained;
+mod former;
 mod generate;
 mod lookup;
 mod meaning;

@@ -8,8 +8,12 @@ use enforcer_flows::Query;
 use serde::de::DeserializeOwned;
 
 use super::flows::Line;
+use super::recorded::{RecordedAnswer, ReplayRequest, SuggestRequest};
 use super::{CutAnswer, Request, Status};
+use crate::screen::Summary;
+use crate::suggest;
 use crate::trace::cut::Change;
+use crate::trace::replay;
 
 /// Why the daemon cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +121,40 @@ pub fn status(path: &Path, refresh: bool) -> Result<Status, ClientError> {
 /// What a change of manifests would cut.
 pub fn cut(path: &Path, change: Change) -> Result<CutAnswer, ClientError> {
     ask_once(path, &Request::Cut(change))
+}
+
+/// Policies from the daemon's records.
+///
+/// # Errors
+/// When the daemon does not answer, or cannot say.
+pub fn suggest(path: &Path, request: SuggestRequest) -> Result<suggest::Written, ClientError> {
+    ask_recorded(path, &Request::Suggest(request))
+}
+
+/// The daemon's records under other policies.
+///
+/// # Errors
+/// When the daemon does not answer, or cannot say.
+pub fn replay(path: &Path, request: ReplayRequest) -> Result<replay::Written, ClientError> {
+    ask_recorded(path, &Request::Replay(request))
+}
+
+fn ask_recorded<T: DeserializeOwned>(path: &Path, request: &Request) -> Result<T, ClientError> {
+    match ask_once(path, request)? {
+        RecordedAnswer::Written(answer) => Ok(answer),
+        RecordedAnswer::Failed { error } => Err(ClientError::Refused {
+            path: path.to_owned(),
+            why: in_words(error),
+        }),
+    }
+}
+
+/// The daemon's state in numbers.
+///
+/// # Errors
+/// When the daemon does not answer.
+pub fn summary(path: &Path) -> Result<Summary, ClientError> {
+    ask_once(path, &Request::Summary)
 }
 
 /// The only line of the answer to a request, as it is.

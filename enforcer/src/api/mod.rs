@@ -2,8 +2,8 @@
 //!
 //! A client sends one [`Request`] on one line. The daemon answers `status` with one [`Status`] on
 //! one line, `summary` with one [`Summary`](crate::screen::Summary), `flows` with one [`flows::Line`] a line,
-//! without end when following, `cut` with one [`CutAnswer`], `overview` with one [`OverviewAnswer`] and
-//! `trace` with one [`TraceAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and
+//! without end when following, `cut` with one [`CutAnswer`], `overview` with one [`OverviewAnswer`],
+//! `trace` with one [`TraceAnswer`], `suggest` and `replay` with one [`recorded::RecordedAnswer`] on one line. `hold`, `release` and `retain` come from the CNI plugin and
 //! are answered by one [`Held`] on one line.
 //!
 //! What only reads is answered over TCP too, where [`tcp`] is switched on: that is how port-forwarding of
@@ -13,6 +13,7 @@ pub mod client;
 pub mod flows;
 pub mod holds;
 mod peer;
+pub mod recorded;
 pub mod server;
 pub mod status;
 pub mod tcp;
@@ -83,6 +84,10 @@ pub enum Request {
     },
     /// What becomes of a new connection.
     Trace(Question),
+    /// Policies from the daemon's records.
+    Suggest(recorded::SuggestRequest),
+    /// The daemon's records under other policies.
+    Replay(recorded::ReplayRequest),
     /// A pod's start waits for its endpoint.
     Hold(Hold),
     /// A container's network is gone.

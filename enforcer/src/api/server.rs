@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::holds::{self, HoldQuestion};
+use super::recorded::{ReplayAnswer, ReplayRequest, SuggestAnswer, SuggestRequest};
 use super::{CutAnswer, OverviewAnswer, Request, Status, TraceAnswer, flows};
 use crate::flow::store::FlowStore;
 use crate::http::health::Health;
@@ -57,6 +58,20 @@ pub enum Question {
         question: trace::Question,
         /// Where the answer goes.
         answer: oneshot::Sender<TraceAnswer>,
+    },
+    /// See [`Request::Suggest`].
+    Suggest {
+        /// What is asked.
+        request: SuggestRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<SuggestAnswer>,
+    },
+    /// See [`Request::Replay`].
+    Replay {
+        /// What is asked.
+        request: ReplayRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<ReplayAnswer>,
     },
     /// What this node makes of the policies that select its pods.
     Enforcement {
@@ -174,6 +189,20 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Question>) {
         Ok(Request::Trace(question)) => {
             answer(&mut writing, &questions, |answer| Question::Trace {
                 question,
+                answer,
+            })
+            .await
+        }
+        Ok(Request::Suggest(request)) => {
+            answer(&mut writing, &questions, |answer| Question::Suggest {
+                request,
+                answer,
+            })
+            .await
+        }
+        Ok(Request::Replay(request)) => {
+            answer(&mut writing, &questions, |answer| Question::Replay {
+                request,
                 answer,
             })
             .await

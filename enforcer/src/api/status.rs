@@ -128,6 +128,24 @@ pub struct FlowStatus {
     pub limit: usize,
     /// Records since the daemon's start.
     pub seen: u64,
+    /// When the oldest kept record was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin: Option<Timestamp>,
+}
+
+impl FlowStatus {
+    /// How many records a reader of all since `since` does not find, because they are not kept any more.
+    /// Some of them may be older than that.
+    pub fn forgotten(&self, since: Option<Timestamp>) -> u64 {
+        let reaches_back = self
+            .begin
+            .zip(since)
+            .is_some_and(|(begin, since)| begin < since);
+        if reaches_back {
+            return 0;
+        }
+        self.seen.saturating_sub(self.kept as u64)
+    }
 }
 
 /// What happened in the last minutes.

@@ -1,18 +1,22 @@
 //! `enforcer policy`: what can be done about policies themselves.
 
 mod options;
-mod report;
 
-use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::Subcommand;
+use enforcer_flows::query::NotAMoment;
+use enforcer_policy::model::Cluster;
 pub use options::{Form, SuggestArgs};
 
 use super::ERROR;
-use super::recorded::Flows;
-use crate::source::manifests::{ManifestSource, Snapshot};
-use crate::suggest::{Caveat, Suggestion, suggest, write_yaml};
+use super::recorded::{FlowsError, of_cluster, of_daemon, of_file, tell};
+use crate::api::client::{self, ClientError};
+use crate::api::recorded::SuggestRequest;
+use crate::recorded::Log;
+use crate::source::manifests::ManifestSource;
+use crate::suggest::{Caveat, Written, suggest};
 
 /// Everything was said exactly.
 const EXACT: u8 = 0;
@@ -41,6 +45,23 @@ pub fn run(args: &PolicyArgs, out: &mut impl Write, err: &mut impl Write) -> io:
     }
 }
 
+/// Why there is no suggestion.
+#[derive(Debug, thiserror::Error)]
+enum SuggestError {
+    #[error("--since: {0}")]
+    Since(#[from] NotAMoment),
+    #[error(transparent)]
+    Flows(#[from] FlowsError),
+    #[error("{0}; or name a file of `enforcer flows --output json`")]
+    Daemon(#[from] ClientError),
+    #[error("there are no manifests where --manifests says")]
+    NoManifests,
+    #[error("the suggestion cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Said(#[from] io::Error),
+}
+
 /// Suggests policies: see [`run`].
 ///
 /// # Errors
@@ -50,73 +71,85 @@ pub fn run_suggest(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<u8> {
-    let snapshot = args
-        .manifests
-        .as_ref()
-        .map(|path| ManifestSource::new(path).reload());
-    let mut errors = 0;
-    if let Some(snapshot) = &snapshot {
-        match usable(snapshot, err)? {
-            Some(count) => errors = count,
-            None => return Ok(ERROR),
+    let written = match written(args, err) {
+        Ok(written) => written,
+        Err(SuggestError::Said(error)) => return Err(error),
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            return Ok(ERROR);
         }
+    };
+    match args.output {
+        Form::Yaml => out.write_all(written.yaml.as_bytes())?,
+        Form::Json => writeln!(out, "{}", written.json)?,
     }
-    let flows = Flows {
-        path: args.flows.as_deref(),
-        socket: &args.socket,
+    for warning in &written.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    Ok(if written.exact { EXACT } else { NOT_EXACT })
+}
+
+/// Who thinks: the daemon where it alone is asked, else this process.
+fn written(args: &SuggestArgs, err: &mut impl Write) -> Result<Written, SuggestError> {
+    let query = args.query()?;
+    let mut manifests = args
+        .manifests
+        .as_deref()
+        .map(|path| Manifests::read(path, err));
+    let mut manifests = manifests.take().transpose()?;
+    let log = match &args.flows {
+        Some(path) => of_file(path, &query)?,
+        None if args.cluster.cluster => {
+            let world = of_cluster(&args.cluster, query, manifests.is_none())?;
+            if let Some(cluster) = world.cluster {
+                let errors = tell(&world.problems, err)?;
+                manifests = Some(Manifests { cluster, errors });
+            }
+            world.log
+        }
+        None if manifests.is_some() => of_daemon(&args.socket, query)?,
+        None => {
+            let options = args.options();
+            let request = SuggestRequest { query, options };
+            return Ok(client::suggest(&args.socket, request)?);
+        }
     };
-    let log = match flows.read() {
-        Ok(log) => log,
-        Err(error) => return fail(err, &error),
-    };
-    let cluster = snapshot.as_ref().map(|snapshot| &snapshot.cluster);
-    let mut suggestion = suggest(&log, cluster, &args.options());
+    here(args, &log, manifests.as_ref())
+}
+
+fn here(
+    args: &SuggestArgs,
+    log: &Log,
+    manifests: Option<&Manifests>,
+) -> Result<Written, SuggestError> {
+    let cluster = manifests.map(|one| &one.cluster);
+    let mut suggestion = suggest(log, cluster, &args.options());
+    let errors = manifests.map_or(0, |one| one.errors);
     if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };
         let count = format!("{errors} error{plural}");
         suggestion.caveats.insert(Caveat::Errors(count));
     }
-    match args.output {
-        Form::Yaml => write_yaml(&suggestion, out)?,
-        Form::Json => report::write(&suggestion, out)?,
-    }
-    tell(&suggestion, err)?;
-    Ok(if suggestion.caveats.is_empty() {
-        EXACT
-    } else {
-        NOT_EXACT
-    })
+    Ok(Written::of(&suggestion)?)
 }
 
-/// Reports what is wrong with the manifests; `None` where there are none.
-fn usable(snapshot: &Snapshot, err: &mut impl Write) -> io::Result<Option<usize>> {
-    let errors = snapshot.problems.iter().filter(|one| one.is_error());
-    let mut count = 0;
-    for problem in errors {
-        writeln!(err, "{problem}")?;
-        count += 1;
-    }
-    if snapshot.files > 0 {
-        return Ok(Some(count));
-    }
-    writeln!(err, "error: there are no manifests where --manifests says")?;
-    Ok(None)
+/// What a cluster is said to be.
+struct Manifests {
+    cluster: Cluster,
+    /// How many objects are left out for errors.
+    errors: usize,
 }
 
-fn tell(suggestion: &Suggestion, err: &mut impl Write) -> io::Result<()> {
-    for caveat in &suggestion.caveats {
-        writeln!(err, "warning: not exact: {caveat}")?;
+impl Manifests {
+    fn read(path: &Path, err: &mut impl Write) -> Result<Self, SuggestError> {
+        let snapshot = ManifestSource::new(path).reload();
+        let errors = tell(&snapshot.problems, err)?;
+        if snapshot.files == 0 {
+            return Err(SuggestError::NoManifests);
+        }
+        Ok(Self {
+            cluster: snapshot.cluster,
+            errors,
+        })
     }
-    if suggestion.basis.connections == 0 {
-        writeln!(
-            err,
-            "warning: the records have no connection that policies allowed"
-        )?;
-    }
-    Ok(())
-}
-
-fn fail(err: &mut impl Write, error: &impl Display) -> io::Result<u8> {
-    writeln!(err, "error: {error}")?;
-    Ok(ERROR)
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::cluster::ClusterArgs;
 use super::cut::{self, CutArgs};
 use super::{Output, replay};
 use crate::source::manifests::{ManifestSource, Snapshot};
@@ -20,6 +21,7 @@ const DIFFERS: u8 = 3;
 /// the ingress policies of the pod that is connected to. The verdict comes from the code that the
 /// kernel runs; --kernel asks the loaded programs themselves.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("change").args(["cut", "replay"])))]
 #[command(after_long_help = "\
 Ends:
   NAMESPACE/POD, POD (in the namespace default), or an address: the address of a pod is that pod,
@@ -49,6 +51,8 @@ Recorded connections:
   the other way. A pod that is no longer there is judged by another of its workload; without one its
   connections are counted apart. What policies do not decide (a pod with its own node, dropped as malformed)
   is passed over, and so is what is still on its way to a service.
+  --replay without a file judges what the daemon of this node recorded (with --cluster: all daemons), under
+  the objects in force with a change: --manifests, --delete and --prune say which, as with --cut.
 
 Changes:
   --cut asks the daemon of this node, which knows its live connections and the objects in force, what
@@ -64,6 +68,8 @@ Examples:
   enforcer trace --manifests demo/ --from api --to db --protocol ICMP --output json
   enforcer trace --manifests demo/ --batch questions.jsonl --kernel > answers.jsonl
   enforcer trace --manifests new/ --replay flows.jsonl
+  enforcer trace --replay --since 1h --manifests db-policy.yaml
+  enforcer trace --replay --cluster --delete NetworkPolicy default/db-policy
   enforcer trace --cut db-policy.yaml && kubectl apply -f db-policy.yaml
   enforcer trace --cut --delete NetworkPolicy default/db-policy --output json
   enforcer trace --cut all-manifests/ --prune
@@ -77,7 +83,8 @@ Exit codes:
      would be another")]
 pub struct TraceArgs {
     /// Folder or file of manifests: nodes, namespaces, pods with `status.podIPs`, policies and services.
-    #[arg(long, value_name = "PATH", required_unless_present = "cut")]
+    /// With --replay of what a daemon recorded: only those that change.
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["cut", "replay"])]
     pub manifests: Option<PathBuf>,
     /// Who connects.
     #[arg(long, value_name = "NS/POD|ADDRESS", required_unless_present_any = ["batch", "cut", "replay"])]
@@ -94,9 +101,13 @@ pub struct TraceArgs {
     /// Read questions from this file, `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port", "protocol"])]
     pub batch: Option<PathBuf>,
-    /// Judge the connections that were recorded in this file, `-` for standard input.
-    #[arg(long, value_name = "FLOWS", conflicts_with_all = ["from", "to", "port", "protocol", "batch"])]
-    pub replay: Option<PathBuf>,
+    /// Judge the connections that were recorded in this file, `-` for standard input; without a value, those
+    /// that this node's daemon recorded, or with --cluster every node's.
+    #[arg(long, value_name = "FLOWS", num_args = 0..=1, conflicts_with_all = ["from", "to", "port", "protocol", "batch"])]
+    pub replay: Option<Option<PathBuf>>,
+    /// Of what daemons recorded, only what is from then on: how long ago (90s, 5m, 1h30m) or RFC 3339.
+    #[arg(long, value_name = "WHEN", requires = "replay")]
+    pub since: Option<String>,
     /// Ask the programs in the kernel instead of the same code on the host. Needs root.
     #[arg(long)]
     pub kernel: bool,
@@ -109,10 +120,12 @@ pub struct TraceArgs {
     /// What a change would cut.
     #[command(flatten)]
     pub change: CutArgs,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 }
 
-/// What is asked about a connection, and has no place beside `--cut`.
-pub(super) const QUESTION: [&str; 9] = [
+/// What has no place beside `--cut`.
+pub(super) const QUESTION: [&str; 11] = [
     "manifests",
     "from",
     "to",
@@ -120,8 +133,15 @@ pub(super) const QUESTION: [&str; 9] = [
     "protocol",
     "batch",
     "replay",
+    "since",
+    "cluster",
     "kernel",
     "strict",
+];
+
+/// What is asked about one connection, and has no place beside a change.
+pub(super) const ASKED: [&str; 7] = [
+    "from", "to", "port", "protocol", "batch", "kernel", "strict",
 ];
 
 /// Answers the question or the batch to `out`, reports what is wrong to `err` and returns the exit
@@ -133,12 +153,22 @@ pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::
     if let Some(paths) = &args.change.cut {
         return cut::run(&args.change, paths, args.output, out, err);
     }
+    if matches!(args.replay, Some(None)) {
+        return match replay::of_daemons(args) {
+            Ok(written) => replay::write(&written, args.output, out, err),
+            Err(error) => fail(err, &error),
+        };
+    }
+    if let Some(error) = misplaced(args) {
+        return fail(err, &error);
+    }
     let manifests = args.manifests.clone().unwrap_or_default();
     let snapshot = ManifestSource::new(&manifests).reload();
     if !usable(args, &snapshot, &manifests, err)? {
         return Ok(ERROR);
     }
-    let log = match args.replay.as_deref().map(replay::records).transpose() {
+    let file = args.replay.as_ref().and_then(Option::as_deref);
+    let log = match file.map(replay::records).transpose() {
         Ok(log) => log,
         Err(error) => return fail(err, &error),
     };
@@ -157,6 +187,22 @@ pub fn run(args: &TraceArgs, out: &mut impl Write, err: &mut impl Write) -> io::
     match &args.batch {
         Some(path) => answer_batch(&mut tracer, path, out, err),
         None => answer(&mut tracer, args, out, err),
+    }
+}
+
+/// What is asked of daemons has no place beside a file of records.
+fn misplaced(args: &TraceArgs) -> Option<&'static str> {
+    let change = &args.change;
+    if args.manifests.is_none() {
+        Some(
+            "--replay FLOWS needs --manifests with pods, nodes and policies; without FLOWS the daemon is asked",
+        )
+    } else if args.since.is_some() || args.cluster.cluster {
+        Some("--since and --cluster ask daemons: leave out FLOWS, or give them to `enforcer flows`")
+    } else if !change.delete.is_empty() || change.prune {
+        Some("--delete and --prune change what is in force: leave out FLOWS")
+    } else {
+        None
     }
 }
 

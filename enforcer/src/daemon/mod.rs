@@ -12,6 +12,7 @@ mod options;
 mod others;
 mod readback;
 mod recent;
+mod recorded;
 mod report;
 mod run;
 mod source;
@@ -322,6 +323,8 @@ impl Daemon {
             Question::Cut { change, answer } => self.answer_cut(change, answer),
             Question::Overview { known, answer } => self.answer_overview(known, answer),
             Question::Trace { question, answer } => self.answer_trace(question, answer),
+            Question::Suggest { request, answer } => self.answer_suggest(request, answer),
+            Question::Replay { request, answer } => self.answer_replay(request, answer),
             Question::Hold(question) => self.answer_plugin(question),
             Question::Flows { answer } => {
                 let _ = answer.send(self.flows.clone());

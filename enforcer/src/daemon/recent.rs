@@ -123,6 +123,7 @@ impl Daemon {
             kept: extent.kept,
             limit: extent.limits.records,
             seen: extent.seen,
+            begin: extent.begin,
         }
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::kubernetes::client::ConnectError;
+use crate::source::kubernetes::ListError;
 
 /// Why no daemon, or a single one, cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum FleetError {
         /// Why.
         source: Box<kube::Error>,
     },
+    /// The objects of the cluster cannot be read.
+    #[error("{0}; or give --manifests")]
+    Objects(#[from] ListError),
     /// Nothing is there.
     #[error(
         "no daemon in the namespace {0}, and no DaemonSet enforcer: install it (deploy/README.md), or give \

@@ -12,6 +12,7 @@ pub mod expected;
 pub mod flows;
 mod forward;
 pub mod merge;
+mod objects;
 pub mod status;
 
 pub use error::FleetError;

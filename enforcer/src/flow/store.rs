@@ -37,6 +37,8 @@ pub struct Extent {
     pub kept: usize,
     /// Records that have come since the daemon is.
     pub seen: u64,
+    /// When the oldest kept record was made.
+    pub begin: Option<Timestamp>,
 }
 
 impl FlowStore {
@@ -86,6 +88,7 @@ impl FlowStore {
             limits: ring.limits(),
             kept: ring.len(),
             seen: ring.seen(),
+            begin: ring.begin(),
         }
     }
 

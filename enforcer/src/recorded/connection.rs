@@ -87,21 +87,24 @@ pub struct Seen {
     /// Packets that would have been dropped but for audit mode.
     pub audited: [u64; 2],
     /// When it was last allowed.
-    pub last_opened: Option<Timestamp>,
-    /// When it was last denied, or would have been.
-    pub last_denied: Option<Timestamp>,
+    pub last_opened: [Option<Timestamp>; 2],
+    /// When it was last denied.
+    pub last_denied: [Option<Timestamp>; 2],
+    /// When it would last have been denied.
+    pub last_audited: [Option<Timestamp>; 2],
 }
 
 impl Seen {
-    /// What became of it. Both ends must allow it, as far as they were recorded.
+    /// What became of it. Both ends must allow it, as far as they were recorded, and at each end the last
+    /// word counts: policies may have changed meanwhile.
     pub fn verdict(&self) -> Verdict {
-        let only = |counts: &[u64; 2]| {
-            let mut both = counts.iter().zip(&self.opened);
-            both.any(|(count, opened)| *count > 0 && *opened == 0)
+        let last = |times: &[Option<Timestamp>; 2]| {
+            let mut both = times.iter().zip(&self.last_opened);
+            both.any(|(time, opened)| time > opened)
         };
-        if only(&self.denied) {
+        if last(&self.last_denied) {
             Verdict::Denied
-        } else if only(&self.audited) {
+        } else if last(&self.last_audited) {
             Verdict::Audit
         } else {
             Verdict::Allowed
@@ -123,8 +126,15 @@ impl Seen {
         all.fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// When it was last denied, or would have been.
+    pub fn last_refused(&self) -> Option<Timestamp> {
+        let both = self.last_denied.iter().chain(&self.last_audited);
+        both.copied().max().flatten()
+    }
+
     /// When it was last seen.
     pub fn last(&self) -> Option<Timestamp> {
-        self.last_opened.max(self.last_denied)
+        let opened = self.last_opened.iter().copied().max().flatten();
+        opened.max(self.last_refused())
     }
 }

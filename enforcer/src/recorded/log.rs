@@ -11,6 +11,7 @@ use enforcer_policy::model::PodKey;
 use jiff::Timestamp;
 
 use super::connection::{Connection, End, Seen};
+use crate::screen::Summary;
 
 /// What is known from records.
 #[derive(Clone, Debug, Default)]
@@ -29,12 +30,39 @@ pub struct Log {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Those that say nothing about policies, by why.
     pub passed_over: BTreeMap<PassedOver, u64>,
-    /// Records that a daemon said were gone before they could be read.
-    pub missed: u64,
-    /// New flows that the daemon's programs did not report, as there were too many at a time.
-    pub suppressed: u64,
+    /// What daemons say that is not in the records.
+    pub lost: Lost,
     /// The numbers of the records of each node.
     numbers: BTreeMap<Option<Name>, BTreeSet<u64>>,
+}
+
+/// What daemons say that is not in their records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// A daemon was asked, not a file: what is missing between its records is known to it.
+    pub told: bool,
+    /// Records that were not kept so long.
+    pub forgotten: u64,
+    /// Records that were gone before they could be handed out.
+    pub missed: u64,
+    /// New flows that the programs in the kernel did not report, as there were too many at a time.
+    pub suppressed: u64,
+    /// Nodes that did not answer, and why.
+    pub silent: BTreeMap<String, String>,
+}
+
+impl Lost {
+    /// Takes in what the daemon that made the records says of them; `since` is what was asked for.
+    pub fn tell(&mut self, summary: &Summary, since: Option<Timestamp>) {
+        self.told = true;
+        self.forgotten += summary.flows.forgotten(since);
+        self.suppressed += summary.unreported;
+    }
+
+    /// How much is not in the records.
+    pub fn count(&self) -> u64 {
+        self.forgotten + self.missed + self.suppressed
+    }
 }
 
 /// Why a record is passed over.
@@ -126,9 +154,13 @@ impl Log {
         }
     }
 
-    /// How many numbers are missing between those of the records, and how often a daemon began anew.
+    /// How many numbers are missing between those of the records, and how often a daemon began anew. A
+    /// daemon that is asked says itself what is missing.
     pub fn gaps(&self) -> (u64, u64) {
         let (mut missing, mut restarts) = (0, 0);
+        if self.lost.told {
+            return (missing, restarts);
+        }
         for numbers in self.numbers.values() {
             let following = numbers.iter().skip(1);
             for (number, next) in numbers.iter().zip(following) {
@@ -153,8 +185,10 @@ impl Seen {
         *count = count.saturating_add(record.count);
         let last = match record.kind {
             Kind::Opened | Kind::Closed => &mut self.last_opened,
-            Kind::Denied | Kind::Audited => &mut self.last_denied,
+            Kind::Denied => &mut self.last_denied,
+            Kind::Audited => &mut self.last_audited,
         };
+        let last = &mut last[record.direction.index()];
         *last = (*last).max(Some(record.time));
     }
 }

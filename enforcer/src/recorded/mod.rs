@@ -7,5 +7,5 @@ mod log;
 mod read;
 
 pub use connection::{Connection, End, Seen};
-pub use log::{Log, PassedOver};
+pub use log::{Log, Lost, PassedOver};
 pub use read::{ReadError, read, read_file};

@@ -65,6 +65,13 @@ struct Totals {
     drops: u64,
 }
 
+impl ClusterScreen {
+    /// The nodes, the worst first.
+    pub fn rows(&self) -> &[Row] {
+        &self.nodes
+    }
+}
+
 impl Row {
     /// How bad it is.
     fn level(&self) -> Level {

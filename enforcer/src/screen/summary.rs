@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Finding, findings};
 use crate::api::Status;
-use crate::api::status::EndpointStatus;
+use crate::api::status::{EndpointStatus, FlowStatus};
 
 /// More instances of a finding than this are not told.
 const DETAILS: usize = 3;
+
+/// Under what name a status counts new flows that were not reported.
+const UNREPORTED: &str = "allowed";
 
 /// A node in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,12 @@ pub struct Summary {
     pub drops: u64,
     /// The fill of the fullest map, in percent.
     pub fill: usize,
+    /// Flow records.
+    #[serde(default)]
+    pub flows: FlowStatus,
+    /// New flows that were not reported, as there were too many at a time.
+    #[serde(default)]
+    pub unreported: u64,
     /// What is to be known, what matters most first.
     pub findings: Vec<Finding>,
 }
@@ -74,6 +83,7 @@ impl Summary {
     pub fn of(status: &Status) -> Self {
         let maps = status.maps.values();
         let fill = maps.map(|fill| fill.used * 100 / fill.capacity.max(1));
+        let unreported = status.events_suppressed.get(UNREPORTED);
         let mut findings = findings(status);
         for finding in &mut findings {
             let rest = finding.details.len().saturating_sub(DETAILS);
@@ -92,6 +102,8 @@ impl Summary {
             policies: Policies::of(status),
             drops: status.recent.drops.values().sum(),
             fill: fill.max().unwrap_or_default(),
+            flows: status.flows,
+            unreported: unreported.copied().unwrap_or_default(),
             findings,
         }
     }

@@ -62,6 +62,7 @@ fn well() -> Status {
             daemonset: None,
         },
         flows: FlowStatus {
+            begin: None,
             kept: 812,
             limit: 8192,
             seen: 812,

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use enforcer_policy::model::{Cluster, Family};
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// How long the prefixes are into which addresses outside the cluster are joined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Widths {
     /// Of IPv4; every address by itself without.
     pub v4: Option<u8>,

@@ -6,6 +6,14 @@ pub enum Caveat {
     /// Pods that no record names are unknown.
     #[error("without --manifests nobody can tell which other pods have the same labels")]
     NoManifests,
+    /// What a node recorded is not known.
+    #[error("node {node} did not answer ({why}): what it recorded is not known")]
+    NoAnswer {
+        /// Which.
+        node: String,
+        /// Why.
+        why: String,
+    },
     /// What is left out may be a pod with the same labels.
     #[error("{0} in the manifests: what has one is left out")]
     Errors(String),

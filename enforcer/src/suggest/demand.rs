@@ -13,6 +13,7 @@ use super::caveat::Caveat;
 use super::policy::{Policy, name_for, remarks};
 use super::ports::{Port, PortName};
 use super::rules::{Needs, Peer, Weight};
+use super::text::some;
 use super::workloads::{Workload, WorkloadKey, Workloads};
 use crate::recorded::{Connection, End, Seen};
 
@@ -59,7 +60,7 @@ impl<'a> Demand<'a> {
     /// The workload of an end, where a policy is wanted for it.
     fn subject(&self, end: &End, direction: Direction) -> Option<&'a Workload> {
         let workload = self.workload(end)?;
-        let wanted = self.options.means(&workload.key)
+        let wanted = workload.chosen
             && (self.options.all || workload.is_heard())
             && self.options.directions().any(|one| one == direction);
         wanted.then_some(workload)
@@ -171,10 +172,9 @@ impl<'a> Demand<'a> {
             self.caveats.insert(Caveat::Silent(name.clone()));
         }
         if !workload.unheard.is_empty() {
-            let nodes: Vec<&str> = workload.unheard.iter().map(AsRef::as_ref).collect();
             self.caveats.insert(Caveat::Unheard {
                 workload: name,
-                nodes: nodes.join(", "),
+                nodes: some(&workload.unheard),
             });
         }
         let rules = |direction: Direction| {

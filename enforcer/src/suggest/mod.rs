@@ -12,9 +12,11 @@
 mod blocks;
 mod caveat;
 mod demand;
+mod direction;
 mod object;
 mod policy;
 mod ports;
+mod report;
 mod rules;
 mod selector;
 mod text;
@@ -24,49 +26,50 @@ mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 
 use enforcer_common::abi::Direction;
-use enforcer_flows::Verdict;
+use enforcer_flows::{Filter, Verdict};
 use enforcer_policy::model::Cluster;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::recorded::{Connection, Log, PassedOver, Seen};
+use crate::recorded::{Connection, Log, Lost, PassedOver, Seen};
 pub use blocks::Widths;
 pub use caveat::Caveat;
 use demand::Demand;
 pub use object::to_object;
 pub use policy::{Policy, Remark};
 pub use ports::{Port, PortName};
+pub use report::Written;
 pub use rules::{Peer, Rule};
 pub use selector::Selector;
-pub use workloads::{Workload, WorkloadKey, Workloads};
+pub use workloads::{Heard, Workload, WorkloadKey, Workloads};
 pub use yaml::write_yaml;
 
 /// What is asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Options {
-    /// Policies for workloads of these namespaces alone; of all where none is named.
-    pub namespaces: Vec<String>,
-    /// Policies for these workloads alone, `KIND/NAME` or `NAME`; for all where none is named.
-    pub workloads: Vec<String>,
+    /// Policies for workloads with pods that these terms mean: see [`Filter::means`].
+    #[serde(default)]
+    pub filter: Filter,
     /// Policies for one direction alone.
+    #[serde(default, with = "direction")]
     pub direction: Option<Direction>,
     /// What was denied is to be allowed too.
+    #[serde(default)]
     pub include_denied: bool,
     /// Also for workloads at whose own pods nothing was recorded.
+    #[serde(default)]
     pub all: bool,
     /// How addresses outside the cluster are joined.
+    #[serde(default)]
     pub widths: Widths,
 }
 
 impl Options {
-    fn means(&self, workload: &WorkloadKey) -> bool {
-        let named = |name: &String| match name.split_once('/') {
-            Some((kind, name)) => {
-                kind.eq_ignore_ascii_case(&workload.kind) && workload.name == *name
-            }
-            None => workload.name == *name,
-        };
-        (self.namespaces.is_empty() || self.namespaces.iter().any(|one| workload.namespace == *one))
-            && (self.workloads.is_empty() || self.workloads.iter().any(named))
+    /// Whether a policy is wanted for a workload.
+    fn means(&self, workload: &Workload) -> bool {
+        let mut pods = workload.pods.iter();
+        pods.any(|(key, pod)| self.filter.means(&workload.party(key, pod)))
     }
 
     fn directions(&self) -> impl Iterator<Item = Direction> {
@@ -88,6 +91,8 @@ pub struct Suggestion {
     pub denied: BTreeMap<Connection, Seen>,
     /// Workloads without a policy, because nothing was recorded at their own pods.
     pub silent: BTreeSet<WorkloadKey>,
+    /// How many have no policy because none of their pods is on a node that made records.
+    pub elsewhere: usize,
     /// What it rests on.
     pub basis: Basis,
 }
@@ -103,10 +108,8 @@ pub struct Basis {
     pub connections: usize,
     /// Records that do not count, by why.
     pub passed_over: BTreeMap<PassedOver, u64>,
-    /// Records that a daemon could not hand out any more.
-    pub missed: u64,
-    /// New flows that a daemon's programs did not report.
-    pub suppressed: u64,
+    /// What daemons say that is not in the records.
+    pub lost: Lost,
     /// Numbers that are missing between those of the records.
     pub missing: u64,
     /// How often a daemon began anew.
@@ -117,13 +120,18 @@ pub struct Basis {
 pub fn suggest(log: &Log, cluster: Option<&Cluster>, options: &Options) -> Suggestion {
     let nothing = Cluster::default();
     let known = cluster.unwrap_or(&nothing);
-    let workloads = Workloads::new(known, log);
+    let mut workloads = Workloads::new(known, log);
+    workloads.choose(|one| options.means(one));
     let mut suggestion = Suggestion {
         basis: Basis::of(log),
         ..Suggestion::default()
     };
     if cluster.is_none() {
         suggestion.caveats.insert(Caveat::NoManifests);
+    }
+    for (node, why) in &log.lost.silent {
+        let (node, why) = (node.clone(), why.clone());
+        suggestion.caveats.insert(Caveat::NoAnswer { node, why });
     }
     let mut demand = Demand::new(&workloads, (known, cluster.is_some()), options);
     for (connection, seen) in &log.connections {
@@ -135,12 +143,14 @@ pub fn suggest(log: &Log, cluster: Option<&Cluster>, options: &Options) -> Sugge
             suggestion.denied.insert(connection.clone(), seen.clone());
         }
     }
-    for workload in workloads.iter().filter(|one| options.means(&one.key)) {
-        if !options.all && !workload.is_heard() {
-            suggestion.silent.insert(workload.key.clone());
-            continue;
+    for workload in workloads.iter().filter(|one| one.chosen) {
+        match workload.heard {
+            heard if options.all || heard == Heard::Something => {
+                suggestion.policies.extend(demand.policy(workload));
+            }
+            Heard::Elsewhere => suggestion.elsewhere += 1,
+            _ => drop(suggestion.silent.insert(workload.key.clone())),
         }
-        suggestion.policies.extend(demand.policy(workload));
     }
     suggestion.caveats.append(&mut demand.caveats);
     suggestion
@@ -154,10 +164,14 @@ impl Basis {
             span: log.span,
             connections: 0,
             passed_over: log.passed_over.clone(),
-            missed: log.missed,
-            suppressed: log.suppressed,
+            lost: log.lost.clone(),
             missing,
             restarts,
         }
+    }
+
+    /// Whether anything was not recorded, or is not among the records.
+    pub fn is_partial(&self) -> bool {
+        self.lost.count() + self.missing + self.restarts > 0
     }
 }

@@ -1,6 +1,9 @@
 //! Words in manifests.
 
+use std::collections::BTreeSet;
+
 use enforcer_flows::Verdict;
+use enforcer_policy::intern::Name;
 
 use super::rules::Weight;
 use crate::recorded::{Connection, Seen};
@@ -12,8 +15,17 @@ pub(super) fn denial(connection: &Connection, seen: &Seen) -> String {
         Verdict::Audit => ", audit mode",
         _ => "",
     };
-    let last = seen.last_denied.map(|last| format!(", last {last:.0}"));
-    format!("{connection}: {packets}{audit}{}", last.unwrap_or_default())
+    let last = seen.last_refused().map(|last| format!(", last {last:.0}"));
+    let before = seen.opened.iter().copied().max().unwrap_or_default();
+    let before = (before > 0).then(|| format!("; {} before", number(before, "connection")));
+    [
+        Some(format!("{connection}: {packets}{audit}")),
+        last,
+        before,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What a rule rests on, in words.
@@ -61,6 +73,19 @@ pub(super) fn number(count: u64, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
+/// More names than this are not told.
+const NAMES: usize = 5;
+
+/// The first of these names, and how many there are besides.
+pub(super) fn some(names: &BTreeSet<Name>) -> String {
+    let mut words: Vec<String> = names.iter().take(NAMES).map(ToString::to_string).collect();
+    match names.len().saturating_sub(NAMES) {
+        0 => {}
+        more => words.push(format!("and {more} more")),
+    }
+    words.join(", ")
+}
+
 /// A number of things in memory.
 pub(super) fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
@@ -91,6 +116,13 @@ mod tests {
             assert_eq!(scalar(text), format!("{text:?}"));
         }
         assert_eq!(scalar("a\nb\u{85}"), "\"a\\nb\\u0085\"");
+    }
+
+    #[test]
+    fn of_many_names_only_the_first_are_told() {
+        let names = |count: u8| (0..count).map(|n| format!("n{n}").into()).collect();
+        assert_eq!(some(&names(2)), "n0, n1");
+        assert_eq!(some(&names(7)), "n0, n1, n2, n3, n4, and 2 more");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
+use enforcer_flows::{Party, Who};
 use enforcer_policy::intern::Name;
-use enforcer_policy::model::{Cluster, Pod, PodKey};
+use enforcer_policy::model::{self, Cluster, Pod, PodKey};
 use enforcer_policy::rule::Protocol;
 
 use super::ports::{Port, PortName, name_of};
@@ -23,7 +25,7 @@ pub struct WorkloadKey {
 }
 
 impl WorkloadKey {
-    fn of(key: &PodKey, workload: Option<&enforcer_policy::model::Workload>) -> Self {
+    fn of(key: &PodKey, workload: Option<&model::Workload>) -> Self {
         Self {
             namespace: key.namespace.clone(),
             kind: workload.map_or_else(|| "Pod".into(), |one| one.kind().into()),
@@ -36,6 +38,17 @@ impl fmt::Display for WorkloadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
+}
+
+/// What the pods of a workload recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Records were made at their links.
+    Something,
+    /// None was, although some of them are on nodes that made records.
+    Nothing,
+    /// None of them is on a node that made records.
+    Elsewhere,
 }
 
 /// A workload and what policies need to know of it.
@@ -51,8 +64,10 @@ pub struct Workload {
     pub pods: BTreeMap<PodKey, Pod>,
     /// No manifest has any of its pods.
     pub gone: bool,
-    /// Records were made at the links of its pods.
-    heard: bool,
+    /// A policy is wanted for it.
+    pub chosen: bool,
+    /// What its own pods recorded.
+    pub heard: Heard,
     /// Nodes that it has pods on and that made no record.
     pub unheard: BTreeSet<Name>,
 }
@@ -60,7 +75,23 @@ pub struct Workload {
 impl Workload {
     /// Whether anything was recorded at its own pods.
     pub fn is_heard(&self) -> bool {
-        self.heard
+        self.heard == Heard::Something
+    }
+
+    /// One of its pods, as filters see it.
+    pub(super) fn party(&self, key: &PodKey, pod: &Pod) -> Party {
+        let workload = model::Workload::new(&self.key.kind, &self.key.name);
+        let who = Who {
+            pod: Some(key.clone()),
+            workload: Some(workload),
+            labels: pod.labels.clone(),
+            node: pod.node.clone(),
+            service: None,
+        };
+        Party {
+            who: Some(Arc::new(who)),
+            ..Party::default()
+        }
     }
 
     /// A port of its pods, by name where they all call it so.
@@ -114,6 +145,13 @@ impl Workloads {
         all
     }
 
+    /// Says for which of them policies are wanted.
+    pub fn choose(&mut self, wanted: impl Fn(&Workload) -> bool) {
+        for workload in self.by_key.values_mut() {
+            workload.chosen = wanted(workload);
+        }
+    }
+
     /// The workloads in order.
     pub fn iter(&self) -> impl Iterator<Item = &Workload> {
         self.by_key.values()
@@ -133,7 +171,8 @@ impl Workloads {
             sharing: BTreeSet::new(),
             pods: BTreeMap::new(),
             gone,
-            heard: false,
+            chosen: true,
+            heard: Heard::Nothing,
             unheard: BTreeSet::new(),
         });
         workload.pods.insert(key.clone(), pod.clone());
@@ -151,7 +190,7 @@ impl Workloads {
     fn hear(&mut self, log: &Log) {
         for key in log.endpoints.iter().filter_map(|pod| self.of.get(pod)) {
             if let Some(workload) = self.by_key.get_mut(key) {
-                workload.heard = true;
+                workload.heard = Heard::Something;
             }
         }
         if log.nodes.is_empty() {
@@ -159,8 +198,12 @@ impl Workloads {
         }
         for workload in self.by_key.values_mut() {
             let nodes = workload.pods.values().filter_map(|pod| pod.node.as_ref());
-            let unheard = nodes.filter(|node| !log.nodes.contains(*node)).cloned();
-            workload.unheard = unheard.collect();
+            let (heard, unheard): (Vec<_>, Vec<_>) =
+                nodes.partition(|node| log.nodes.contains(*node));
+            if workload.heard == Heard::Nothing && heard.is_empty() && !unheard.is_empty() {
+                workload.heard = Heard::Elsewhere;
+            }
+            workload.unheard = unheard.into_iter().cloned().collect();
         }
     }
 

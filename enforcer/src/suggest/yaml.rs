@@ -11,6 +11,9 @@ use super::selector::Selector;
 use super::text::{count, denial, number, plain, scalar, weight};
 use super::{Basis, Suggestion};
 
+/// What follows from losses.
+pub(super) const PARTIAL: &str = "The policies may lack what only those would have shown.";
+
 /// Writes all of it as one file of manifests.
 ///
 /// # Errors
@@ -43,18 +46,23 @@ fn write_basis(basis: &Basis, out: &mut impl Write) -> io::Result<()> {
             &format!("{} not counted: {why}.", number(*records, "record")),
         )?;
     }
-    if basis.missed > 0 {
-        let gone = number(basis.missed, "record");
-        comment(
-            out,
-            &format!("Lost: {gone}, which the daemon no longer has."),
-        )?;
-    }
-    if basis.suppressed > 0 {
-        let flows = number(basis.suppressed, "new flow");
-        let line =
-            format!("Lost: {flows} that came too fast to be reported, since the daemon runs.");
-        comment(out, &line)?;
+    let lost = &basis.lost;
+    for (count, what, why) in [
+        (lost.forgotten, "record", "older than what the daemon keeps"),
+        (
+            lost.missed,
+            "record",
+            "which the daemon no longer had when they were to be read",
+        ),
+        (
+            lost.suppressed,
+            "new flow",
+            "that came too fast to be reported, since the daemon runs",
+        ),
+    ] {
+        if count > 0 {
+            comment(out, &format!("Lost: {}, {why}.", number(count, what)))?;
+        }
     }
     if basis.missing > 0 {
         let missing = number(basis.missing, "number");
@@ -66,6 +74,9 @@ fn write_basis(basis: &Basis, out: &mut impl Write) -> io::Result<()> {
         let runs = number(basis.restarts, "time");
         let line = format!("A daemon began anew {runs}: nobody knows what went between.");
         comment(out, &line)?;
+    }
+    if basis.is_partial() {
+        comment(out, PARTIAL)?;
     }
     Ok(())
 }
@@ -187,6 +198,11 @@ fn write_rest(suggestion: &Suggestion, out: &mut impl Write) -> io::Result<()> {
     }
     for workload in &suggestion.silent {
         comment(out, &format!("  {workload}"))?;
+    }
+    if suggestion.elsewhere > 0 {
+        let workloads = number(count(suggestion.elsewhere), "workload");
+        let line = format!("Nor for {workloads} with no pod on the nodes that made these records.");
+        comment(out, &line)?;
     }
     if !suggestion.denied.is_empty() {
         comment(

@@ -230,6 +230,8 @@ fn records_of_all_nodes_are_one_stream_by_time_with_the_node_of_each() {
     let output = run(&world, &["flows", "--node", "node1", "--output", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
 
+    suggest_and_replay(&world);
+
     // A daemon that is exchanged is followed on.
     world.daemons[1] = None;
     world.launch(1, FLAG);
@@ -248,6 +250,34 @@ fn records_of_all_nodes_are_one_stream_by_time_with_the_node_of_each() {
         }
         told.get() > 0 && is_new(&world, told.get())
     });
+}
+
+/// Policies and judgements from the records of all nodes and what the API server has.
+fn suggest_and_replay(world: &World) {
+    let output = run(world, &["policy", "suggest"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let yaml = text(&output);
+    for line in [
+        "name: pod-near\n",
+        "name: pod-far\n",
+        "# Note: shop/web selects pods of this workload too",
+        "#   shop/foe → shop/near TCP",
+        "#   shop/foe → shop/far TCP",
+        "# Not exact: node node2 did not answer (no pod",
+    ] {
+        assert!(yaml.contains(line), "{line}: {yaml}");
+    }
+    assert!(!yaml.contains("without --manifests"), "{yaml}");
+
+    let delete = ["--delete", "NetworkPolicy", "shop/web"];
+    let words = [&["trace", "--replay", "--output", "json"][..], &delete].concat();
+    let output = run(world, &words);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let replay: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary = &replay["summary"];
+    assert!(summary["newly_allowed"].as_u64().unwrap() >= 2, "{replay}");
+    assert_eq!(summary["newly_denied"], 0, "{replay}");
+    assert_eq!(replay["gone"], json!([]), "{replay}");
 }
 
 /// Whether a record is of the daemon that runs on node1 now.

@@ -74,13 +74,20 @@ impl Folder {
     pub(crate) fn replay(&self, arguments: &str) -> Run {
         let (manifests, flows) = (self.manifests(), self.flows());
         let (manifests, flows) = (manifests.display(), flows.display());
-        let arguments = format!("trace --manifests {manifests} --replay {flows} {arguments}");
-        let cli = Trace::try_parse_from(arguments.split_whitespace());
-        let args = cli.unwrap_or_else(|error| panic!("{error}")).args;
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&args, &mut out, &mut err).unwrap();
-        written(out, err, code)
+        trace(&format!(
+            "--manifests {manifests} --replay {flows} {arguments}"
+        ))
     }
+}
+
+/// Runs `trace` with these arguments, which are split at white space.
+pub(crate) fn trace(arguments: &str) -> Run {
+    let arguments = ["trace"].into_iter().chain(arguments.split_whitespace());
+    let cli = Trace::try_parse_from(arguments);
+    let args = cli.unwrap_or_else(|error| panic!("{error}")).args;
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = run(&args, &mut out, &mut err).unwrap();
+    written(out, err, code)
 }
 
 /// Runs `policy suggest` with these arguments, which are split at white space.

@@ -10,6 +10,7 @@
 mod asked;
 mod command;
 mod daemon;
+mod edges;
 mod exact;
 mod labels;
 mod random;

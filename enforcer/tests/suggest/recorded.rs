@@ -58,6 +58,30 @@ fn what_one_end_denies_is_denied() {
 }
 
 #[test]
+fn the_last_word_of_an_end_counts() {
+    let (web, api) = ends();
+    let at = |minute, kind, direction| record(minute, kind, direction, (&web, &api), ("TCP", 80));
+    let verdict = |records: &[Value]| {
+        let log = log(records);
+        log.connections.values().next().unwrap().verdict()
+    };
+    let audited = ("audited", "policy-denied");
+    for (first, second, expected) in [
+        (OPENED, DENIED, Verdict::Denied),
+        (DENIED, OPENED, Verdict::Allowed),
+        (OPENED, audited, Verdict::Audit),
+        (audited, OPENED, Verdict::Allowed),
+    ] {
+        let both = [at(1, first, "egress"), at(2, second, "egress")];
+        assert_eq!(verdict(&both), expected, "{first:?} {second:?}");
+        // The other end is another's.
+        let mut with_other = both.to_vec();
+        with_other.push(at(3, OPENED, "ingress"));
+        assert_eq!(verdict(&with_other), expected, "{first:?} {second:?}");
+    }
+}
+
+#[test]
 fn an_answer_is_of_the_connection_that_it_answers() {
     let (web, api) = ends();
     let mut answer = record(1, OPENED, "ingress", (&web, &api), ("TCP", 80));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::command::Folder;
+use crate::command::{Folder, trace};
 use crate::records::{DENIED, OPENED, SHOP, api, dns, node, outside, record, web_a, web_b};
 
 /// api lets web in at one port.
@@ -155,4 +155,15 @@ fn errors_have_the_exit_code_2() {
     let run = folder.replay("");
     assert_eq!((run.code, run.out.as_str()), (2, ""));
     assert!(run.err.contains(":1: no flow record"), "{}", run.err);
+    for (arguments, said) in [
+        ("--since 5m", "--since and --cluster"),
+        ("--prune", "--delete and --prune change what is in force"),
+    ] {
+        let run = folder.replay(arguments);
+        assert_eq!((run.code, run.out.as_str()), (2, ""));
+        assert!(run.err.contains(said), "{}", run.err);
+    }
+    let run = trace(&format!("--replay {}", folder.flows().display()));
+    assert_eq!((run.code, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("needs --manifests"), "{}", run.err);
 }

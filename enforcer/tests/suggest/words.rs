@@ -30,6 +30,7 @@ fn day() -> Vec<Value> {
 const EXPECTED: &str = r#"# Suggested from 8 records, 2026-11-21T08:01:00Z to 2026-11-21T08:07:00Z: 5 kinds of connections.
 # 1 record not counted: of a pod with itself or its own node.
 # 4 numbers missing between those of the records: filtered out, or lost.
+# The policies may lack what only those would have shown.
 ---
 # Deployment shop/web
 apiVersion: networking.k8s.io/v1
@@ -148,6 +149,13 @@ fn namespace_workload_and_direction_choose_policies() {
     );
     assert_eq!(names("--namespace kube-system"), [""; 0]);
     assert_eq!(names("--namespace kube-system --all"), ["deployment-dns 2"]);
+    assert_eq!(names("--pod shop/web-*-b"), ["deployment-web 2"]);
+    assert_eq!(names("--pod shop/ --pod not:*/api-?"), ["deployment-web 2"]);
+    assert_eq!(names("--label app=api"), ["statefulset-api 2"]);
+    assert_eq!(
+        names("--namespace sh* --label app!=api"),
+        ["deployment-web 2"]
+    );
 }
 
 #[test]
@@ -161,6 +169,23 @@ fn what_was_denied_is_allowed_if_asked_for() {
         run.out
     );
     assert!(!run.out.contains("Seen but denied"), "{}", run.out);
+}
+
+#[test]
+fn what_a_later_policy_denied_is_not_allowed_again() {
+    let (web, api) = (web_a(), api());
+    let at = |minute, kind| record(minute, kind, "egress", (&web, &api), ("TCP", 3306));
+    let run = Folder::new(SHOP, &[at(1, OPENED), at(2, DENIED)]).suggest("--workload web");
+    assert!(
+        run.out.contains("# Egress: nothing was seen"),
+        "{}",
+        run.out
+    );
+    let line = "#   shop/web-5d4-a → shop/api-0 TCP 3306: 1 packet, last 2026-11-21T08:02:00Z; \
+        1 connection before\n";
+    assert!(run.out.contains(line), "{}", run.out);
+    let run = Folder::new(SHOP, &[at(1, DENIED), at(2, OPENED)]).suggest("--workload web");
+    assert!(run.out.contains("port: 3306"), "{}", run.out);
 }
 
 #[test]
@@ -225,6 +250,9 @@ fn errors_have_the_exit_code_2() {
         "{}",
         run.err
     );
+    let since = folder.suggest("--since 5m");
+    assert_eq!((since.code, since.out.as_str()), (2, ""));
+    assert!(since.err.contains("--since asks daemons"), "{}", since.err);
     let none = folder.suggest_alone("--manifests /no/such/folder");
     assert_eq!((none.code, none.out.as_str()), (2, ""));
 }

@@ -10,3 +10,4 @@ mod filters;
 mod forms;
 mod reading;
 mod shop;
+mod suggest;

@@ -7,8 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use super::interrupt;
 use super::stage::Stage;
@@ -74,6 +76,23 @@ impl Daemon {
         ])
     }
 
+    /// The records since a moment that more arguments mean, one JSON object a line.
+    pub(super) fn records(&mut self, since: Timestamp, more: &[&str]) -> Result<String> {
+        let since = since.to_string();
+        let arguments = ["flows", "--since", &since, "--output", "json"];
+        self.ask(&[&arguments, more].concat())
+    }
+
+    /// Packets that policies have denied, as the kernel counts them.
+    pub(super) fn denied(&mut self) -> Result<u64> {
+        let status: Value = serde_json::from_str(&self.ask(&["status", "--output", "json"])?)?;
+        let reasons = ["policy-denied", "revoked"];
+        let counts = ["ingress", "egress"].into_iter().flat_map(|hook| {
+            reasons.map(|reason| status["packets"][format!("{hook}/{reason}")].as_u64())
+        });
+        Ok(counts.flatten().sum())
+    }
+
     /// The command that asks this daemon, as the user would type it.
     pub(super) fn command_line(&self, verb: &str) -> String {
         let binary = workspace::enforcer("release");
@@ -84,7 +103,8 @@ impl Daemon {
         )
     }
 
-    fn ask(&mut self, arguments: &[&str]) -> Result<String> {
+    /// What a verb that asks this daemon prints; an error where it does not end with success.
+    pub(super) fn ask(&mut self, arguments: &[&str]) -> Result<String> {
         self.check_alive()?;
         interrupt::check()?;
         let mut command = Command::new(workspace::enforcer("release"));

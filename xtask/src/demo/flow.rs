@@ -57,6 +57,29 @@ fn parse(line: &Value) -> Option<Drop> {
     })
 }
 
+/// How many packets of these records one pod sent to another, and how many records say so.
+pub(super) fn packets(lines: &str, from: &Pod, to: &Pod) -> (u64, usize) {
+    let records = lines.lines().filter_map(|line| {
+        let record: Value = serde_json::from_str(line).ok()?;
+        let is = |side: &Value, pod: &Pod| side["address"] == pod.address.to_string();
+        let between = is(&record["source"], from) && is(&record["destination"], to);
+        between.then(|| record["count"].as_u64().unwrap_or(1))
+    });
+    records.fold((0, 0), |(packets, records), count| {
+        (packets + count, records + 1)
+    })
+}
+
+/// How many packets these records stand for.
+pub(super) fn all_packets(lines: &str) -> u64 {
+    let records = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records
+        .map(|record| record["count"].as_u64().unwrap_or(1))
+        .sum()
+}
+
 impl End {
     /// Whether it is this pod of the namespace `default`.
     fn is(&self, pod: &Pod) -> bool {
@@ -111,6 +134,17 @@ mod tests {
         assert_eq!(between(&lines(), &WEB, &DB).len(), 1);
         assert!(between(&lines(), &API, &DB).is_empty());
         assert!(between(&lines(), &DB, &WEB).is_empty());
+    }
+
+    #[test]
+    fn a_record_may_stand_for_many_packets() {
+        let line = lines();
+        let many = line.replacen("{\"time\"", "{\"count\":7,\"time\"", 1);
+        assert_eq!(packets(&line, &WEB, &DB), (1, 1));
+        assert_eq!(packets(&format!("{line}{many}"), &WEB, &DB), (8, 2));
+        assert_eq!(packets(&line, &DB, &WEB), (0, 0));
+        // Each text has a record more, of nobody.
+        assert_eq!(all_packets(&format!("{line}{many}")), 10);
     }
 
     #[test]

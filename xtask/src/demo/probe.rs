@@ -57,14 +57,24 @@ fn echo(mut stream: TcpStream) {
     }
 }
 
+/// A pod that connects, and the one that it connects to.
+pub(super) type Pair = (&'static Pod, &'static Pod);
+
+/// Every pod with every other.
+pub(super) fn pairs() -> impl Iterator<Item = Pair> {
+    pods::ALL.into_iter().flat_map(|from| {
+        let others = pods::ALL.into_iter().filter(move |to| *to != from);
+        others.map(move |to| (from, to))
+    })
+}
+
 /// Every pod tries to connect to every other, all at once.
 pub(super) fn everyone() -> Result<Vec<Attempt>> {
-    let pairs = pods::ALL.into_iter().flat_map(|from| {
-        pods::ALL
-            .into_iter()
-            .filter(move |to| *to != from)
-            .map(move |to| (from, to))
-    });
+    all(pairs())
+}
+
+/// All these try to connect, at once.
+pub(super) fn all(pairs: impl Iterator<Item = Pair>) -> Result<Vec<Attempt>> {
     let threads: Vec<_> = pairs
         .map(|(from, to)| {
             thread::spawn(move || attempt(from, to).map(|outcome| Attempt { from, to, outcome }))

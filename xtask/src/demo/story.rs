@@ -56,17 +56,18 @@ fn with(stage: &Stage, keep: bool) -> Result<()> {
     show.with_the_policy()?;
     show.the_drop()?;
     show.the_live_edit()?;
+    show.the_suggestion()?;
     if keep {
         show.linger();
     }
     show.verdict()
 }
 
-struct Show<'a> {
-    stage: &'a Stage,
-    daemon: Daemon,
+pub(super) struct Show<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) daemon: Daemon,
     /// What did not hold.
-    surprises: Vec<String>,
+    pub(super) surprises: Vec<String>,
 }
 
 impl Show<'_> {
@@ -229,7 +230,7 @@ fn edited(policy: &str) -> Result<String> {
 }
 
 /// Puts a whole file in place at once: the daemon never reads half of it.
-fn write(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, text)
         .and_then(|()| fs::rename(&new, path))

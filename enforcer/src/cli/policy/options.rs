@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 
 use enforcer_common::abi::Direction;
+use enforcer_flows::filter::TermError;
+use enforcer_flows::query::{NotAMoment, moment};
+use enforcer_flows::{Filter, Query, Side, Term, What};
+use jiff::Timestamp;
 
 use crate::api::DEFAULT_SOCKET;
+use crate::cli::cluster::ClusterArgs;
 use crate::suggest::{Options, Widths};
 
 /// Suggest the least network policies that allow what was recorded.
@@ -15,16 +20,18 @@ use crate::suggest::{Options, Widths};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Records:
-  A file of `enforcer flows --output json`, of one node or several behind one another; `-` is
-  standard input. Without FLOWS the daemon of this node is asked for what it keeps.
+  Without FLOWS the daemon of this node is asked for what it keeps, and for its view of the cluster: that is
+  all that is needed. --cluster asks the daemons of all nodes, and the API server for the cluster.
+  FLOWS is a file of `enforcer flows --output json`, of one node or several behind one another; `-` is
+  standard input.
   Pods that no policy isolates make no records. To learn what they need, isolate them by a policy
   that allows everything (`ingress: [{}]`, `egress: [{}]`), or deny in audit mode and use
   --include-denied.
 
 Manifests:
-  --manifests says which other pods have the same labels, what ports are called, and what is not
-  there any more: write it with `kubectl get pods,namespaces,nodes,networkpolicies -A -o yaml`.
-  Without, only pods of the records are known, and the answer is never called exact.
+  They say of a file of records which other pods have the same labels, what ports are called, and what
+  is not there any more: write them with `kubectl get pods,namespaces,nodes,networkpolicies -A -o yaml`.
+  A file without them knows only pods of the records, and the answer is never called exact.
 
 Policies:
   Peers in other namespaces are named by kubernetes.io/metadata.name; nodes and what is outside the
@@ -32,14 +39,23 @@ Policies:
   excluded by DoesNotExist. A pod always reaches itself and its own node, so that needs no rule.
   Workloads without a record of their own get no policy, unless --all: it then allows what others
   recorded, or nothing.
+  What was denied becomes no rule, not even where it had been allowed before: the last word counts.
   The policies say what was seen and no more. Judge them with `enforcer trace --replay` and apply
   them in audit mode first.
 
+Filters:
+  --namespace, --pod, --workload and --label choose whose policies are written, as `enforcer flows` takes
+  them: values of one are alternatives, different ones must all hold, not:VALUE must not hold. A workload is
+  chosen with any of its pods. Records are chosen by --since alone, as a policy must know all of them.
+
 Examples:
+  enforcer policy suggest > policies.yaml
+  enforcer policy suggest --namespace shop --since 1h
+  enforcer policy suggest --cluster --workload Deployment/api
   enforcer flows --output json > flows.jsonl
   enforcer policy suggest flows.jsonl --manifests cluster.yaml > policies.yaml
   enforcer policy suggest flows.jsonl --manifests cluster.yaml --namespace shop --direction ingress
-  enforcer policy suggest --workload Deployment/api --allow-outside 24
+  enforcer policy suggest --label app=api --allow-outside 24
   enforcer policy suggest flows.jsonl --output json | jq '.policies[]' | kubectl apply -f -
 
 Exit codes:
@@ -49,17 +65,26 @@ Exit codes:
      comments say where")]
 pub struct SuggestArgs {
     /// Records, `-` for standard input; without, those of this node's daemon.
-    #[arg(value_name = "FLOWS")]
+    #[arg(value_name = "FLOWS", conflicts_with = "cluster")]
     pub flows: Option<PathBuf>,
-    /// Folder or file of manifests: nodes, namespaces, pods and policies.
+    /// Folder or file of manifests: nodes, namespaces, pods and policies. Without, what the daemon knows.
     #[arg(long, value_name = "PATH")]
     pub manifests: Option<PathBuf>,
-    /// Only policies of this namespace; may be repeated.
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Vec<String>,
-    /// Only the policy of this workload, such as Deployment/api, or just api; may be repeated.
-    #[arg(long, value_name = "KIND/NAME")]
-    pub workload: Vec<String>,
+    /// Only records from then on: how long ago (90s, 5m, 1h30m) or RFC 3339.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only policies of this namespace; * and ? are wildcards.
+    #[arg(long, short, value_name = "NAME", value_parser = term(What::Namespace))]
+    pub namespace: Vec<Term>,
+    /// Only the policy of the workload of this pod; NS/ are all of a namespace; * and ? are wildcards.
+    #[arg(long, value_name = "NS/POD", value_parser = term(What::Pod))]
+    pub pod: Vec<Term>,
+    /// Only the policy of this workload, such as Deployment/api, or just api.
+    #[arg(long, value_name = "KIND/NAME", value_parser = term(What::Workload))]
+    pub workload: Vec<Term>,
+    /// Only policies of workloads with pods that have these labels, as `kubectl --selector` takes them.
+    #[arg(long, short, value_name = "SELECTOR", value_parser = term(What::Label))]
+    pub label: Vec<Term>,
     /// Only this direction.
     #[arg(long, value_enum, value_name = "DIRECTION")]
     pub direction: Option<DirectionName>,
@@ -81,6 +106,16 @@ pub struct SuggestArgs {
     /// The daemon's socket.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     pub socket: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) cluster: ClusterArgs,
+}
+
+/// A term about pods, which have no sides here.
+fn term(what: What) -> impl Fn(&str) -> Result<Term, TermError> + Clone {
+    move |text| match Term::parse(what, text) {
+        Ok(term) if term.side() != Side::Either => Err(TermError::NoSides(what)),
+        other => other,
+    }
 }
 
 /// The value of `--output`.
@@ -103,11 +138,25 @@ pub enum DirectionName {
 }
 
 impl SuggestArgs {
+    /// Which records.
+    pub(super) fn query(&self) -> Result<Query, NotAMoment> {
+        let since = self.since.as_deref();
+        let since = since.map(|text| moment(text, Timestamp::now()));
+        Ok(Query {
+            since: since.transpose()?,
+            ..Query::default()
+        })
+    }
+
+    fn filter(&self) -> Filter {
+        let all = [&self.namespace, &self.pod, &self.workload, &self.label];
+        all.into_iter().flatten().cloned().collect()
+    }
+
     /// What the library is asked for.
     pub(super) fn options(&self) -> Options {
         Options {
-            namespaces: self.namespace.clone(),
-            workloads: self.workload.clone(),
+            filter: self.filter(),
             direction: self.direction.map(|direction| match direction {
                 DirectionName::Ingress => Direction::Ingress,
                 DirectionName::Egress => Direction::Egress,

@@ -16,10 +16,12 @@ mod failure;
 mod kinds;
 mod ledger;
 mod lines;
+mod list;
 mod message;
 mod pending;
 mod reflector;
 mod source;
 
+pub use list::{ListError, list};
 pub use reflector::Patience;
 pub use source::{Ended, KubernetesSource, StartError};

@@ -60,6 +60,14 @@ impl Change {
         Err(told(&problems))
     }
 
+    /// The objects of the cluster after the change, which may be none.
+    pub(crate) fn apply_or_keep(self, now: &Cluster) -> Result<Cluster, ChangeError> {
+        if self == Self::default() {
+            return Ok(now.clone());
+        }
+        self.apply(now)
+    }
+
     /// The objects of the cluster after the change.
     pub(crate) fn apply(self, now: &Cluster) -> Result<Cluster, ChangeError> {
         let loaded = load::parse(self.files);

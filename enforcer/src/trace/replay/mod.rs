@@ -7,7 +7,7 @@ mod ends;
 mod text;
 
 use enforcer_flows::Verdict as Recorded;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::ends::{Ends, Gone};
 use super::answer::{Answer, Verdict};
@@ -20,6 +20,8 @@ pub use text::write_replay;
 pub struct Replay {
     /// Records that were read.
     pub records: u64,
+    /// What daemons say that is not in the records.
+    pub lost: u64,
     /// How many connections had which verdict, and have now.
     pub summary: Summary,
     /// Those that differ, allowed ones first.
@@ -41,6 +43,39 @@ pub struct Summary {
     pub newly_allowed: u64,
     /// Were and would be denied.
     pub still_denied: u64,
+}
+
+/// A replay in both forms, and what its reader is to be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// For people.
+    pub text: String,
+    /// For programs: [`Replay`] in JSON.
+    pub json: String,
+    /// How many verdicts would be others.
+    pub differing: usize,
+    /// Of how many connections an end is not there any more.
+    pub gone: usize,
+    /// How many connections have no one answer.
+    pub unanswered: usize,
+}
+
+impl Written {
+    /// Writes a replay.
+    ///
+    /// # Errors
+    /// When it cannot be said in JSON.
+    pub fn of(replay: &Replay) -> Result<Self, serde_json::Error> {
+        let mut text = Vec::new();
+        write_replay(replay, &mut text).map_err(serde_json::Error::io)?;
+        Ok(Self {
+            text: String::from_utf8_lossy(&text).into_owned(),
+            json: serde_json::to_string_pretty(replay)?,
+            differing: replay.differing.len(),
+            gone: replay.gone.len(),
+            unanswered: replay.unanswered.len(),
+        })
+    }
 }
 
 /// A recorded connection.
@@ -107,6 +142,7 @@ impl Recording {
 pub fn replay(tracer: &mut Tracer, log: &Log) -> Replay {
     let mut replay = Replay {
         records: log.records,
+        lost: log.lost.count(),
         ..Replay::default()
     };
     let ends = Ends::new(tracer, log);

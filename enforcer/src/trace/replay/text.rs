@@ -36,7 +36,11 @@ pub fn write_replay(replay: &Replay, out: &mut impl Write) -> io::Result<()> {
     let (allowed, denied) = (summary.newly_allowed, summary.still_denied);
     writeln!(out, "{:14}{allowed:>13}{denied:>13}", "was denied")?;
     let (gone, unanswered) = (replay.gone.len(), replay.unanswered.len());
-    writeln!(out, "no longer there: {gone}; not judged: {unanswered}")
+    writeln!(out, "no longer there: {gone}; not judged: {unanswered}")?;
+    match replay.lost {
+        0 => Ok(()),
+        lost => writeln!(out, "lost before they could be judged: {lost}"),
+    }
 }
 
 fn write_list(title: &str, list: &[NotJudged], out: &mut impl Write) -> io::Result<()> {
