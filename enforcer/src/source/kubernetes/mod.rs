@@ -22,4 +22,4 @@ mod reflector;
 mod source;
 
 pub use reflector::Patience;
-pub use source::{Ended, KubernetesSource, StartError};
+pub use source::{Ended, KubernetesSource, StartError, Told};
