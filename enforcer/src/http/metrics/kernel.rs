@@ -1,12 +1,12 @@
 //! What the programs count, and what is in the maps.
 
+use enforcer_common::Reason;
 use enforcer_common::abi::{Counter, Direction};
-use enforcer_common::{Action, Reason};
 use enforcer_flows::Verdict;
 use enforcer_flows::record::direction_name;
 
 use super::super::encode::{Metric, Page};
-use super::super::numbers::Numbers;
+use super::super::numbers::{Numbers, is_denial};
 
 pub(super) fn write(page: &mut Page, numbers: &Numbers) {
     packets(page, numbers);
@@ -43,10 +43,10 @@ fn each(mut metric: Metric<'_>, numbers: &Numbers, value: impl Fn(&Counter) -> u
 }
 
 fn labels(direction: Direction, reason: Reason) -> [(&'static str, &'static str); 3] {
-    let verdict = match (reason, reason.action()) {
-        (Reason::AuditDenied, _) => Verdict::Audit,
-        (_, Action::Drop) => Verdict::Denied,
-        (_, Action::Pass) => Verdict::Allowed,
+    let verdict = match reason {
+        Reason::AuditDenied => Verdict::Audit,
+        _ if is_denial(reason) => Verdict::Denied,
+        _ => Verdict::Allowed,
     };
     [
         ("direction", direction_name(direction)),
