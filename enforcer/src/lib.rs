@@ -17,6 +17,7 @@ pub mod connectivity;
 pub mod daemon;
 pub mod datapath;
 pub mod engines;
+pub mod export;
 pub mod fleet;
 pub mod flow;
 pub mod http;

@@ -8,9 +8,6 @@ use std::process::Command;
 use k8s_openapi::api::apps::v1::DaemonSet;
 
 const MANIFESTS: &str = include_str!("../../deploy/manifests/enforcer.yaml");
-const ALERTS: &str = include_str!("../../deploy/chart/enforcer/files/alerts.yaml");
-const DASHBOARD: &str = include_str!("../../deploy/chart/enforcer/files/dashboard.json");
-const METRICS: &str = include_str!("../src/http/metrics.rs");
 const TEMPLATE: &str = include_str!("../../deploy/chart/enforcer/templates/daemonset.yaml");
 
 /// Parsing comes before help, so that a wrong argument is an error.
@@ -59,19 +56,4 @@ fn the_program_has_every_flag_that_the_chart_can_give() {
     for flag in flags {
         assert!(help.contains(&format!("--{flag}")), "--{flag}");
     }
-}
-
-#[test]
-fn alerts_and_dashboard_ask_for_metrics_that_exist() {
-    let words = |text: &'static str| {
-        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .filter(|word| word.starts_with("enforcer_"))
-            .map(|word| word.trim_end_matches("_bucket"))
-            .collect::<BTreeSet<_>>()
-    };
-    let known = words(METRICS);
-    let asked: BTreeSet<_> = words(ALERTS).into_iter().chain(words(DASHBOARD)).collect();
-    assert!(asked.len() > 8, "{asked:?}");
-    let unknown: Vec<_> = asked.difference(&known).collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
 }

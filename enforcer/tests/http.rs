@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,16 +14,14 @@ use enforcer::http::{Http, start};
 use enforcer::report::Counters;
 use tokio::sync::mpsc;
 
+#[path = "common/http.rs"]
+#[allow(dead_code, reason = "each test file uses some of the helpers")]
+mod http;
+
 /// What is answered to a request: the status, the head and the body.
 fn ask(address: SocketAddr, path: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, head.to_lowercase(), body.to_owned())
+    let answer = http::ask(address, path, &[]);
+    (answer.status, answer.head, answer.body)
 }
 
 /// The server of a daemon that says this of itself.
@@ -66,15 +64,29 @@ fn a_daemon_that_answers_lives_and_is_ready_when_everything_is_written() {
 }
 
 #[test]
-fn metrics_come_in_the_text_form_of_prometheus() {
-    let http = daemon(&Arc::default());
-    let (status, head, page) = ask(http.address, "/metrics");
-    assert_eq!(status, 200);
-    assert!(
-        head.contains("content-type: text/plain; version=0.0.4"),
-        "{head}"
-    );
-    assert!(page.contains("\nenforcer_source_synced 0\n"), "{page}");
+fn metrics_come_in_the_form_that_is_asked_for() {
+    let served = daemon(&Arc::default());
+    for (lines, content_type, end) in [
+        (&[][..], "text/plain; version=0.0.4", "\n"),
+        (
+            &[http::PROMETHEUS],
+            "application/openmetrics-text; version=1.0.0",
+            "\n# EOF\n",
+        ),
+        (
+            &["Accept: text/plain", "Accept: application/openmetrics-text"],
+            "application/openmetrics-text; version=1.0.0",
+            "\n# EOF\n",
+        ),
+    ] {
+        let answer = http::ask(served.address, "/metrics", lines);
+        assert_eq!(answer.status, 200);
+        let head = format!("content-type: {content_type}; charset=utf-8\r\n");
+        assert!(answer.head.contains(&head), "{}", answer.head);
+        let page = answer.body;
+        assert!(page.contains("\nenforcer_source_synced 0\n"), "{page}");
+        assert!(page.ends_with(end), "{page}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{build_ebpf, machine, setup, shell, test, ui, workspace};
 
-pub(crate) use programs::{CONTROL_PLANE, HUBBLE};
+pub(crate) use programs::{CONTROL_PLANE, HUBBLE, MONITORING};
 
 /// Where the cluster tests look for the programs.
 pub(crate) const ASSETS: &str = CONTROL_PLANE.variable;

@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runner = machine::as_root("env", "load BPF programs and make network namespaces")?;
     let assets = envtest::ensure()?;
     let hubble = envtest::HUBBLE.ensure()?;
+    let monitoring = envtest::MONITORING.ensure()?;
     let toolchain = setup::run()?;
     build_ebpf::object(&toolchain)?;
     build_ebpf::bench_object(&toolchain)?;
@@ -51,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     cargo
         .env(SEED, seed)
         .env(envtest::ASSETS, assets)
-        .env(envtest::HUBBLE.variable, hubble);
+        .env(envtest::HUBBLE.variable, hubble)
+        .env(envtest::MONITORING.variable, monitoring);
     run_by(&runner, &mut cargo);
     let skipped = Skipped::of(&mut cargo)?;
     let outcome = shell::show("tests", cargo).and_then(|()| build_ebpf::report());

@@ -9,6 +9,7 @@ mod colour;
 mod connectivity;
 pub mod cut;
 mod debug;
+mod export;
 mod flows;
 mod hubble;
 mod output;

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Output;
 use super::cni::KeepArgs;
+use super::export::ExportArgs;
 use super::flows::KeptArgs;
 use super::hubble::HubbleArgs;
 use crate::api::DEFAULT_SOCKET;
@@ -22,6 +23,7 @@ use crate::daemon::{self, Options, Origin, Reports};
 use crate::datapath::attach::Hook;
 use crate::datapath::load::LoadOptions;
 use crate::datapath::writer;
+use crate::flow::tally;
 use crate::kubernetes::client::Access;
 use crate::kubernetes::daemonset::Name;
 
@@ -114,6 +116,9 @@ pub(super) struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served over HTTP; `none` for nowhere.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9870", value_parser = listen)]
     listen: Listen,
+    /// How many policies have series of their own in /metrics; others are counted together.
+    #[arg(long, value_name = "N", default_value_t = tally::DEFAULT_POLICIES)]
+    metrics_policies: usize,
     /// Where `--cluster` of `enforcer status` and `enforcer flows` finds this daemon, by port-forwarding of the
     /// Kubernetes API: an address of loopback. It answers processes of root's on this node alone, and changes
     /// nothing. Without it there is no such port.
@@ -128,7 +133,9 @@ pub(super) struct RunArgs {
     /// Form of the log on stderr.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
-    // Last: it has a heading of its own.
+    // Last: they have headings of their own.
+    #[command(flatten)]
+    export: ExportArgs,
     #[command(flatten)]
     hubble: HubbleArgs,
 }
@@ -256,8 +263,10 @@ fn options(args: RunArgs) -> anyhow::Result<Options> {
         },
         read_back: (args.read_back > 0).then(|| Duration::from_secs(args.read_back)),
         flows: args.flows.limits(),
+        metrics_policies: args.metrics_policies,
         listen: args.listen.0,
         api_listen: args.api_listen,
+        export: args.export.options(),
         hubble: args.hubble.options(),
         reports: Reports {
             objects: !args.no_policy_enforcements,

@@ -71,6 +71,9 @@ pub enum DaemonError {
     /// Hubble's clients cannot be served.
     #[error(transparent)]
     Hubble(#[from] HubbleError),
+    /// There is no thread for the export.
+    #[error("cannot start the thread that exports records: {0}")]
+    Export(#[source] std::io::Error),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),

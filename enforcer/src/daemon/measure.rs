@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::status::Work;
 
-/// Upper ends of the histogram's classes.
+/// Upper ends of the classes of [`Measures::latency`].
 pub const BOUNDS: [Duration; 10] = [
     Duration::from_millis(1),
     Duration::from_millis(2),
@@ -18,8 +18,22 @@ pub const BOUNDS: [Duration; 10] = [
     Duration::from_secs(5),
 ];
 
+/// Upper ends of the classes of its parts, most of which take less than a millisecond.
+pub const FINE: [Duration; 10] = [
+    Duration::from_micros(100),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
 /// Counters since the start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Measures {
     /// Batches of changes.
     pub batches: u64,
@@ -31,6 +45,24 @@ pub struct Measures {
     pub writes: u64,
     /// From the arrival of a batch's oldest change to its last map write.
     pub latency: Histogram,
+    /// How long compiling a batch took.
+    pub compiling: Histogram,
+    /// How long it took to write what came of it.
+    pub writing: Histogram,
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self {
+            batches: 0,
+            changes: 0,
+            compiles: 0,
+            writes: 0,
+            latency: Histogram::new(&BOUNDS),
+            compiling: Histogram::new(&FINE),
+            writing: Histogram::new(&FINE),
+        }
+    }
 }
 
 impl Measures {
@@ -68,11 +100,13 @@ impl Measures {
 }
 
 /// How many lasted how long.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Histogram {
-    /// How many lasted at most as long as each of [`BOUNDS`] and longer than the one before; the last
+    /// Upper ends of the classes but the last.
+    pub bounds: &'static [Duration],
+    /// How many lasted at most as long as each bound and longer than the one before; the last
     /// class is what lasted longer than all.
-    pub classes: [u64; BOUNDS.len() + 1],
+    pub classes: Vec<u64>,
     /// All together.
     pub total: Duration,
     /// The longest.
@@ -80,9 +114,19 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    fn add(&mut self, duration: Duration) {
-        let class = BOUNDS.iter().position(|bound| duration <= *bound);
-        if let Some(count) = self.classes.get_mut(class.unwrap_or(BOUNDS.len())) {
+    fn new(bounds: &'static [Duration]) -> Self {
+        Self {
+            bounds,
+            classes: vec![0; bounds.len() + 1],
+            total: Duration::ZERO,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// One lasted so long.
+    pub(super) fn add(&mut self, duration: Duration) {
+        let class = self.bounds.iter().position(|bound| duration <= *bound);
+        if let Some(count) = self.classes.get_mut(class.unwrap_or(self.bounds.len())) {
             *count += 1;
         }
         self.total += duration;

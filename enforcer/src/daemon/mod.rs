@@ -5,8 +5,10 @@ mod client;
 mod cluster;
 mod cut;
 mod error;
+mod export;
 mod hubble;
 pub mod measure;
+mod numbers;
 mod observe;
 mod options;
 mod others;
@@ -41,8 +43,10 @@ use crate::datapath::discover::{self, DiscoverError};
 use crate::datapath::matching::{Matcher, Update, is_here, match_pods};
 use crate::datapath::writer::{self, Writer};
 use crate::engines::Engine;
+use crate::export::Counters as Exported;
 use crate::flow::recall::Recall;
 use crate::flow::store::FlowStore;
+use crate::flow::tally::Tally;
 use crate::hubble::Observers;
 use crate::report::Counters;
 use crate::source::problem::Problem;
@@ -64,6 +68,8 @@ struct Daemon {
     /// Where Hubble's clients find the other nodes.
     observers: Observers,
     recall: Recall,
+    /// What the records came to.
+    tally: Tally,
     /// Denials without a record, as of the last time that they were counted.
     unrecorded: Arc<Mutex<Unrecorded>>,
     measures: Measures,
@@ -89,6 +95,8 @@ struct Daemon {
     changes: watch::Sender<u64>,
     /// What the reports have come to.
     reports: Counters,
+    /// What the export has come to.
+    exported: Exported,
     /// What the container runtime said about pods.
     claims: Claims,
     /// The CNI plugins that wait for an answer.
@@ -118,6 +126,7 @@ impl Daemon {
         );
         let read_back = ReadBack::new(options.read_back);
         let flows = FlowStore::new(options.flows);
+        let tally = Tally::new(options.metrics_policies);
         let observers = Observers::new(options.hubble.listen, hubble::node(&options));
         let recall = Recall::new(options.node.as_deref().map(Name::from));
         Ok(Self {
@@ -129,6 +138,7 @@ impl Daemon {
             flows,
             observers,
             recall,
+            tally,
             unrecorded: Arc::default(),
             measures: Measures::default(),
             revision: cluster::first_revision(),
@@ -141,6 +151,7 @@ impl Daemon {
             others: Vec::new(),
             changes: watch::Sender::default(),
             reports: Counters::default(),
+            exported: Exported::default(),
             claims,
             waiters: Vec::new(),
             claimed: BTreeSet::new(),
@@ -182,13 +193,19 @@ impl Daemon {
         let pods = keys_of_pods(&taken.changes);
         let mut changed = taken.changes.iter();
         let nodes = changed.any(|change| matches!(change, Change::Node(..)));
+        self.forget_gone_policies(&taken.changes);
+        let compiling = Instant::now();
         let ops = self.compiler.apply(taken.changes);
+        let compiled = compiling.elapsed();
         self.note_pods(pods);
         if nodes {
             self.observers.follow(&self.compiler.cluster().nodes);
         }
         if matters {
+            let writing = Instant::now();
             self.writer.apply(&ops, self.compiler.tables());
+            self.measures.compiling.add(compiled);
+            self.measures.writing.add(writing.elapsed());
             self.follow_pods();
             self.measures.applied(changes, ops.len(), taken.oldest);
         } else {
@@ -341,14 +358,25 @@ impl Daemon {
         self.sweep_behind(batch);
         let time = Timestamp::now();
         let (recall, writer, compiler) = (&mut self.recall, &self.writer, &self.compiler);
-        self.flows.extend(batch.iter().filter_map(|alike| {
+        let tally = &mut self.tally;
+        let records = batch.iter().filter_map(|alike| {
             let pod = writer.pod_of(alike.event.ifindex);
             let record = recall.enrich(&alike.event, pod, compiler, time)?;
             Some(Record {
                 count: alike.count,
                 ..record
             })
-        }));
+        });
+        self.flows
+            .extend(records.inspect(|record| tally.count(record)));
+    }
+
+    fn forget_gone_policies(&mut self, changes: &[Change]) {
+        for change in changes {
+            if let Change::Policy(key, None) = change {
+                self.tally.forget(key);
+            }
+        }
     }
 
     fn announce(&self) {

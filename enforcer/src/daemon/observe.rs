@@ -9,12 +9,11 @@ use enforcer_policy::rule::{Policy, PolicyKey, PolicyKind};
 
 use tokio::sync::mpsc;
 
-use super::report::{HOST_NETWORK, named};
+use super::report::HOST_NETWORK;
 use super::{Daemon, Reports};
 use crate::api::server::Question;
 use crate::datapath::matching::Missing;
 use crate::http::health::Health;
-use crate::http::numbers::Numbers;
 use crate::report::observed::{Observed, PolicyName, Unenforced};
 use crate::report::rendezvous::rank;
 use crate::report::{self, Pace, Tasks};
@@ -107,7 +106,7 @@ impl Daemon {
 
     /// The pods of this node that have an address, those in the node's own network included. Where
     /// the node has no name, those that are not found are other nodes'.
-    fn own_pods(&self) -> impl Iterator<Item = (&PodKey, &Pod)> {
+    pub(super) fn own_pods(&self) -> impl Iterator<Item = (&PodKey, &Pod)> {
         let pods = &self.compiler.cluster().pods;
         let node = &self.options.node;
         let own = self.matcher.pods().iter();
@@ -150,7 +149,7 @@ impl Daemon {
     }
 
     /// Why policies do not hold for a pod of this node, or are not what they say.
-    fn why_not(&self, key: &PodKey, pod: &Pod) -> Option<Unenforced> {
+    pub(super) fn why_not(&self, key: &PodKey, pod: &Pod) -> Option<Unenforced> {
         let wholly = |why: String| Some(Unenforced { why, wholly: true });
         if pod.host_network {
             return wholly(HOST_NETWORK.to_owned());
@@ -187,48 +186,5 @@ impl Daemon {
             synced: self.source.is_synced(),
             broken: self.writer.broken().map(ToOwned::to_owned),
         }
-    }
-
-    pub(super) fn numbers(&self) -> Numbers {
-        let observed = self.enforcement();
-        let policies = observed.policies.values();
-        let policies_not_enforced = policies.filter(|policy| !policy.not_enforced.is_empty());
-        let faults = self.faults();
-        let errors = self.problems.iter().filter(|problem| problem.is_error());
-        let problems = errors.count() + faults.len();
-        Numbers {
-            endpoints: self.endpoint_states(),
-            policies: self.compiler.cluster().policies.len() as u64,
-            policies_not_enforced: policies_not_enforced.count() as u64,
-            maps: self.fill(),
-            packets: self.packets(),
-            events_suppressed: self.suppressed(),
-            denials_unrecorded: named(&self.unrecorded()),
-            displaced_flows: self.writer.maps().displaced_flows().ok(),
-            synced: observed.synced,
-            in_force: problems == 0,
-            problems: problems as u64,
-            watch_restarts: self.source.watch_restarts(),
-            read_backs: self.read_back.passes,
-            drift: self.read_back.repaired.clone(),
-            measures: self.measures.clone(),
-        }
-    }
-
-    fn endpoint_states(&self) -> BTreeMap<&'static str, u64> {
-        let states = ["enforced", "partly", "not_enforced", "pending"];
-        let mut counts = BTreeMap::from(states.map(|state| (state, 0)));
-        let mut count = |state| *counts.entry(state).or_default() += 1;
-        for (key, pod) in self.own_pods().filter(|(_, pod)| !pod.host_network) {
-            count(match self.why_not(key, pod) {
-                None => "enforced",
-                Some(Unenforced { wholly: false, .. }) => "partly",
-                Some(Unenforced { wholly: true, .. }) => "not_enforced",
-            });
-        }
-        for _ in self.writer.links().filter(|(pod, ..)| pod.is_none()) {
-            count("pending");
-        }
-        counts
     }
 }

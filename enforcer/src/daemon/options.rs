@@ -8,6 +8,7 @@ use enforcer_flows::Limits;
 
 use crate::cni::Installation;
 use crate::datapath::writer;
+use crate::export;
 use crate::hubble;
 use crate::kubernetes::client::Access;
 use crate::kubernetes::daemonset::Name;
@@ -37,10 +38,14 @@ pub struct Options {
     pub read_back: Option<Duration>,
     /// How many flow records are kept.
     pub flows: Limits,
+    /// How many policies have metrics of their own.
+    pub metrics_policies: usize,
     /// Where HTTP is served, if it is.
     pub listen: Option<SocketAddr>,
     /// Where clients are answered over TCP, if they are: an address of loopback.
     pub api_listen: Option<SocketAddr>,
+    /// Which records are written for collectors of logs, if any.
+    pub export: Option<export::Options>,
     /// What Hubble's clients are served.
     pub hubble: hubble::Options,
     /// What the API server is told.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use enforcer_common::{Action, Reason};
+use enforcer_common::Reason;
 
 use super::{Daemon, Origin};
 use crate::api::status::{About, BehindStatus, CniStatus, FlowStatus, Recent, SourceStatus};
 use crate::datapath::attach::Place;
 use crate::datapath::features;
+use crate::http::numbers::is_denial;
 
 /// How often counters are noted.
 pub(super) const INTERVAL: Duration = Duration::from_secs(20);
@@ -64,7 +65,7 @@ impl Samples {
 fn is_drop(name: &str) -> bool {
     let reason = name.split_once('/').map_or(name, |(_, reason)| reason);
     let mut all = Reason::ALL.iter().filter(|one| one.name() == reason);
-    all.any(|one| one.action() == Action::Drop || *one == Reason::AuditDenied)
+    all.any(|one| is_denial(*one))
 }
 
 impl Daemon {

@@ -275,7 +275,7 @@ impl Daemon {
 }
 
 /// By `direction/reason`.
-pub(super) fn named(counts: &Unrecorded) -> BTreeMap<String, u64> {
+fn named(counts: &Unrecorded) -> BTreeMap<String, u64> {
     let named = counts
         .iter()
         .map(|((hook, reason), count)| (format!("{}/{}", name_of(*hook), reason.name()), *count));

@@ -52,6 +52,7 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
         .map(|address| http::start(address, sender.clone(), daemon.reports.clone()))
         .transpose()?;
     let hubble = daemon.serve_hubble(sender)?;
+    let export = daemon.export()?;
 
     daemon.reload();
     daemon.rescan().await;
@@ -95,6 +96,9 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
         reports.stop().await;
     }
     drop((http, hubble));
+    if let Some(export) = export {
+        export.stop().await;
+    }
     if let Some(keeper) = daemon.keeper.take() {
         keeper.stop().await;
     }

@@ -7,7 +7,7 @@ use enforcer_policy::model::{Change, Cluster};
 use jiff::Timestamp;
 
 use super::{DaemonError, Options, Origin};
-use crate::source::kubernetes::{Ended, KubernetesSource, Patience};
+use crate::source::kubernetes::{Ended, KubernetesSource, Patience, Told};
 use crate::source::manifests::{ManifestSource, Watch};
 use crate::source::problem::Problem;
 use tokio::time::timeout_at;
@@ -143,11 +143,11 @@ impl Source {
         }
     }
 
-    /// How often watches were begun again, by kind.
-    pub(super) fn watch_restarts(&self) -> BTreeMap<&'static str, u64> {
+    /// What came of each kind, by its plural.
+    pub(super) fn told(&self) -> BTreeMap<&'static str, Told> {
         match self {
             Self::Manifests { .. } => BTreeMap::new(),
-            Self::Kubernetes(source) => source.watch_restarts(),
+            Self::Kubernetes(source) => source.told(),
         }
     }
 

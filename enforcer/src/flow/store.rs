@@ -81,6 +81,11 @@ impl FlowStore {
         }
     }
 
+    /// The number that the next record will have.
+    pub fn next(&self) -> u64 {
+        *self.head.borrow()
+    }
+
     /// How much there is.
     pub fn extent(&self) -> Extent {
         let ring = self.ring();

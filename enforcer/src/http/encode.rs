@@ -1,35 +1,77 @@
-//! The text form of Prometheus, version 0.0.4.
+//! The two text forms that Prometheus reads: its own, version 0.0.4, and `OpenMetrics` 1.0.0.
 
 use std::fmt::{Display, Write as _};
 
+use super::form::Form;
+
 /// A page of metrics.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Page {
+    form: Form,
     text: String,
 }
 
 /// What a metric is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
+    /// Only grows, but for restarts; named `…_total`.
     Counter,
     Gauge,
     Histogram,
+    /// Labels that tell something, always 1; named `…_info`.
+    Info,
 }
 
+/// Units that a name tells at its end; `OpenMetrics` wants to be told apart from the name, too.
+const UNITS: [&str; 2] = ["seconds", "bytes"];
+
 impl Page {
+    /// An empty one.
+    pub(super) const fn new(form: Form) -> Self {
+        Self {
+            form,
+            text: String::new(),
+        }
+    }
+
     /// Begins a metric; its samples follow.
     pub(super) fn metric(&mut self, name: &'static str, kind: Type, help: &str) -> Metric<'_> {
-        let kind = match kind {
-            Type::Counter => "counter",
-            Type::Gauge => "gauge",
-            Type::Histogram => "histogram",
-        };
-        self.line(format_args!("# HELP {name} {}", escaped(help)));
-        self.line(format_args!("# TYPE {name} {kind}"));
+        match self.form {
+            Form::Text => {
+                let kind = match kind {
+                    Type::Counter => "counter",
+                    Type::Gauge | Type::Info => "gauge",
+                    Type::Histogram => "histogram",
+                };
+                self.line(format_args!("# HELP {name} {}", escaped(help)));
+                self.line(format_args!("# TYPE {name} {kind}"));
+            }
+            Form::OpenMetrics => self.family(name, kind, help),
+        }
         Metric { page: self, name }
     }
 
-    pub(super) fn into_text(self) -> String {
+    /// There a metric's name is without what follows from its type.
+    fn family(&mut self, name: &'static str, kind: Type, help: &str) {
+        let (suffix, kind) = match kind {
+            Type::Counter => ("_total", "counter"),
+            Type::Gauge => ("", "gauge"),
+            Type::Histogram => ("", "histogram"),
+            Type::Info => ("_info", "info"),
+        };
+        let name = name.strip_suffix(suffix).unwrap_or(name);
+        self.line(format_args!("# TYPE {name} {kind}"));
+        let mut units = UNITS.iter();
+        if let Some(unit) = units.find(|unit| name.ends_with(*unit)) {
+            self.line(format_args!("# UNIT {name} {unit}"));
+        }
+        self.line(format_args!("# HELP {name} {}", quoted(help)));
+    }
+
+    pub(super) fn into_text(mut self) -> String {
+        if self.form == Form::OpenMetrics {
+            self.line("# EOF");
+        }
         self.text
     }
 
@@ -58,7 +100,7 @@ impl Metric<'_> {
         }
         let labels: Vec<String> = labels
             .iter()
-            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value).replace('"', "\\\"")))
+            .map(|(label, value)| format!("{label}=\"{}\"", quoted(value)))
             .collect();
         let labels = labels.join(",");
         self.page
@@ -70,18 +112,37 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\n', "\\n")
 }
 
+fn quoted(text: &str) -> String {
+    escaped(text).replace('"', "\\\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn samples_stand_below_help_and_type_and_labels_are_escaped() {
-        let mut page = Page::default();
-        let mut metric = page.metric("a_total", Type::Counter, "Two\nlines.");
+    fn page(form: Form) -> String {
+        let mut page = Page::new(form);
+        let mut metric = page.metric("a_seconds_total", Type::Counter, "Two\n\"lines\".");
         metric.sample(&[], 1);
         metric.sample(&[("l", "a\"b\\c\nd"), ("m", "")], 2.5);
-        let expected = "# HELP a_total Two\\nlines.\n# TYPE a_total counter\na_total 1\n\
-            a_total{l=\"a\\\"b\\\\c\\nd\",m=\"\"} 2.5\n";
-        assert_eq!(page.into_text(), expected);
+        page.metric("b_info", Type::Info, "What.").sample(&[], 1);
+        page.into_text()
+    }
+
+    #[test]
+    fn samples_stand_below_help_and_type_and_labels_are_escaped() {
+        let expected = "# HELP a_seconds_total Two\\n\"lines\".\n# TYPE a_seconds_total counter\n\
+            a_seconds_total 1\na_seconds_total{l=\"a\\\"b\\\\c\\nd\",m=\"\"} 2.5\n\
+            # HELP b_info What.\n# TYPE b_info gauge\nb_info 1\n";
+        assert_eq!(page(Form::Text), expected);
+    }
+
+    #[test]
+    fn open_metrics_name_families_and_units_and_end() {
+        let expected = "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n\
+            # HELP a_seconds Two\\n\\\"lines\\\".\n\
+            a_seconds_total 1\na_seconds_total{l=\"a\\\"b\\\\c\\nd\",m=\"\"} 2.5\n\
+            # TYPE b info\n# HELP b What.\nb_info 1\n# EOF\n";
+        assert_eq!(page(Form::OpenMetrics), expected);
     }
 }

@@ -4,9 +4,11 @@
 //! silence instead of silencing its judge.
 
 mod encode;
+mod form;
 pub mod health;
 mod metrics;
 pub mod numbers;
+mod process;
 mod serve;
 
 pub use self::serve::{Http, HttpError, start};

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::form::Form;
 use super::metrics;
 use crate::api::server::Question;
 use crate::background::Background;
@@ -105,14 +106,18 @@ async fn readyz(State(daemon): State<Daemon>) -> Response {
     }
 }
 
-async fn metrics(State(daemon): State<Daemon>) -> Response {
+async fn metrics(State(daemon): State<Daemon>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).into_iter();
+    let accept: Vec<_> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let form = Form::wanted(&accept.join(","));
     match daemon.ask(|answer| Question::Numbers { answer }).await {
         Ok(numbers) => {
-            let form = [(
-                header::CONTENT_TYPE,
-                "text/plain; version=0.0.4; charset=utf-8",
-            )];
-            (form, metrics::page(&numbers, &daemon.reports)).into_response()
+            let head = [
+                (header::CONTENT_TYPE, form.content_type()),
+                (header::VARY, "accept"),
+            ];
+            let page = metrics::page(form, &numbers, &daemon.reports);
+            (head, page).into_response()
         }
         Err(silence) => silence,
     }

@@ -18,6 +18,8 @@ pub(crate) struct Set {
     module: &'static str,
     /// What else there says what the programs are.
     texts: &'static [&'static str],
+    /// Go's build tags.
+    tags: &'static str,
     /// The folder in the cache.
     cache: &'static str,
     programs: &'static [Program],
@@ -42,6 +44,7 @@ pub(crate) const CONTROL_PLANE: Set = Set {
     variable: "KUBEBUILDER_ASSETS",
     module: "xtask/go",
     texts: &[],
+    tags: "",
     cache: "controlplane",
     programs: &CONTROL_PLANE_PROGRAMS,
 };
@@ -57,9 +60,39 @@ pub(crate) const HUBBLE: Set = Set {
         "statedb/part/part.go",
         "statedb/reconciler/reconciler.go",
     ],
+    tags: "",
     cache: "hubble",
     programs: &HUBBLE_PROGRAMS,
 };
+
+/// What metrics, alerts, dashboards and exported records are checked with.
+pub(crate) const MONITORING: Set = Set {
+    variable: "ENFORCER_MONITORING",
+    module: "xtask/monitoring",
+    texts: &["otlp/main.go"],
+    // How servers find what they scrape is most of the code, and no check needs it.
+    tags: "remove_all_sd",
+    cache: "monitoring",
+    programs: &MONITORING_PROGRAMS,
+};
+
+const MONITORING_PROGRAMS: [Program; 2] = [
+    Program {
+        name: "otlp",
+        why: "what the OpenTelemetry Collector reads logs with",
+        package: "enforcer.dev/xtask/monitoring/otlp",
+        version: None,
+    },
+    Program {
+        name: "promtool",
+        why: "what Prometheus' users check rules and metrics with",
+        package: "github.com/prometheus/prometheus/cmd/promtool",
+        version: Some((
+            "github.com/prometheus/prometheus",
+            "github.com/prometheus/common/version.Version",
+        )),
+    },
+];
 
 const CILIUM: &str = "github.com/cilium/cilium";
 
@@ -173,7 +206,8 @@ impl Set {
     fn digest(&self) -> Result<String> {
         let names = ["go.mod", "go.sum"].into_iter();
         let names = names.chain(self.texts.iter().copied());
-        let texts: Vec<String> = names.map(|name| self.read(name)).collect::<Result<_>>()?;
+        let mut texts: Vec<String> = names.map(|name| self.read(name)).collect::<Result<_>>()?;
+        texts.push(self.tags.to_owned());
         Ok(digest(&texts))
     }
 
@@ -198,7 +232,7 @@ impl Set {
         let mut go = go::command(&self.module());
         // Names each package as it is compiled: minutes of silence would look like a hang.
         go.args(["build", "-v", "-trimpath", "-mod=readonly"])
-            .args(["-ldflags", &flags, "-o"])
+            .args(["-tags", self.tags, "-ldflags", &flags, "-o"])
             .arg(&partial)
             .arg(program.package);
         shell::step(&what, go)?;
@@ -229,7 +263,7 @@ fn digest(texts: &[impl AsRef<str>]) -> String {
 mod tests {
     use super::*;
 
-    const SETS: [Set; 2] = [CONTROL_PLANE, HUBBLE];
+    const SETS: [Set; 3] = [CONTROL_PLANE, HUBBLE, MONITORING];
 
     #[test]
     fn every_pin_is_found_in_go_mod() {

@@ -36,6 +36,12 @@ true
 {{- end -}}
 {{- end }}
 
+{{- define "enforcer.exportFile" -}}
+{{- if and .Values.export.enabled (eq .Values.export.to "file") -}}
+true
+{{- end -}}
+{{- end }}
+
 {{/* The kubelet probes the pod's address, which is the node's, unless told otherwise. */}}
 {{- define "enforcer.probe" -}}
 httpGet:

@@ -1,118 +1,85 @@
-//! The page read back by a strict reader of its own.
+//! The page in both forms, read back by a strict reader of its own; and `docs/metrics.md`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod document;
+mod read;
+
 use std::time::Duration;
+
+use enforcer_common::Reason;
+use enforcer_common::abi::{Counter, Direction};
+use enforcer_flows::{Kind, Verdict};
+use enforcer_policy::rule::{PolicyKey, PolicyKind};
+use read::{Sample, read};
 
 use super::*;
 use crate::api::status::Fill;
+use crate::daemon::measure::{BOUNDS, FINE};
+use crate::flow::tally::{ByPolicy, Counts};
+use crate::http::numbers::{Watch, is_denial};
 
-/// A sample: its metric's name, its labels, and its value.
-type Sample = (String, BTreeMap<String, String>, f64);
+/// Policies with series of their own.
+const POLICIES: usize = 3;
 
-fn is_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Labels of a sample: `a="b",c="d"`.
-fn labels(mut text: &str) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
-    while !text.is_empty() {
-        let (name, rest) = text.split_once("=\"").expect("a label has a value");
-        assert!(is_name(name), "label {name}");
-        let mut value = String::new();
-        let mut chars = rest.char_indices();
-        let end = loop {
-            match chars.next().expect("a value ends") {
-                (at, '"') => break at,
-                (_, '\\') => match chars.next().expect("an escape ends").1 {
-                    'n' => value.push('\n'),
-                    other @ ('\\' | '"') => value.push(other),
-                    other => panic!("no escape: {other}"),
-                },
-                (_, other) => value.push(other),
-            }
-        };
-        assert_eq!(labels.insert(name.to_owned(), value), None, "{name} twice");
-        let rest = &rest[end + 1..];
-        text = rest.strip_prefix(',').unwrap_or(rest);
-        assert!(rest.is_empty() || !text.is_empty(), "a comma at the end");
-    }
-    labels
-}
-
-/// All samples, in a page that keeps to the format.
-fn read(page: &str) -> Vec<Sample> {
-    let mut types = BTreeMap::new();
-    let mut helped = BTreeSet::new();
-    let mut current = String::new();
-    let mut samples = Vec::new();
-    assert!(page.ends_with('\n'));
-    for line in page.lines() {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, words) = help.split_once(' ').unwrap();
-            assert!(is_name(name) && !words.is_empty(), "{line}");
-            assert!(helped.insert(name.to_owned()), "{name} is told twice");
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = kind.split_once(' ').unwrap();
-            assert!(helped.contains(name), "{name} has no help");
-            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
-            assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
-            assert!(types.insert(name.to_owned(), kind.to_owned()).is_none());
-            name.clone_into(&mut current);
-        } else {
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
-            let (name, labels) = match series.split_once('{') {
-                Some((name, rest)) => (name, labels(rest.strip_suffix('}').unwrap())),
-                None => (series, BTreeMap::new()),
-            };
-            assert!(is_name(name), "{line}");
-            let suffix = name.strip_prefix(&current).expect(line);
-            let histogram = types[&current] == "histogram";
-            let suffixes: &[&str] = if histogram {
-                &["_bucket", "_sum", "_count"]
-            } else {
-                &[""]
-            };
-            assert!(suffixes.contains(&suffix), "{line}");
-            samples.push((name.to_owned(), labels, value));
-        }
-    }
-    let unique: BTreeSet<_> = samples
-        .iter()
-        .map(|(name, labels, _)| (name, labels))
-        .collect();
-    assert_eq!(unique.len(), samples.len(), "a series stands there twice");
-    samples
-}
-
+/// As many series as there can be, all of whose numbers differ from 0.
 fn numbers() -> Numbers {
+    let kinds = [
+        "endpointslices",
+        "namespaces",
+        "networkpolicies",
+        "nodes",
+        "pods",
+        "services",
+    ];
+    let watch = Watch {
+        behind: 1.5,
+        objects: 40,
+        restarts: 3,
+    };
+    let fill = Fill {
+        used: 2,
+        capacity: 9,
+    };
+    let maps = ["ADDRESSES", "CIDRS", "PORTS", "VERDICTS"];
+    let counter = Counter {
+        packets: 5,
+        bytes: 370,
+    };
+    let drift = ["ADDRESSES", "CIDRS", "ENDPOINTS", "PORTS", "VERDICTS"];
     let mut numbers = Numbers {
-        endpoints: [("enforced", 3), ("not_enforced", 1)].into(),
+        started: "2026-11-21T08:00:00Z".parse().unwrap(),
+        endpoints: ["enforced", "partly", "not_enforced", "pending"]
+            .map(|state| (state, 3))
+            .into(),
+        isolated: [("egress", 1), ("ingress", 2)].into(),
+        unfit: 1,
+        links: [("attached", 4), ("failed", 1)].into(),
         policies: 7,
         policies_not_enforced: 1,
-        maps: [(
-            "PORTS".to_owned(),
-            Fill {
-                used: 2,
-                capacity: 9,
-            },
-        )]
-        .into(),
-        packets: [("ingress/denied".to_owned(), 5)].into(),
-        events_suppressed: [("denied".to_owned(), 4)].into(),
-        denials_unrecorded: [("ingress/policy-denied".to_owned(), 12)].into(),
+        policies_refused: 2,
+        revision: 1_763_700_000_000_007,
+        maps: maps.map(|map| (map.to_owned(), fill)).into(),
+        packets: of_both(|direction| {
+            Reason::ALL
+                .iter()
+                .map(move |one| ((direction, *one), counter))
+        }),
+        denials_unrecorded: of_both(|direction| {
+            let denials = Reason::ALL.iter().filter(|reason| is_denial(**reason));
+            denials.map(move |reason| ((direction, *reason), 2))
+        }),
+        events_suppressed: ["allowed", "denied", "audit"]
+            .map(|kind| (kind.to_owned(), 4))
+            .into(),
+        records: of_both(|direction| Kind::ALL.map(|kind| ((kind, direction), 6))),
+        records_kept: 12,
+        by_policy: by_policy(),
         displaced_flows: Some(11),
         synced: true,
         in_force: false,
         problems: 2,
-        watch_restarts: [("pods", 3)].into(),
+        watches: kinds.map(|kind| (kind, watch)).into(),
         read_backs: 6,
-        drift: [("VERDICTS", 8), ("PORTS", 0)].into(),
+        drift: drift.map(|map| (map, 8)).into(),
         ..Numbers::default()
     };
     numbers.measures.compiles = 2;
@@ -124,6 +91,29 @@ fn numbers() -> Numbers {
     numbers
 }
 
+fn of_both<T, I: IntoIterator<Item = T>, C: FromIterator<T>>(each: impl Fn(Direction) -> I) -> C {
+    Direction::ALL.into_iter().flat_map(each).collect()
+}
+
+fn by_policy() -> ByPolicy {
+    let counts: Counts = of_both(|direction| Verdict::ALL.map(|verdict| ((direction, verdict), 9)));
+    let name = |number: usize| PolicyKey {
+        kind: PolicyKind::NetworkPolicy,
+        namespace: Some("prod".into()),
+        name: format!("policy-{number}").as_str().into(),
+    };
+    let each = (0..POLICIES).map(|number| (name(number), counts.clone()));
+    ByPolicy {
+        each: each.collect(),
+        others: counts,
+    }
+}
+
+fn pages(numbers: &Numbers) -> [Vec<Sample>; 2] {
+    [Form::Text, Form::OpenMetrics]
+        .map(|form| read(form, &page(form, numbers, &Counters::default())))
+}
+
 fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
     let labels = labels
         .iter()
@@ -131,58 +121,138 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
         .collect();
     let found = samples
         .iter()
-        .find(|sample| sample.0 == name && sample.1 == labels);
-    found.unwrap_or_else(|| panic!("no {name} {labels:?}")).2
+        .find(|sample| sample.name == name && sample.labels == labels);
+    found
+        .unwrap_or_else(|| panic!("no {name} {labels:?}"))
+        .value
 }
 
 #[test]
-fn the_page_keeps_to_the_format_and_says_the_numbers() {
-    let samples = read(&page(&numbers(), &Counters::default()));
-    let expect = |name: &str, labels: &[(&str, &str)], expected: f64| {
-        let found = value(&samples, name, labels);
-        assert!(
-            (found - expected).abs() < 1e-9,
-            "{name} {labels:?} is {found}"
-        );
+fn the_page_keeps_to_each_form_and_says_the_numbers() {
+    let expected: [(&str, &[(&str, &str)], f64); 23] = [
+        (
+            "enforcer_build_info",
+            &[("version", env!("CARGO_PKG_VERSION"))],
+            1.,
+        ),
+        ("enforcer_endpoints", &[("state", "not_enforced")], 3.),
+        (
+            "enforcer_endpoints_isolated",
+            &[("direction", "ingress")],
+            2.,
+        ),
+        ("enforcer_endpoints_unfit", &[], 1.),
+        ("enforcer_links", &[("state", "failed")], 1.),
+        ("enforcer_policies", &[], 7.),
+        ("enforcer_policies_not_enforced", &[], 1.),
+        ("enforcer_policies_refused", &[], 2.),
+        ("enforcer_revision", &[], 1_763_700_000_000_007.),
+        ("enforcer_map_entries", &[("map", "PORTS")], 2.),
+        ("enforcer_map_capacity", &[("map", "PORTS")], 9.),
+        (
+            "enforcer_events_suppressed_total",
+            &[("kind", "denied")],
+            4.,
+        ),
+        ("enforcer_drift_repaired_total", &[("map", "VERDICTS")], 8.),
+        ("enforcer_flows_displaced_total", &[], 11.),
+        ("enforcer_flow_records_kept", &[], 12.),
+        ("enforcer_read_backs_total", &[], 6.),
+        ("enforcer_watch_restarts_total", &[("kind", "pods")], 3.),
+        ("enforcer_watch_behind_seconds", &[("kind", "pods")], 1.5),
+        ("enforcer_source_synced", &[], 1.),
+        ("enforcer_in_force", &[], 0.),
+        ("enforcer_problems", &[], 2.),
+        ("enforcer_compiles_total", &[], 2.),
+        ("process_start_time_seconds", &[], 1_795_248_000.),
+    ];
+    for samples in pages(&numbers()) {
+        for (name, labels, expected) in expected {
+            let found = value(&samples, name, labels);
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{name} {labels:?} is {found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn packets_have_direction_verdict_and_reason() {
+    for samples in pages(&numbers()) {
+        for (verdict, reason) in [
+            ("denied", "policy-denied"),
+            ("audit", "audit-denied"),
+            ("allowed", "established"),
+        ] {
+            let labels = [
+                ("direction", "ingress"),
+                ("verdict", verdict),
+                ("reason", reason),
+            ];
+            let packets = value(&samples, "enforcer_packets_total", &labels);
+            let bytes = value(&samples, "enforcer_packet_bytes_total", &labels);
+            assert!((packets - 5.).abs() < 1e-9 && (bytes - 370.).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn policies_without_series_of_their_own_are_other() {
+    for samples in pages(&numbers()) {
+        for (namespace, policy) in [("prod", "policy-0"), ("", "other")] {
+            let mut labels = vec![
+                ("namespace", namespace),
+                ("policy", policy),
+                ("direction", "egress"),
+            ];
+            let allowed = "enforcer_policy_allowed_connections_total";
+            assert!((value(&samples, allowed, &labels) - 9.).abs() < 1e-9);
+            labels.push(("verdict", "audit"));
+            let denied = "enforcer_policy_denied_packets_total";
+            assert!((value(&samples, denied, &labels) - 9.).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn both_forms_say_the_same_and_name_every_metric_before_anything_happens() {
+    let [text, open] = pages(&numbers());
+    let series = |samples: &[Sample]| -> Vec<_> {
+        let stable = samples.iter();
+        let stable = stable.filter(|sample| !sample.name.starts_with("process_"));
+        stable
+            .map(|sample| {
+                (
+                    sample.name.clone(),
+                    sample.labels.clone(),
+                    sample.value.to_bits(),
+                )
+            })
+            .collect()
     };
-    expect(
-        "enforcer_build_info",
-        &[("version", env!("CARGO_PKG_VERSION"))],
-        1.,
-    );
-    expect("enforcer_endpoints", &[("state", "not_enforced")], 1.);
-    expect("enforcer_policies", &[], 7.);
-    expect("enforcer_policies_not_enforced", &[], 1.);
-    expect("enforcer_map_entries", &[("map", "PORTS")], 2.);
-    expect("enforcer_map_capacity", &[("map", "PORTS")], 9.);
-    let denied = [("direction", "ingress"), ("reason", "denied")];
-    expect("enforcer_packets_total", &denied, 5.);
-    expect(
-        "enforcer_events_suppressed_total",
-        &[("kind", "denied")],
-        4.,
-    );
-    expect("enforcer_drift_repaired_total", &[("map", "VERDICTS")], 8.);
-    expect("enforcer_drift_repaired_total", &[("map", "PORTS")], 0.);
-    expect("enforcer_flows_displaced_total", &[], 11.);
-    expect("enforcer_read_backs_total", &[], 6.);
-    expect("enforcer_watch_restarts_total", &[("kind", "pods")], 3.);
-    expect("enforcer_source_synced", &[], 1.);
-    expect("enforcer_in_force", &[], 0.);
-    expect("enforcer_problems", &[], 2.);
-    expect("enforcer_compiles_total", &[], 2.);
-    expect("enforcer_reports_written_total", &[], 0.);
+    assert_eq!(series(&text), series(&open));
+    let names = |numbers: &Numbers| -> Vec<String> {
+        let page = page(Form::Text, numbers, &Counters::default());
+        let lines = page.lines().filter(|line| line.starts_with("# TYPE"));
+        lines.map(ToOwned::to_owned).collect()
+    };
+    assert_eq!(names(&Numbers::default()), names(&numbers()));
 }
 
 #[test]
 fn the_buckets_of_a_histogram_grow_to_its_count() {
-    let samples = read(&page(&numbers(), &Counters::default()));
-    let buckets = samples
-        .iter()
-        .filter(|(name, ..)| name == "enforcer_apply_seconds_bucket");
-    let counts: Vec<f64> = buckets.map(|(_, _, count)| *count).collect();
-    assert_eq!(counts, [0., 1., 1., 1., 2., 2., 2., 2., 2., 2., 3.]);
-    let count = value(&samples, "enforcer_apply_seconds_count", &[]);
-    let sum = value(&samples, "enforcer_apply_seconds_sum", &[]);
-    assert!((count - 3.).abs() < 1e-9 && (sum - 200.022).abs() < 1e-9);
+    for samples in pages(&numbers()) {
+        let buckets = samples
+            .iter()
+            .filter(|sample| sample.name == "enforcer_apply_seconds_bucket");
+        let counts: Vec<f64> = buckets.map(|sample| sample.value).collect();
+        assert_eq!(counts, [0., 1., 1., 1., 2., 2., 2., 2., 2., 2., 3.]);
+        let count = value(&samples, "enforcer_apply_seconds_count", &[]);
+        let sum = value(&samples, "enforcer_apply_seconds_sum", &[]);
+        assert!((count - 3.).abs() < 1e-9 && (sum - 200.022).abs() < 1e-9);
+    }
+    let mut fine = FINE.to_vec();
+    fine.sort_unstable();
+    assert_eq!(fine, FINE);
 }

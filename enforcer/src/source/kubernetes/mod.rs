@@ -24,4 +24,4 @@ mod source;
 
 pub use list::{ListError, list};
 pub use reflector::Patience;
-pub use source::{Ended, KubernetesSource, StartError};
+pub use source::{Ended, KubernetesSource, StartError, Told};

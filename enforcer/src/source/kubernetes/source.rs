@@ -60,8 +60,17 @@ pub struct KubernetesSource {
     ledger: Ledger,
     /// Until when what comes is only collected.
     collect: Option<Instant>,
-    /// How often the watch of each kind has begun.
-    watches: BTreeMap<Kind, u64>,
+    /// What came of each kind.
+    told: BTreeMap<Kind, Told>,
+}
+
+/// What came of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// How often its watch has begun.
+    pub begun: u64,
+    /// Objects that were told, in lists and after them.
+    pub objects: u64,
 }
 
 impl KubernetesSource {
@@ -91,7 +100,7 @@ impl KubernetesSource {
             waiting: Vec::new(),
             ledger: Ledger::new(node),
             collect: None,
-            watches: BTreeMap::new(),
+            told: BTreeMap::new(),
         })
     }
 
@@ -127,8 +136,11 @@ impl KubernetesSource {
     pub fn take(&mut self, cluster: &Cluster) -> (Vec<Change>, Option<Instant>) {
         let before = self.ledger.behind();
         for message in self.waiting.drain(..) {
-            if matches!(message.news, News::Following) {
-                *self.watches.entry(message.kind).or_default() += 1;
+            let told = self.told.entry(message.kind).or_default();
+            match message.news {
+                News::Following => told.begun += 1,
+                News::Put { .. } | News::Refused(..) | News::Gone(_) => told.objects += 1,
+                News::ListBegins | News::ListEnds | News::Failed(_) => {}
             }
             self.ledger.take_in(message, cluster);
         }
@@ -168,12 +180,12 @@ impl KubernetesSource {
             .collect()
     }
 
-    /// How often the watch of each kind was begun again, by the kind's plural.
-    pub fn watch_restarts(&self) -> BTreeMap<&'static str, u64> {
-        let begun = |kind| self.watches.get(&kind).copied().unwrap_or_default();
+    /// What came of each kind, by its plural.
+    pub fn told(&self) -> BTreeMap<&'static str, Told> {
+        let told = |kind| self.told.get(kind).copied().unwrap_or_default();
         let kinds = Kind::ALL.iter();
         kinds
-            .map(|kind| (Resource::of(*kind).plural, begun(*kind).saturating_sub(1)))
+            .map(|kind| (Resource::of(*kind).plural, told(kind)))
             .collect()
     }
 
@@ -252,7 +264,7 @@ mod tests {
             waiting: Vec::new(),
             ledger: Ledger::new("n1".to_owned()),
             collect: None,
-            watches: BTreeMap::new(),
+            told: BTreeMap::new(),
         };
         for kind in Kind::ALL {
             for news in [News::ListBegins, News::ListEnds] {
@@ -311,9 +323,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watch_that_begins_again_is_counted_by_its_kind() {
+    async fn watches_and_objects_are_counted_by_their_kind() {
         let (sender, mut source) = synced(10);
-        assert!(source.watch_restarts().values().all(|count| *count == 0));
+        let nothing = Told::default();
+        assert!(source.told().values().all(|kind| *kind == nothing));
         for _ in 0..3 {
             let message = Message {
                 at: Instant::now(),
@@ -322,10 +335,13 @@ mod tests {
             };
             sender.send(message).await.unwrap();
         }
+        sender.send(namespace(1)).await.unwrap();
         source.changed().await.unwrap();
         source.take(&Cluster::default());
-        assert_eq!(source.watch_restarts()["pods"], 2);
-        assert_eq!(source.watch_restarts()["services"], 0);
+        let (begun, objects) = (3, 0);
+        assert_eq!(source.told()["pods"], Told { begun, objects });
+        assert_eq!(source.told()["namespaces"].objects, 1);
+        assert_eq!(source.told()["services"], nothing);
     }
 
     #[tokio::test]
