@@ -77,7 +77,9 @@ fn many_writes_at_once_are_the_same_writes_in_the_same_order() {
     for (count, alone) in [(1, 1), (4, 0), (99, 0), (100, 0), (101, 1), (555, 0)] {
         let ops: Vec<Op> = (0..count).map(|_| op(&mut random)).collect();
         assert_eq!(write(&ebpf, &mut maps, &ops), alone, "{count}");
-        ops.iter().for_each(|op| known.apply(op));
+        for op in &ops {
+            known.apply(op);
+        }
         let held = maps.read().unwrap();
         assert_eq!(held.verdicts, known.verdicts);
         assert_eq!(held.addresses, known.addresses);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Output;
 
 use enforcer::cli::Output as Form;
@@ -217,6 +218,18 @@ fn number(port: Port) -> u16 {
     }
 }
 
+fn passes_check(manifest: PathBuf) {
+    let mut said = Vec::new();
+    let args = CheckArgs {
+        paths: vec![manifest],
+        // It warns of pods that do not ask DNS: these do not.
+        deny_warnings: false,
+        output: Form::Text,
+    };
+    let code = check(&args, &mut said).unwrap();
+    assert_eq!(code, 0, "{}", String::from_utf8_lossy(&said));
+}
+
 #[test]
 fn a_suggestion_in_force_lets_pass_what_was_seen_and_nothing_else() {
     let stage = Stage::open("");
@@ -243,19 +256,7 @@ fn a_suggestion_in_force_lets_pass_what_was_seen_and_nothing_else() {
     let lab = &stage.node.lab;
     let yaml = String::from_utf8(yaml).unwrap();
     lab.write_manifest("suggested.yaml", &yaml).unwrap();
-    let mut said = Vec::new();
-    let args = CheckArgs {
-        paths: vec![lab.manifests().join("suggested.yaml")],
-        // It warns of pods that do not ask DNS: these do not.
-        deny_warnings: false,
-        output: Form::Text,
-    };
-    assert_eq!(
-        check(&args, &mut said).unwrap(),
-        0,
-        "{}",
-        String::from_utf8_lossy(&said)
-    );
+    passes_check(lab.manifests().join("suggested.yaml"));
     for namespace in ["default", "prod"] {
         stage.node.delete(&observe(namespace));
     }

@@ -127,9 +127,12 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
         .value
 }
 
+/// A sample: its name, its labels, its value.
+type Expected = (&'static str, &'static [(&'static str, &'static str)], f64);
+
 #[test]
 fn the_page_keeps_to_each_form_and_says_the_numbers() {
-    let expected: [(&str, &[(&str, &str)], f64); 23] = [
+    let expected: [Expected; 23] = [
         (
             "enforcer_build_info",
             &[("version", env!("CARGO_PKG_VERSION"))],
