@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError};
+use std::thread;
 use std::time::Duration;
 
 use enforcer_cluster::{
@@ -14,14 +15,37 @@ use enforcer_lab::{Cluster, Daemon, Fabric, Families, Node};
 
 use super::common::{FILTERED_BRIDGE, LONG, PROGRAM, within};
 
-/// Shared, because it takes seconds to start. Its servers end with the process.
-static PLANE: LazyLock<Mutex<ControlPlane>> = LazyLock::new(|| {
-    let plane = ControlPlane::start(&Options::default()).unwrap();
-    plane.apply(&shipped()).unwrap();
-    Mutex::new(plane)
-});
-/// A test has left objects.
-static USED: AtomicBool = AtomicBool::new(false);
+/// Shared, because they take seconds to start. Two, because tests wait for most of their time. Their
+/// servers end with the process.
+static PLANES: [Shared; 2] = [const { Shared::new() }; 2];
+
+struct Shared {
+    plane: LazyLock<Mutex<ControlPlane>>,
+    /// A test has left objects.
+    used: AtomicBool,
+}
+
+impl Shared {
+    const fn new() -> Self {
+        Self {
+            plane: LazyLock::new(|| {
+                let plane = ControlPlane::start(&Options::default()).unwrap();
+                plane.apply(&shipped()).unwrap();
+                Mutex::new(plane)
+            }),
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// The control plane, unless another test has it.
+    fn take(&'static self) -> Option<MutexGuard<'static, ControlPlane>> {
+        match self.plane.try_lock() {
+            Ok(plane) => Some(plane),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
 
 const MANIFESTS: &str = include_str!("../../../deploy/manifests/enforcer.yaml");
 
@@ -163,7 +187,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let problems: Vec<_> = self.kubelets.iter().flat_map(Kubelet::problems).collect();
-        if std::thread::panicking() {
+        if thread::panicking() {
             println!("Problems of kubelets: {problems:?}");
             for (number, daemon) in self.daemons.iter().enumerate() {
                 let log = daemon.as_ref().map(Daemon::log).unwrap_or_default();
@@ -188,13 +212,19 @@ pub(crate) fn proxy(node: &Node, services: Vec<Service>) {
     proxy.apply(node).unwrap();
 }
 
-/// The control plane, running, and without anything of an earlier test.
+/// A control plane, running, and without anything of an earlier test.
 fn clean() -> MutexGuard<'static, ControlPlane> {
-    let mut plane = PLANE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (used, mut plane) = loop {
+        let mut free = PLANES.iter();
+        if let Some(found) = free.find_map(|one| Some((&one.used, one.take()?))) {
+            break found;
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
     for part in [Part::Etcd, Part::ApiServer, Part::Controllers] {
         plane.start_part(part).unwrap();
     }
-    if USED.swap(true, Ordering::Relaxed) {
+    if used.swap(true, Ordering::Relaxed) {
         for words in [
             &["delete", "daemonsets", "-n", "enforcer-system", "--all"][..],
             &[
